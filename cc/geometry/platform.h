@@ -1,0 +1,14 @@
+// What host and device compilers need to see the same text: function markers
+// for the geometry headers.
+#ifndef TF_SOFTRAS_CC_GEOMETRY_PLATFORM_H_
+#define TF_SOFTRAS_CC_GEOMETRY_PLATFORM_H_
+
+#if defined(__CUDACC__)
+#define TF_SOFTRAS_INLINE __host__ __device__ __forceinline__
+#else
+// always_inline, because a function that is cloned per instruction set only
+// vectorises what is inlined into the clone.
+#define TF_SOFTRAS_INLINE inline __attribute__((always_inline))
+#endif
+
+#endif  // TF_SOFTRAS_CC_GEOMETRY_PLATFORM_H_

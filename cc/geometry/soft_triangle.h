@@ -1,0 +1,353 @@
+// The soft triangle of eq. 1: signed squared distance of a point to a
+// triangle's boundary, and what its gradient needs. No TensorFlow; host and
+// device compile the same text.
+//
+// How it keeps its digits. Edges are set up in double precision, then expressed
+// about a local origin (the middle of the pixels that are about to be visited).
+// In T there remain, for each edge from a to b with unit direction u and inward
+// unit normal n, three linear functions of the offset q from that origin:
+//   c  = n.(p - a)    signed distance from the edge's line, positive inside,
+//   ta = u.(a - p)    how far p lies before a,
+//   tb = u.(p - b)    how far p lies past b.
+// The squared distance to the edge is c^2 + max(ta, tb, 0)^2. Near the edge
+// each of the functions is small, and so is its rounding error: about 2^-24
+// |q|, never 2^-24 of a far vertex's coordinates.
+#ifndef TF_SOFTRAS_CC_GEOMETRY_SOFT_TRIANGLE_H_
+#define TF_SOFTRAS_CC_GEOMETRY_SOFT_TRIANGLE_H_
+
+#include <cmath>
+#include <limits>
+
+#include "cc/geometry/platform.h"
+
+namespace tf_softras {
+
+// std::min and std::max are not device functions; these vectorise to one
+// instruction.
+template <typename T>
+TF_SOFTRAS_INLINE T Min(T a, T b) {
+  return a < b ? a : b;
+}
+template <typename T>
+TF_SOFTRAS_INLINE T Max(T a, T b) {
+  return a > b ? a : b;
+}
+
+struct Point2 {
+  double x;
+  double y;
+};
+
+// One edge in double precision, in image-plane coordinates.
+struct Edge {
+  Point2 a;
+  Point2 b;
+  Point2 direction;       // unit; (1, 0) where a and b coincide
+  Point2 inward_normal;   // unit
+  double inverse_length;  // 0 where a and b coincide
+  bool present;           // false for an edge that another one covers
+};
+
+struct Triangle {
+  Edge edges[3];  // 0-1, 1-2, 2-0
+  // A triangle without area has no inside. It is the segment or point that it
+  // collapses to: its longest edge, the first of equals. The other two are not
+  // present, so that its pixels belong to one edge, not to whichever rounding
+  // prefers.
+  bool has_area;
+  // Thinner than a hundredth of its length: which of its long edges is the
+  // nearer one, float cannot tell for too many points.
+  bool is_thin;
+};
+
+// The linear functions c, ta, tb of one edge about a local origin.
+template <typename T>
+struct LocalEdge {
+  T nx, ny, c;
+  T ux, uy, ta, tb;
+  T inverse_length;
+};
+
+template <typename T>
+struct LocalTriangle {
+  LocalEdge<T> edges[3];
+  T inside_above;  // c must exceed it everywhere inside: 0, or out of reach
+                   // without area
+};
+
+// Distances beyond this say only "far": their squares stay finite in T.
+template <typename T>
+struct Far;
+template <>
+struct Far<float> {
+  static constexpr double kDistance = 1e18;
+  static constexpr double kShortestEdge = 1e-18;
+};
+template <>
+struct Far<double> {
+  static constexpr double kDistance = 1e150;
+  static constexpr double kShortestEdge = 1e-150;
+};
+
+// A power of two that brings coordinate differences of this size to where
+// squares and products neither overflow nor vanish; 1 for every float32. (No
+// reciprocal: TensorFlow's threads flush denormals.)
+TF_SOFTRAS_INLINE double SafeScale(double largest) {
+  return largest > 1e100 ? 0x1p-600 : (largest < 1e-100 ? 0x1p400 : 1.0);
+}
+
+// The edge from a to b; `orientation` is +1 for counter-clockwise triangles,
+// else -1. An edge shorter than `shortest` counts as a point.
+TF_SOFTRAS_INLINE Edge MakeEdge(Point2 a, Point2 b, double orientation,
+                                double shortest) {
+  // Halves cannot overflow when coordinates are near the largest double.
+  double dx = 0.5 * b.x - 0.5 * a.x;
+  double dy = 0.5 * b.y - 0.5 * a.y;
+  const double largest = Max(std::fabs(dx), std::fabs(dy));
+  const bool point = !(largest > 0.5 * shortest);
+  const double scale = SafeScale(largest);
+  dx *= scale;
+  dy *= scale;
+  const double inverse = point ? 0.0 : 1.0 / std::sqrt(dx * dx + dy * dy);
+  Edge edge;
+  edge.a = a;
+  edge.b = b;
+  edge.direction = {point ? 1.0 : dx * inverse, point ? 0.0 : dy * inverse};
+  edge.inward_normal = {-edge.direction.y * orientation,
+                        edge.direction.x * orientation};
+  edge.inverse_length = 0.5 * scale * inverse;
+  edge.present = true;
+  return edge;
+}
+
+// Twice the signed area, up to a positive factor. For float32 coordinates the
+// products are exact in double, so that the sign is right for every sliver.
+TF_SOFTRAS_INLINE double Orientation(Point2 a, Point2 b, Point2 c) {
+  double abx = 0.5 * b.x - 0.5 * a.x, aby = 0.5 * b.y - 0.5 * a.y;
+  double acx = 0.5 * c.x - 0.5 * a.x, acy = 0.5 * c.y - 0.5 * a.y;
+  const double largest = Max(Max(std::fabs(abx), std::fabs(aby)),
+                             Max(std::fabs(acx), std::fabs(acy)));
+  const double scale = SafeScale(largest);
+  abx *= scale;
+  aby *= scale;
+  acx *= scale;
+  acy *= scale;
+  return abx * acy - aby * acx;
+}
+
+// The larger side of the edge's bounding box, halved: on one line, it orders
+// edges as their lengths do.
+TF_SOFTRAS_INLINE double HalfExtent(const Edge& edge) {
+  return Max(std::fabs(0.5 * edge.b.x - 0.5 * edge.a.x),
+             std::fabs(0.5 * edge.b.y - 0.5 * edge.a.y));
+}
+
+// The sine of some corner is below 0.01, which is so where two edges are nearly
+// parallel.
+TF_SOFTRAS_INLINE bool IsThin(const Edge* edges) {
+  double smallest = 1.0;
+  for (int k = 0; k < 3; ++k) {
+    const Point2 u = edges[k].direction;
+    const Point2 v = edges[(k + 1) % 3].direction;
+    smallest = Min(smallest, std::fabs(u.x * v.y - u.y * v.x));
+  }
+  return smallest < 0.01;
+}
+
+template <typename T>
+TF_SOFTRAS_INLINE Triangle MakeTriangle(Point2 v0, Point2 v1, Point2 v2) {
+  const double area = Orientation(v0, v1, v2);
+  const double orientation = area < 0.0 ? -1.0 : 1.0;
+  constexpr double kShortest = Far<T>::kShortestEdge;
+  Triangle triangle;
+  triangle.edges[0] = MakeEdge(v0, v1, orientation, kShortest);
+  triangle.edges[1] = MakeEdge(v1, v2, orientation, kShortest);
+  triangle.edges[2] = MakeEdge(v2, v0, orientation, kShortest);
+  triangle.has_area = area != 0.0;
+  triangle.is_thin = IsThin(triangle.edges);
+  // No branches: set-ups of several triangles vectorise.
+  const double extents[3] = {HalfExtent(triangle.edges[0]),
+                             HalfExtent(triangle.edges[1]),
+                             HalfExtent(triangle.edges[2])};
+  const bool second_longer = extents[1] > extents[0];
+  const bool third_longest = extents[2] > Max(extents[0], extents[1]);
+  triangle.edges[0].present =
+      triangle.has_area | !(second_longer | third_longest);
+  triangle.edges[1].present =
+      triangle.has_area | (second_longer & !third_longest);
+  triangle.edges[2].present = triangle.has_area | third_longest;
+  return triangle;
+}
+
+template <typename T>
+TF_SOFTRAS_INLINE T ClampFar(double distance) {
+  constexpr double kFar = Far<T>::kDistance;
+  return static_cast<T>(Max(-kFar, Min(kFar, distance)));
+}
+
+template <typename T>
+TF_SOFTRAS_INLINE LocalEdge<T> Localize(const Edge& edge, Point2 origin) {
+  const Point2 n = edge.inward_normal;
+  const Point2 u = edge.direction;
+  const Point2 from_a = {origin.x - edge.a.x, origin.y - edge.a.y};
+  const Point2 from_b = {origin.x - edge.b.x, origin.y - edge.b.y};
+  const double along_a = u.x * from_a.x + u.y * from_a.y;
+  const double along_b = u.x * from_b.x + u.y * from_b.y;
+  // From the nearer end, where less cancels.
+  const bool a_is_nearer = std::fabs(along_a) < std::fabs(along_b);
+  const double c = n.x * (a_is_nearer ? from_a.x : from_b.x) +
+                   n.y * (a_is_nearer ? from_a.y : from_b.y);
+  // An edge that is not present is nearest to no point: far from all, and
+  // constant.
+  const bool present = edge.present;
+  LocalEdge<T> local;
+  local.nx = static_cast<T>(present ? n.x : 0.0);
+  local.ny = static_cast<T>(present ? n.y : 0.0);
+  local.c = ClampFar<T>(present ? c : Far<T>::kDistance);
+  local.ux = static_cast<T>(u.x);
+  local.uy = static_cast<T>(u.y);
+  local.ta = ClampFar<T>(-along_a);
+  local.tb = ClampFar<T>(along_b);
+  local.inverse_length = static_cast<T>(edge.inverse_length);
+  return local;
+}
+
+template <typename T>
+TF_SOFTRAS_INLINE LocalTriangle<T> Localize(const Triangle& triangle,
+                                            Point2 origin) {
+  LocalTriangle<T> local;
+  for (int k = 0; k < 3; ++k) {
+    local.edges[k] = Localize<T>(triangle.edges[k], origin);
+  }
+  local.inside_above = triangle.has_area ? T(0) : std::numeric_limits<T>::max();
+  return local;
+}
+
+// One point as one edge sees it.
+template <typename T>
+struct EdgeSample {
+  T c;                 // signed distance from the edge's line
+  T ta;                // distance before a, where positive
+  T tb;                // distance past b, where positive
+  T squared_distance;  // to the segment
+};
+
+template <typename T>
+TF_SOFTRAS_INLINE EdgeSample<T> Sample(const LocalEdge<T>& edge, T qx, T qy) {
+  // The terms in qy stand in brackets: they are the same along a row.
+  const T t = edge.ux * qx + edge.uy * qy;
+  EdgeSample<T> sample;
+  sample.c = edge.nx * qx + (edge.ny * qy + edge.c);
+  sample.ta = edge.ta - t;
+  sample.tb = edge.tb + t;
+  const T beyond = Max(Max(sample.ta, sample.tb), T(0));
+  sample.squared_distance = sample.c * sample.c + beyond * beyond;
+  return sample;
+}
+
+// One point as the whole triangle sees it.
+template <typename T>
+struct TriangleSample {
+  EdgeSample<T> edges[3];
+  T squared_distance;  // to the boundary
+  T depth;  // the smallest c: the distance to the boundary from inside
+  bool inside;
+};
+
+template <typename T>
+TF_SOFTRAS_INLINE TriangleSample<T> Sample(const LocalTriangle<T>& triangle,
+                                           T qx, T qy) {
+  TriangleSample<T> sample;
+  for (int k = 0; k < 3; ++k) {
+    sample.edges[k] = Sample(triangle.edges[k], qx, qy);
+  }
+  sample.squared_distance = Min(
+      Min(sample.edges[0].squared_distance, sample.edges[1].squared_distance),
+      sample.edges[2].squared_distance);
+  const T depth =
+      Min(Min(sample.edges[0].c, sample.edges[1].c), sample.edges[2].c);
+  // Inside, the nearest boundary point is the foot on the nearest edge's line,
+  // so the distance IS the smallest c. Asking for it keeps the rounded signs of
+  // a sliver's two long edges from claiming the points beyond its tip, where
+  // the distance is large; where the test can go wrong, d is about 1e-8.
+  sample.depth = depth;
+  sample.inside = (depth > triangle.inside_above) &
+                  (sample.squared_distance <= T(2) * depth * depth);
+  return sample;
+}
+
+// s d^2: the argument of eq. 1's sigmoid before the division by sigma.
+template <typename T>
+TF_SOFTRAS_INLINE T SignedSquaredDistance(const TriangleSample<T>& sample) {
+  return sample.inside ? sample.squared_distance : -sample.squared_distance;
+}
+
+// How much farther the second nearest edge's line is than the nearest one's.
+// From inside, the gradient jumps from one edge's corners to the other's where
+// this is 0. (From outside, the closest point of a triangle is unique: edges
+// tie in a shared corner only, where either gives the same.)
+template <typename T>
+TF_SOFTRAS_INLINE T EdgeGap(const TriangleSample<T>& sample) {
+  const T c0 = sample.edges[0].c, c1 = sample.edges[1].c,
+          c2 = sample.edges[2].c;
+  const T middle = Max(Min(c0, c1), Min(Max(c0, c1), c2));
+  return middle - sample.depth;
+}
+
+// Orders the edges of one sample: the nearest one has the smallest. Near the
+// border between an edge's points and a corner's, squared distances to the edge
+// and to its neighbour's end agree to the last digits long before the closest
+// points do (the difference is a square). The edge that has the foot of the
+// perpendicular is the right one, so ends count as a hair farther.
+template <typename T>
+TF_SOFTRAS_INLINE T NearnessKey(const EdgeSample<T>& sample) {
+  const bool is_end = Max(sample.ta, sample.tb) > T(0);
+  constexpr T kHair = T(1) + 8 * std::numeric_limits<T>::epsilon();
+  return sample.squared_distance * (is_end ? kHair : T(1));
+}
+
+// Where on the triangle a point's closest point lies, and how far away.
+template <typename T>
+struct Closest {
+  T rx, ry;      // p - (closest point)
+  T corners[3];  // the closest point's barycentric coordinates
+};
+
+template <typename T>
+TF_SOFTRAS_INLINE T Choose(bool first, bool second, T a, T b, T c) {
+  return first ? a : (second ? b : c);
+}
+
+// The first of equally near edges has the closest point. The gradient of the
+// squared distance with respect to corner k is -2 corners[k] (rx, ry).
+template <typename T>
+TF_SOFTRAS_INLINE Closest<T> ClosestPoint(const LocalTriangle<T>& triangle,
+                                          const TriangleSample<T>& sample) {
+  const LocalEdge<T>* e = triangle.edges;
+  const EdgeSample<T>* s = sample.edges;
+  const T keys[3] = {NearnessKey(s[0]), NearnessKey(s[1]), NearnessKey(s[2])};
+  const bool first = (keys[0] <= keys[1]) & (keys[0] <= keys[2]);
+  const bool second = !first & (keys[1] <= keys[2]);
+  const T c = Choose(first, second, s[0].c, s[1].c, s[2].c);
+  const T ta = Choose(first, second, s[0].ta, s[1].ta, s[2].ta);
+  const T tb = Choose(first, second, s[0].tb, s[1].tb, s[2].tb);
+  const T along = Max(tb, T(0)) - Max(ta, T(0));
+  const T inverse_length = Choose(first, second, e[0].inverse_length,
+                                  e[1].inverse_length, e[2].inverse_length);
+  const T end = Min(Max(-ta * inverse_length, T(0)), T(1));
+  const T start = T(1) - end;
+  Closest<T> closest;
+  closest.rx = c * Choose(first, second, e[0].nx, e[1].nx, e[2].nx) +
+               along * Choose(first, second, e[0].ux, e[1].ux, e[2].ux);
+  closest.ry = c * Choose(first, second, e[0].ny, e[1].ny, e[2].ny) +
+               along * Choose(first, second, e[0].uy, e[1].uy, e[2].uy);
+  // Edge 0 runs from corner 0 to 1, edge 1 from 1 to 2, edge 2 from 2 to 0.
+  closest.corners[0] = Choose(first, second, start, T(0), end);
+  closest.corners[1] = Choose(first, second, end, start, T(0));
+  closest.corners[2] = Choose(first, second, T(0), end, start);
+  return closest;
+}
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_GEOMETRY_SOFT_TRIANGLE_H_

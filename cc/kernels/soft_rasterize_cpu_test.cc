@@ -1,0 +1,156 @@
+#include "cc/kernels/soft_rasterize_cpu.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+namespace tf_softras {
+namespace {
+
+void Serial(int64_t total, int64_t,
+            const std::function<void(int64_t, int64_t)>& work) {
+  if (total > 0) work(0, total);
+}
+
+// One unit at a time, last one first: what a pool may do at worst.
+void Backwards(int64_t total, int64_t,
+               const std::function<void(int64_t, int64_t)>& work) {
+  for (int64_t unit = total; unit > 0; --unit) work(unit - 1, unit);
+}
+
+void FourThreads(int64_t total, int64_t,
+                 const std::function<void(int64_t, int64_t)>& work) {
+  std::vector<std::thread> threads;
+  for (int64_t k = 0; k < 4; ++k) {
+    threads.emplace_back([&, k] {
+      if (total * k / 4 < total * (k + 1) / 4) {
+        work(total * k / 4, total * (k + 1) / 4);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+template <typename T>
+struct Scene {
+  std::vector<T> vertices;
+  std::vector<int32_t> faces;
+  SoftRasterizeInputs<T> inputs;
+
+  Scene(int64_t batch, int64_t num_faces, int64_t height, int64_t width,
+        double size, T sigma) {
+    std::mt19937 random(1);
+    std::uniform_real_distribution<double> uniform(-1, 1);
+    const int64_t num_vertices = 3 * num_faces;
+    for (int64_t item = 0; item < batch; ++item) {
+      for (int64_t face = 0; face < num_faces; ++face) {
+        const double x = uniform(random), y = uniform(random);
+        for (int corner = 0; corner < 3; ++corner) {
+          vertices.push_back(static_cast<T>(x + size * uniform(random)));
+          vertices.push_back(static_cast<T>(y + size * uniform(random)));
+          vertices.push_back(T(1));
+        }
+      }
+    }
+    for (int64_t i = 0; i < num_vertices; ++i) {
+      faces.push_back(static_cast<int32_t>(i));
+    }
+    inputs = {vertices.data(), faces.data(), batch, num_vertices, num_faces,
+              height,          width,        sigma, T(0)};
+  }
+
+  int64_t pixels() const { return inputs.batch * inputs.height * inputs.width; }
+};
+
+template <typename T>
+struct Results {
+  std::vector<T> silhouette, transparency, gradient;
+};
+
+template <typename T>
+Results<T> Run(const Scene<T>& scene, const ParallelFor& parallel_for) {
+  Results<T> results;
+  results.silhouette.resize(scene.pixels());
+  results.transparency.resize(scene.pixels());
+  results.gradient.resize(scene.vertices.size());
+  SoftRasterizeForward(scene.inputs, results.silhouette.data(),
+                       results.transparency.data(), parallel_for);
+  std::vector<T> upstream(scene.pixels());
+  for (size_t i = 0; i < upstream.size(); ++i) {
+    upstream[i] = static_cast<T>(std::sin(static_cast<double>(i)));
+  }
+  SoftRasterizeBackward(scene.inputs, results.transparency.data(),
+                        upstream.data(), results.gradient.data(), parallel_for);
+  return results;
+}
+
+template <typename T>
+void ExpectSameBits(const std::vector<T>& a, const std::vector<T>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(T)), 0);
+}
+
+template <typename T>
+class SoftRasterizeCpuTest : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(SoftRasterizeCpuTest, Types);
+
+// Tiles, blocks, slices of the batch: an image of several of each, and of sizes
+// that divide nothing.
+TYPED_TEST(SoftRasterizeCpuTest, ScheduleDoesNotChangeABit) {
+  for (const double sigma : {1e-5, 1e-2}) {
+    const Scene<TypeParam> scene(3, 150, 75, 131, 0.2,
+                                 static_cast<TypeParam>(sigma));
+    const auto serial = Run(scene, Serial);
+    EXPECT_GT(*std::max_element(serial.gradient.begin(), serial.gradient.end()),
+              0);
+    for (const ParallelFor& schedule :
+         {ParallelFor(Backwards), ParallelFor(FourThreads)}) {
+      const auto other = Run(scene, schedule);
+      ExpectSameBits(serial.silhouette, other.silhouette);
+      ExpectSameBits(serial.transparency, other.transparency);
+      ExpectSameBits(serial.gradient, other.gradient);
+    }
+  }
+}
+
+TYPED_TEST(SoftRasterizeCpuTest, SilhouetteAndTransparencyAddUpToOne) {
+  const Scene<TypeParam> scene(1, 100, 40, 40, 0.3, TypeParam(1e-3));
+  const auto results = Run(scene, Serial);
+  for (size_t i = 0; i < results.silhouette.size(); ++i) {
+    EXPECT_NEAR(results.silhouette[i] + results.transparency[i], 1, 2e-7);
+  }
+}
+
+// An item's picture does not depend on its neighbours in the batch beyond
+// rounding.
+TYPED_TEST(SoftRasterizeCpuTest, ItemsAreIndependent) {
+  const Scene<TypeParam> scene(5, 60, 33, 33, 0.2, TypeParam(1e-3));
+  const auto together = Run(scene, Serial);
+  Scene<TypeParam> last(5, 60, 33, 33, 0.2, TypeParam(1e-3));
+  last.inputs.vertices += 4 * 3 * last.inputs.num_vertices;
+  last.inputs.batch = 1;
+  std::vector<TypeParam> silhouette(33 * 33), transparency(33 * 33);
+  SoftRasterizeForward(last.inputs, silhouette.data(), transparency.data(),
+                       Serial);
+  for (size_t i = 0; i < silhouette.size(); ++i) {
+    EXPECT_NEAR(silhouette[i], together.silhouette[4 * 33 * 33 + i], 1e-5);
+  }
+}
+
+TYPED_TEST(SoftRasterizeCpuTest, NothingToDrawIsTransparent) {
+  Scene<TypeParam> scene(2, 10, 7, 9, 0.2, TypeParam(1e-3));
+  scene.inputs.near = TypeParam(1);  // every vertex lies at it
+  const auto results = Run(scene, Serial);
+  for (const TypeParam value : results.silhouette) EXPECT_EQ(value, 0);
+  for (const TypeParam value : results.transparency) EXPECT_EQ(value, 1);
+  for (const TypeParam value : results.gradient) EXPECT_EQ(value, 0);
+}
+
+}  // namespace
+}  // namespace tf_softras
