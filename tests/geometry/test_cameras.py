@@ -1,0 +1,106 @@
+"""The conventions of DESIGN: worked out by hand, not by the code's own formulae."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_softras.geometry import eye_from_angles, look_at, n3mr_views, perspective
+
+
+def test_azimuth_0_is_on_plus_x_and_90_on_plus_z():
+    np.testing.assert_allclose(eye_from_angles(2.0, 0.0, 0.0), [2, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(eye_from_angles(2.0, 0.0, 90.0), [0, 0, 2], atol=1e-6)
+
+
+def test_elevation_is_towards_plus_y():
+    # cos 30 = sqrt(3)/2, sin 30 = 1/2.
+    np.testing.assert_allclose(eye_from_angles(2.0, 30.0, 0.0), [np.sqrt(3), 1, 0], atol=1e-6)
+    np.testing.assert_allclose(eye_from_angles(2.0, 90.0, 45.0), [0, 2, 0], atol=1e-6)
+
+
+def test_eyes_of_several_views_at_once():
+    views = n3mr_views()
+    eyes = eye_from_angles(**views)
+    assert eyes.shape == (24, 3)
+    np.testing.assert_allclose(np.linalg.norm(eyes, axis=1), 2.732, rtol=1e-6)
+    np.testing.assert_allclose(views["azimuth"], 15 * np.arange(24))
+
+
+def test_camera_on_plus_z_sees_world_x_to_the_right_and_y_up():
+    points = np.eye(3, dtype=np.float32)
+    seen = look_at(points, (0.0, 0.0, 3.0))
+    np.testing.assert_allclose(seen, [[1, 0, 3], [0, 1, 3], [0, 0, 2]], atol=1e-6)
+
+
+def test_camera_on_plus_x_sees_minus_z_to_the_right():
+    # forward = -x, right = forward x up = -x x y = -z.
+    seen = look_at(np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), (3.0, 0.0, 0.0))
+    np.testing.assert_allclose(seen, [[1, 0, 3], [0, 0, 2]], atol=1e-12)
+
+
+def test_look_at_is_a_rotation_and_a_translation():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(5, 7, 3))
+    seen = look_at(points, rng.normal(size=(5, 3)) + 3, at=(0.1, 0.2, 0.3)).numpy()
+
+    def distances(x):
+        return np.linalg.norm(x[:, :, None] - x[:, None], axis=-1)
+
+    np.testing.assert_allclose(distances(seen), distances(points), atol=1e-12)
+    edges = [(x[:, 1:4] - x[:, :1]) for x in (points, seen)]
+    np.testing.assert_allclose(np.linalg.det(edges[1]), -np.linalg.det(edges[0]), atol=1e-12)
+
+
+def test_what_is_looked_at_is_in_the_middle_at_its_distance():
+    seen = look_at(np.array([[0.1, 0.2, 0.3]]), (3.1, 0.2, 0.3), at=(0.1, 0.2, 0.3))
+    np.testing.assert_allclose(seen, [[0, 0, 3]], atol=1e-12)
+
+
+@pytest.mark.parametrize("eye", [(0, 2, 0), (0, -2, 0), (1e-9, 2, 0)])
+def test_straight_down_is_finite_and_still_a_rotation(eye):
+    origin_and_axes = np.concatenate([np.zeros((1, 3)), np.eye(3)])
+    seen = look_at(origin_and_axes, np.array(eye, np.float64)).numpy()
+    rotation = seen[1:] - seen[:1]
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(seen[0], [0, 0, 2], atol=1e-6)
+
+
+def test_up_may_be_parallel_to_z():
+    seen = look_at(np.eye(3), (0.0, 0.0, 2.0), up=(0.0, 0.0, 1.0)).numpy()
+    assert np.all(np.isfinite(seen))
+
+
+def test_one_eye_serves_a_batch():
+    points = np.random.default_rng(0).normal(size=(4, 6, 3))
+    eye = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(look_at(points, eye)[2], look_at(points[2], eye), atol=1e-12)
+
+
+def test_perspective_uses_the_half_angle():
+    # At depth 2 and a half angle of 45 degrees the image's border is 2 away from the axis.
+    seen = perspective(np.array([[2.0, -1.0, 2.0]]), viewing_angle=45.0)
+    np.testing.assert_allclose(seen, [[1, -0.5, 2]], atol=1e-12)
+
+
+def test_perspective_in_the_plane_of_the_eye_is_finite():
+    with tf.GradientTape() as tape:
+        vertices = tf.Variable([[1.0, 1.0, 0.0], [1.0, 1.0, -1e-9], [1.0, 1.0, -2.0]])
+        seen = perspective(vertices)
+    gradient = tape.gradient(seen, vertices)
+    assert np.all(np.isfinite(seen)) and np.all(np.isfinite(gradient))
+
+
+@pytest.mark.parametrize("angle", [0.0, 90.0, -15.0, float("nan")])
+def test_perspective_checks_the_angle(angle):
+    with pytest.raises(ValueError, match="Invalid viewing_angle.*Received"):
+        perspective(np.zeros((1, 3)), viewing_angle=angle)
+
+
+def test_gradients_flow_to_vertices_and_eye():
+    vertices = tf.constant(np.random.default_rng(0).normal(size=(2, 5, 3)))
+    eye = tf.constant([[3.0, 1.0, 0.5], [0.0, 4.0, 0.0]], tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch([vertices, eye])
+        loss = tf.reduce_sum(perspective(look_at(vertices, eye))[..., :2] ** 2)
+    for gradient in tape.gradient(loss, [vertices, eye]):
+        assert np.all(np.isfinite(gradient)) and np.any(gradient != 0)
