@@ -1,0 +1,107 @@
+"""The whole network: a mesh out of one picture."""
+
+import keras
+
+from tf_softras.config import ModelConfig, preset
+from tf_softras.geometry import Mesh, icosphere
+from tf_softras.models.image_encoder import ImageEncoder
+from tf_softras.models.mesh_decoder import MeshDecoder
+
+
+@keras.saving.register_keras_serializable(package="Softras")
+class MeshReconstructor(keras.Model):
+    """Turns pictures into vertices of a mesh whose faces are always `.faces`.
+
+    Input: images float32 [batch, 64, 64, 4] in [0, 1], colours 0 where there is no object, alpha
+    last. Output: vertices float32 [batch, 642, 3] in object units (inside [-0.5, 0.5]^3 once
+    trained), world frame; sizes as the configuration has them.
+
+    ```python
+    model = MeshReconstructor.from_preset("paper")
+    mesh = Mesh(vertices=model.predict(images)[0], faces=model.faces)
+    ```
+
+    Args:
+        config: A `ModelConfig`, its `to_dict()`, or the name of a preset.
+        name: As in `keras.Model`.
+        dtype: The policy of its layers; by default the global one. Vertices are float32 under a
+            mixed policy too.
+
+    Attributes:
+        config: The `ModelConfig`.
+        encoder: The `ImageEncoder`.
+        decoder: The `MeshDecoder`.
+        template: The `Mesh` that is deformed.
+        faces: int32 [num_faces, 3], those of the template.
+
+    Raises:
+        ValueError: No such preset, or a configuration that is not valid.
+
+    Source: "Soft Rasterizer", sections 4.1 and 5.1.
+    """
+
+    def __init__(self, config="paper", *, name="mesh_reconstructor", dtype=None, **kwargs):
+        config = _model_config(config)
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        encoder = ImageEncoder.from_model_config(config, dtype=policy)
+        decoder = MeshDecoder.from_model_config(config, dtype=policy)
+        images = keras.Input(encoder.input_shape[1:], name="images")
+        vertices = decoder(encoder(images))
+        super().__init__(inputs=images, outputs=vertices, name=name, **kwargs)
+        # Not `dtype_policy`: a functional model has that of its input, whatever its layers have.
+        self.layer_policy = policy
+        self.config = config
+        self.encoder = encoder
+        self.decoder = decoder
+        sphere = icosphere(config.template_level)
+        self.template = Mesh(vertices=config.template_radius * sphere.vertices, faces=sphere.faces)
+
+    @classmethod
+    def from_preset(cls, name, **kwargs):
+        """Returns an untrained network of the preset `name` ("paper", "released" or "small").
+
+        Raises:
+            ValueError: There is no such preset; the message lists those there are.
+        """
+        return cls(preset(name).model, **kwargs)
+
+    @property
+    def faces(self):
+        """The faces of every mesh that the network gives, int32 [num_faces, 3]."""
+        return self.template.faces
+
+    def call(self, images, training=None, mask=None):
+        """Returns the vertices, float32 [batch, num_vertices, 3].
+
+        Raises:
+            ValueError: The images are integers (so most likely in [0, 255]). Keras refuses those of
+                another shape before they get here.
+        """
+        dtype = keras.backend.standardize_dtype(images.dtype)
+        if "float" not in dtype:
+            raise ValueError(
+                f"Invalid images. Expected: floating-point values in [0, 1]. Received: {dtype}"
+            )
+        return super().call(images, training=training, mask=mask)
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        return {
+            "config": self.config.to_dict(),
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.layer_policy),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Returns the network that `get_config` described, untrained."""
+        return cls(**config)
+
+
+def _model_config(config):
+    if isinstance(config, ModelConfig):
+        return config
+    if isinstance(config, dict):
+        return ModelConfig.from_dict(config)
+    return preset(config).model

@@ -1,0 +1,112 @@
+"""The soft rasteriser as a TensorFlow function, and its gradient."""
+
+import operator
+
+import tensorflow as tf
+
+from tf_softras.ops.library import library
+from tf_softras.ops.soft_rasterize_reference import soft_rasterize_reference
+
+IMPLEMENTATIONS = ("op", "reference")
+
+
+def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementation="op"):
+    """Soft silhouettes of a batch of meshes that share their faces.
+
+    Formula: ``D_j = sigmoid(s d^2 / sigma)``, ``S = 1 - prod_j (1 - D_j)``, where d is the distance
+    from a pixel's centre to the boundary of face j on the image plane and s is +1 inside, -1
+    outside. Differentiable once, with respect to `vertices` (x and y; depth has gradient 0).
+
+    Args:
+        vertices: float32 or float64 `[batch, num_vertices, 3]`; x and y on the image plane, whose
+            shorter side spans [-1, 1], and camera depth in z (see `tf_softras.geometry`).
+        faces: int32 `[num_faces, 3]`, vertex indices; either orientation.
+        image_size: int, or (height, width) in pixels.
+        sigma: positive scalar, squared image-plane units: the sharpness. May be a tensor, so that
+            a schedule does not retrace.
+        near: float; a face with a vertex at z <= near is left out, forward and backward.
+        implementation: "op" (the custom op) or "reference" (plain TensorFlow: slow, but XLA
+            compiles it and a graph holds no custom op; it does not check values).
+
+    Returns:
+        Silhouettes `[batch, height, width]` of the type of `vertices`, in [0, 1]; 0 where no face
+        reaches. Row 0 is the top.
+
+    Raises:
+        ValueError: `image_size` or `implementation` is not one of the above.
+        tf.errors.InvalidArgumentError: shapes, indices, sigma or coordinates are not as above.
+
+    Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2.
+    """
+    height, width = standardize_image_size(image_size)
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(
+            f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
+            f"Received: implementation={implementation!r}"
+        )
+    with tf.name_scope("soft_rasterize"):
+        vertices = tf.convert_to_tensor(vertices)
+        faces = tf.convert_to_tensor(faces, tf.int32)
+        if not hasattr(sigma, "dtype"):
+            # Not by way of float32, which is what tf.cast makes of a Python number.
+            sigma = tf.convert_to_tensor(sigma, vertices.dtype)
+        sigma = tf.cast(sigma, vertices.dtype)
+        if implementation == "reference":
+            return soft_rasterize_reference(
+                vertices, faces, image_size=(height, width), sigma=sigma, near=near
+            )
+        silhouette, _ = library().softras_soft_rasterize(
+            vertices,
+            faces,
+            sigma,
+            height=height,
+            width=width,
+            near=near,
+        )
+        return silhouette
+
+
+def standardize_image_size(image_size):
+    """(height, width) from an int or a pair.
+
+    Raises:
+        ValueError: it is neither, or a side is less than 1.
+    """
+    try:
+        sides = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+        height, width = (operator.index(side) for side in sides)
+    except (TypeError, ValueError):
+        height = width = 0
+    if height < 1 or width < 1:
+        raise ValueError(
+            "Invalid image_size. Expected a positive int or (height, width) of positive ints. "
+            f"Received: image_size={image_size!r}"
+        )
+    return height, width
+
+
+@tf.RegisterGradient("Softras>SoftRasterize")
+def _soft_rasterize_grad(op, silhouette_gradient, transparency_gradient):
+    # The wrapper returns the silhouette alone: nothing can depend on the transparency.
+    del transparency_gradient
+    vertices, faces, sigma = op.inputs
+    gradient = library().softras_soft_rasterize_grad(
+        vertices,
+        faces,
+        sigma,
+        op.outputs[1],
+        silhouette_gradient,
+        height=op.get_attr("height"),
+        width=op.get_attr("width"),
+        near=op.get_attr("near"),
+    )
+    return gradient, None, None
+
+
+@tf.RegisterGradient("Softras>SoftRasterizeGrad")
+def _soft_rasterize_grad_grad(op, *gradients):
+    del op, gradients
+    raise NotImplementedError(
+        "soft_rasterize has no second derivative: its gradient is piecewise smooth only. Use "
+        "implementation='reference' where a Hessian is needed."
+    )
