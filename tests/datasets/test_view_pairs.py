@@ -1,0 +1,130 @@
+"""Batches of view pairs: what is in them, in which order, and that a seed settles it."""
+
+import collections
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_softras.datasets.view_pairs import single_views, view_pairs
+from tf_softras.geometry.cameras import eye_from_angles
+
+NUM_VIEWS = 6
+AZIMUTHS = np.arange(NUM_VIEWS, dtype=np.float32) * 60
+
+
+def objects(count, num_views=NUM_VIEWS):
+    """Examples whose pictures hold the object's number in red and the view's in alpha."""
+    images = np.zeros((count, num_views, 4, 4, 4), np.uint8)
+    images[..., 0] = np.arange(count)[:, None, None, None]
+    images[..., 3] = np.arange(num_views)[:, None, None] * 40
+    cameras = {
+        "distance": np.full((count, num_views), 2.0, np.float32),
+        "elevation": np.full((count, num_views), 30.0, np.float32),
+        "azimuth": np.tile(AZIMUTHS[:num_views], (count, 1)),
+    }
+    return tf.data.Dataset.from_tensor_slices(
+        {
+            "images": images,
+            "voxels": np.zeros((count, 2, 2, 2), bool),
+            "cameras": cameras,
+            "label": np.arange(count, dtype=np.int64),
+            "model_id": [f"object {i}" for i in range(count)],
+        }
+    )
+
+
+def drawn(batches, count):
+    """(object, view a, view b) of the first `count` objects."""
+    found = []
+    for inputs, _ in batches:
+        pictures = np.rint(inputs["images"].numpy() * 255).astype(int)
+        found += [(item[0, 0, 0, 0], *(item[:, 0, 0, 3] // 40)) for item in pictures]
+        if len(found) >= count:
+            return found[:count]
+    return found
+
+
+def test_inputs_and_targets_belong_together():
+    inputs, targets = next(iter(view_pairs(objects(8), batch_size=8, seed=0)))
+    images, eyes = inputs["images"].numpy(), inputs["eyes"].numpy()
+    assert images.shape == (8, 2, 4, 4, 4) and images.dtype == np.float32
+    assert images.max() <= 1.0
+    views = np.rint(images[:, :, 0, 0, 3] * 255 / 40).astype(int)
+    np.testing.assert_allclose(eyes, eye_from_angles(2.0, 30.0, AZIMUTHS[views]), atol=1e-6)
+    # (mesh a, view a), (mesh a, view b), (mesh b, view a), (mesh b, view b)
+    expected = images[..., 3][:, [0, 1, 0, 1]]
+    np.testing.assert_array_equal(targets["silhouettes"], expected)
+
+
+def test_a_view_is_never_paired_with_itself_and_every_pair_comes():
+    pairs = drawn(view_pairs(objects(10), batch_size=50, seed=0), 3000)
+    counts = collections.Counter((a, b) for _, a, b in pairs)
+    assert set(counts) == set(itertools.permutations(range(NUM_VIEWS), 2))
+    # 3000 draws of 30 pairs: 100 each, five standard deviations are 50.
+    assert 50 < min(counts.values()) and max(counts.values()) < 150
+
+
+def test_every_pass_takes_every_object_once_in_a_new_order_with_new_pairs():
+    found = drawn(view_pairs(objects(20), batch_size=5, seed=3), 60)
+    passes = [found[start : start + 20] for start in (0, 20, 40)]
+    orders = [[item for item, _, _ in one] for one in passes]
+    assert all(sorted(order) == list(range(20)) for order in orders)
+    assert orders[0] != orders[1] != orders[2] and orders[0] != list(range(20))
+    assert sorted(passes[0]) != sorted(passes[1]) != sorted(passes[2])
+
+
+def test_a_seed_settles_everything_and_another_changes_it():
+    def first(seed):
+        return drawn(view_pairs(objects(20), batch_size=7, seed=seed), 60)
+
+    assert first(5) == first(5)
+    assert first(5) != first(6)
+    assert first(2**40) != first(0)
+
+
+def test_fewer_objects_than_a_batch_still_fill_every_batch():
+    batches = view_pairs(objects(3), batch_size=8, seed=0)
+    assert batches.element_spec[0]["images"].shape[0] == 8
+    assert sorted(item for item, _, _ in drawn(batches, 12)) == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_out_of_training_there_is_one_pass_in_order():
+    batches = view_pairs(objects(10), batch_size=4, seed=0, training=False)
+    assert [len(inputs["eyes"]) for inputs, _ in batches] == [4, 4, 2]
+    first, second = drawn(batches, 99), drawn(batches, 99)
+    assert [item for item, _, _ in first] == list(range(10))
+    assert first == second and all(a != b for _, a, b in first)
+
+
+def test_two_views_are_enough_and_one_is_not():
+    assert {(a, b) for _, a, b in drawn(view_pairs(objects(9, 2), batch_size=9, seed=0), 99)} == {
+        (0, 1),
+        (1, 0),
+    }
+    with pytest.raises(ValueError, match="2 views"):
+        view_pairs(objects(9, 1), batch_size=9, seed=0)
+
+
+def test_single_views_gives_every_view_of_every_object_once():
+    batches = list(single_views(objects(5), batch_size=2))
+    assert [len(batch["label"]) for batch in batches] == [2, 2, 1]
+    images = np.concatenate([batch["images"] for batch in batches])
+    assert images.shape == (5, NUM_VIEWS, 4, 4, 4) and images.dtype == np.float32
+    np.testing.assert_allclose(images[:, :, 0, 0, 0] * 255, np.tile(np.arange(5)[:, None], 6))
+    np.testing.assert_allclose(images[:, :, 0, 0, 3] * 255, np.tile(np.arange(6) * 40, (5, 1)))
+    eyes = np.concatenate([batch["eyes"] for batch in batches])
+    np.testing.assert_allclose(eyes[3], eye_from_angles(2.0, 30.0, AZIMUTHS), atol=1e-6)
+    assert batches[1]["model_id"].numpy().tolist() == [b"object 2", b"object 3"]
+    assert batches[0]["voxels"].dtype == tf.bool
+
+
+@pytest.mark.parametrize("batches", [view_pairs, single_views])
+def test_an_empty_data_set_and_a_batch_of_none_are_errors(batches):
+    options = {"seed": 0} if batches is view_pairs else {}
+    for empty in (objects(3).take(0), objects(3).filter(lambda example: example["label"] > 5)):
+        with pytest.raises(ValueError, match="at least one object"):
+            batches(empty, batch_size=2, **options)
+    with pytest.raises(ValueError, match="batch_size"):
+        batches(objects(3), batch_size=0, **options)

@@ -1,0 +1,1 @@
+"""Data sets of objects seen from many sides, and the batches that training takes from them."""

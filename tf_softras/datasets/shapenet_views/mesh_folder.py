@@ -1,0 +1,136 @@
+"""Finds the meshes of a folder in ShapeNet's layout, and the split of each.
+
+SYNSET/MODEL/models/model_normalized.obj
+index.csv (if there): columns synset, model, split; others are passed over
+"""
+
+import csv
+import dataclasses
+import hashlib
+import pathlib
+
+# The 13 classes of the published figures, in the order of Table 1 of the paper.
+CLASS_SYNSETS = {
+    "airplane": "02691156",
+    "bench": "02828884",
+    "cabinet": "02933112",
+    "car": "02958343",
+    "chair": "03001627",
+    "display": "03211117",
+    "lamp": "03636649",
+    "loudspeaker": "03691459",
+    "rifle": "04090263",
+    "sofa": "04256520",
+    "table": "04379243",
+    "telephone": "04401088",
+    "vessel": "04530566",
+}
+SPLITS = ("train", "val", "test")
+MESH_PATH = pathlib.PurePosixPath("models", "model_normalized.obj")
+
+# Percent of the models that are in train, and in train or val, where no index.csv says so.
+_TRAIN_PERCENT = 70
+_TRAIN_AND_VAL_PERCENT = 80
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshModel:
+    """A mesh file of the folder."""
+
+    synset: str
+    model: str
+    split: str
+    path: pathlib.Path
+
+    @property
+    def name(self) -> str:
+        """SYNSET/MODEL: unique within a folder."""
+        return f"{self.synset}/{self.model}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Something of the folder that is not in the data set, and why."""
+
+    name: str
+    reason: str
+
+
+def scan_mesh_folder(folder) -> tuple[list[MeshModel], list[Problem]]:
+    """Returns the models of a folder in the order of their names, and what cannot be one.
+
+    Raises:
+        FileNotFoundError: `folder` is not a folder.
+        ValueError: index.csv lacks a column, or holds an unknown split; or no model is there.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"Expected a folder SYNSET/MODEL/{MESH_PATH}, found no folder at '{folder}'."
+        )
+    splits = _read_index(folder / "index.csv")
+    models, problems = [], []
+    for synset_folder in _folders(folder):
+        if synset_folder.name not in CLASS_SYNSETS.values():
+            problems.append(Problem(synset_folder.name, "not the synset of one of the 13 classes"))
+            continue
+        for model_folder in _folders(synset_folder):
+            name = f"{synset_folder.name}/{model_folder.name}"
+            split = splits.pop(name, None) if splits is not None else hashed_split(name)
+            if not (model_folder / MESH_PATH).is_file():
+                problems.append(Problem(name, f"has no {MESH_PATH}"))
+            elif split is None:
+                problems.append(Problem(name, "not in index.csv"))
+            else:
+                models.append(
+                    MeshModel(
+                        synset_folder.name, model_folder.name, split, model_folder / MESH_PATH
+                    )
+                )
+    problems += [Problem(name, "in index.csv, but has no folder") for name in splits or ()]
+    if not models:
+        raise ValueError(
+            f"Expected meshes SYNSET/MODEL/{MESH_PATH} of the classes {', '.join(CLASS_SYNSETS)} "
+            f"(synsets {', '.join(CLASS_SYNSETS.values())}), found none in '{folder}'."
+        )
+    return models, problems
+
+
+def hashed_split(name: str) -> str:
+    """Returns the split of a model by a hash of its name: 70 % train, 10 % val, 20 % test.
+
+    The same on every machine, and no model changes its split when others come or go.
+    """
+    percent = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % 100
+    if percent < _TRAIN_PERCENT:
+        return "train"
+    return "val" if percent < _TRAIN_AND_VAL_PERCENT else "test"
+
+
+def _folders(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(
+        entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )
+
+
+def _read_index(path: pathlib.Path) -> dict[str, str] | None:
+    """Returns the split of each SYNSET/MODEL, or None if there is no index."""
+    if not path.is_file():
+        return None
+    splits = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = {"synset", "model", "split"} - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(
+                f"'{path}': expected columns synset, model and split; received no column "
+                f"{' and no column '.join(sorted(missing))}."
+            )
+        for row in reader:
+            if row["split"] not in SPLITS:
+                raise ValueError(
+                    f"'{path}', line {reader.line_num}: expected a split {', '.join(SPLITS)}; "
+                    f"received {row['split']!r}."
+                )
+            splits[f"{row['synset']}/{row['model']}"] = row["split"]
+    return splits

@@ -1,0 +1,137 @@
+"""Shaded pictures of meshes, for data sets, contact sheets and the command line.
+
+Colours are those of the mesh file's materials, treated as sRGB and shaded as they stand, as the
+common viewers of ShapeNet do: what is written is `colour * light`, with no conversion to linear
+light. Faces are flat and two-sided; the light is part ambient, part from the camera and part from
+above, and never exceeds 1, so a colour is never clipped.
+"""
+
+import numpy as np
+
+from tf_softras.geometry import Mesh
+from tf_softras.geometry.cameras import N3MR_VIEWING_ANGLE, look_at, perspective
+from tf_softras.ops import rasterize_faces
+from tf_softras.ops.soft_rasterize import standardize_image_size
+
+# The colour of a mesh that names none.
+DEFAULT_COLOR = (0.7, 0.7, 0.7)
+
+# They sum to 1: a face that looks at the camera and up is as bright as its colour.
+_AMBIENT_LIGHT = 0.45
+_CAMERA_LIGHT = 0.35
+_SKY_LIGHT = 0.2
+
+# Views are drawn together up to this many samples: about 100 MB of face indices and depths.
+_SAMPLES_AT_ONCE = 1 << 22
+
+
+def render_views(
+    mesh: Mesh,
+    eyes,
+    *,
+    image_size=64,
+    supersampling: int = 4,
+    viewing_angle: float = N3MR_VIEWING_ANGLE,
+    background=None,
+) -> np.ndarray:
+    """Returns uint8 `[num_views, height, width, 4]`: pictures of a mesh from cameras at `eyes`.
+
+    The cameras look at the origin with +y up (`cameras.look_at`). A pixel is the box filter of
+    `supersampling`^2 samples: alpha is the share of them that hit the mesh, the colour is the mean
+    of those alone (straight, not premultiplied), and 0 where alpha is 0. With a `background` the
+    picture is composited on it and alpha is 255 everywhere.
+
+    Args:
+        mesh: the mesh, world space; faces with a vertex behind the camera are not drawn.
+        eyes: float `[num_views, 3]`, world space.
+        image_size: an int for square pictures, or (height, width), in pixels.
+        supersampling: samples along each side of a pixel.
+        viewing_angle: HALF of the angle of view across the shorter image side, in degrees.
+        background: None, or an RGB colour of three values in [0, 1].
+
+    Raises:
+        ValueError: an argument is out of range or of the wrong shape.
+    """
+    eyes = _checked_eyes(eyes)
+    height, width = standardize_image_size(image_size)
+    if supersampling < 1:
+        raise ValueError(
+            "Invalid supersampling. Expected at least 1 sample along a side of a pixel. "
+            f"Received: supersampling={supersampling}"
+        )
+    samples = height * width * supersampling**2
+    at_once = max(1, _SAMPLES_AT_ONCE // samples)
+    images = np.empty((len(eyes), height, width, 4), np.uint8)
+    for first in range(0, len(eyes), at_once):
+        views = slice(first, first + at_once)
+        face_index, _ = rasterize_faces(
+            perspective(look_at(mesh.vertices, eyes[views]), viewing_angle=viewing_angle),
+            mesh.faces,
+            image_size=(height * supersampling, width * supersampling),
+        )
+        colors, coverage = _filtered(
+            face_index.numpy(), _shaded_colors(mesh, eyes[views]), supersampling
+        )
+        if background is not None:
+            colors = colors * coverage + _checked_color(background) * (1.0 - coverage)
+            coverage = np.ones_like(coverage)
+        images[views] = np.rint(255.0 * np.concatenate([colors, coverage], axis=-1))
+    return images
+
+
+def _checked_eyes(eyes) -> np.ndarray:
+    eyes = np.asarray(eyes, np.float32)
+    if eyes.ndim != 2 or eyes.shape[1] != 3:
+        raise ValueError(
+            f"Invalid shape of eyes. Expected [num_views, 3]. Received: {list(eyes.shape)}"
+        )
+    return eyes
+
+
+def _checked_color(color) -> np.ndarray:
+    color = np.asarray(color, np.float32)
+    if color.shape != (3,) or not ((color >= 0.0) & (color <= 1.0)).all():
+        raise ValueError(
+            f"Invalid background. Expected three values in [0, 1]. Received: background={color}"
+        )
+    return color
+
+
+def _shaded_colors(mesh: Mesh, eyes: np.ndarray) -> np.ndarray:
+    """Returns float32 `[num_views, num_faces, 3]` in [0, 1]: what each camera sees of each face."""
+    corners = mesh.vertices[mesh.faces].astype(np.float64)
+    normals = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    to_eye = _unit(eyes[:, None, :] - corners.mean(axis=1))
+    facing = np.einsum("vfx,fx->vf", to_eye, normals)
+    # Turned to the camera, whichever way the file has it.
+    upward = np.where(facing < 0.0, -normals[:, 1], normals[:, 1])
+    light = (
+        _AMBIENT_LIGHT + _CAMERA_LIGHT * np.abs(facing) + _SKY_LIGHT * np.maximum(upward, 0.0)
+    ).astype(np.float32)
+    colors = mesh.face_colors
+    if colors is None:
+        colors = np.broadcast_to(np.float32(DEFAULT_COLOR), (len(mesh.faces), 3))
+    return light[..., None] * colors
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Returns vectors `[..., 3]` at length 1, or 0 where they are 0."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(length == 0.0, 1.0, length)
+
+
+def _filtered(face_index, colors, supersampling) -> tuple[np.ndarray, np.ndarray]:
+    """Returns straight colours `[v, h, w, 3]` and coverage `[v, h, w, 1]`, box-filtered samples."""
+    num_views, height, width = face_index.shape
+    num_faces = colors.shape[1]
+    # A row of zeros behind the faces, which index -1 of an empty sample takes.
+    table = np.zeros((num_views, num_faces + 1, 4), np.float32)
+    table[:, :num_faces, :3] = colors
+    table[:, :num_faces, 3] = 1.0
+    view = np.arange(num_views)[:, None, None]
+    total = np.zeros((num_views, height // supersampling, width // supersampling, 4), np.float32)
+    for row in range(supersampling):
+        for column in range(supersampling):
+            total += table[view, face_index[:, row::supersampling, column::supersampling]]
+    hits = total[..., 3:]
+    return total[..., :3] / np.maximum(hits, 1.0), hits / np.float32(supersampling**2)
