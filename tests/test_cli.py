@@ -1,0 +1,319 @@
+"""The command softras: what each command writes, and one sentence for every wrong input."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import click.testing
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+import trimesh
+
+from tf_softras.cli import main
+from tf_softras.cli.command import LOG_LEVEL
+from tf_softras.config import preset
+from tf_softras.datasets.shapenet_views import shapenet_views_dataset_builder as shapenet_views
+from tf_softras.geometry import load_mesh
+from tf_softras.training import RunFolder
+
+MESHES = shapenet_views.Builder.code_path.parent / "dummy_data"
+BOX = MESHES / "04379243/box/models/model_normalized.obj"
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """As if the user had chosen: the command then leaves the log as it is."""
+    monkeypatch.setenv(LOG_LEVEL, "2")
+
+
+def softras(*arguments):
+    return click.testing.CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def done(*arguments):
+    """Standard output of a command that has to succeed."""
+    result = softras(*arguments)
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A folder with data (4 objects), a run of two steps, its SavedModel, and pictures."""
+    folder = tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(LOG_LEVEL, "2")
+        done("prepare", "--meshes", MESHES, "--data-dir", folder / "data")
+        train = ("train", "--preset", "small", "--data-dir", folder / "data")
+        done(*train, "--run", folder / "run", "--steps", 2, "--batch-size", 2, "--seed", 3)
+        done("export", folder / "run", folder / "saved")
+    picture = np.zeros((50, 80, 4), np.uint8)
+    picture[10:40, 20:70] = (200, 100, 50, 255)
+    PIL.Image.fromarray(picture).save(folder / "cut_out.png")
+    PIL.Image.fromarray(picture[..., :3]).save(folder / "photo.jpg")
+    PIL.Image.fromarray(picture[..., 3]).save(folder / "mask.png")
+    PIL.Image.fromarray(0 * picture).save(folder / "empty.png")
+    PIL.Image.fromarray(0 * picture[..., 3]).save(folder / "empty_mask.png")
+    PIL.Image.fromarray(picture[:30, ..., 3]).save(folder / "small_mask.png")
+    PIL.Image.new("1", (9000, 9000)).save(folder / "huge.png")
+    (folder / "text.png").write_text("not a picture")
+    (folder / "empty.obj").write_text("v 0 0 0\n")
+    (folder / "no_run").mkdir()
+    shutil.copytree(folder / "run", folder / "other_run")
+    config = preset("small").replace(model=preset("small").model.replace(template_level=2))
+    (folder / "other_run" / "config.json").write_text(json.dumps(config.to_dict()))
+    return folder
+
+
+# What the commands write
+
+
+def test_prepare_says_what_it_made_and_what_it_left_out(work):
+    report = json.loads(next((work / "data").rglob("report.json")).read_text())
+    assert report["objects"] == {"train": 2, "val": 1, "test": 1}
+    again = done("prepare", "--meshes", MESHES, "--data-dir", work / "data", "--overwrite")
+    assert "meshes: train 2, val 1, test 1 objects in" in again
+    assert "2 objects or folders were left out" in again
+    versions = next((work / "data").rglob("report.json")).parents[1]
+    assert [path.name for path in versions.iterdir()] == ["1.0.0"]
+
+
+def test_a_failed_overwrite_keeps_the_data(work, tmp_path):
+    broken = "04379243/broken"
+    shutil.copytree(MESHES / broken, tmp_path / broken)
+    before = next((work / "data").rglob("report.json")).read_text()
+    result = softras("prepare", "--meshes", tmp_path, "--data-dir", work / "data", "--overwrite")
+    assert result.exit_code == 2 and broken in result.stderr
+    assert next((work / "data").rglob("report.json")).read_text() == before
+    assert "| table | 1 |" in done("evaluate", work / "run", "--data-dir", work / "data")
+
+
+def test_train_takes_its_options_and_goes_on_where_it_was(work, tmp_path):
+    config = RunFolder.open(work / "run").config
+    assert (config.preset, config.steps, config.batch_size, config.seed) == ("small", 2, 2, 3)
+    assert config.learning_rate == preset("small").learning_rate
+    # The recipe is that of the folder: no option but the new number of steps is needed.
+    shutil.copytree(work / "run", tmp_path / "run")
+    options = ("--run", tmp_path / "run", "--data-dir", work / "data")
+    assert "Trained 2 steps" in done("train", *options)
+    result = softras("train", *options, "--batch-size", 3)
+    assert result.exit_code == 2 and "batch_size 3 instead of 2" in result.stderr
+
+
+def test_evaluate_prints_a_table_and_writes_the_same_as_json(work, tmp_path):
+    options = ("--data-dir", work / "data", "--template", "-o", tmp_path / "iou.json")
+    table = done("evaluate", work / "run", *options)
+    assert "| class | objects | template | best |" in table
+    results = json.loads((tmp_path / "iou.json").read_text())
+    assert (results["config"], results["split"]) == ("meshes", "test")
+    for name in ("template", "best"):
+        assert results[name]["objects"]["table"] == 1
+        assert f"{results[name]['mean']:.4f}" in table
+    done("evaluate", work / "run", "--data-dir", work / "data", "--split", "val")
+    assert (work / "run" / "evaluation_val.json").is_file()
+
+
+@pytest.mark.parametrize("model", ["run", "saved"])
+def test_reconstruct_writes_the_networks_mesh_of_the_framed_picture(work, tmp_path, model):
+    output, framed = tmp_path / "mesh.obj", tmp_path / "framed.png"
+    options = ("-o", output, "--framed", framed)
+    assert "642 vertices" in done("reconstruct", work / "cut_out.png", work / model, *options)
+    seen = np.asarray(PIL.Image.open(framed))
+    assert seen.shape == (64, 64, 4)
+    expected = RunFolder.open(work / "run").load_reconstructor()(np.float32(seen[None]) / 255)
+    # OBJ holds nine digits; the SavedModel may sum in another order.
+    np.testing.assert_allclose(load_mesh(output).vertices, expected[0], atol=1e-5)
+
+
+def test_reconstruct_takes_photos_with_masks_and_writes_gltf(work, tmp_path):
+    photo = (work / "photo.jpg", work / "saved", "--mask", work / "mask.png")
+    done("reconstruct", *photo, "-o", tmp_path / "mesh.glb")
+    assert len(trimesh.load_mesh(tmp_path / "mesh.glb").faces) == 1280
+
+
+def test_export_writes_a_saved_model_that_loads(work):
+    assert "serving_default" in tf.saved_model.load(str(work / "saved")).signatures
+
+
+def test_render_writes_views_side_by_side(tmp_path):
+    options = ("-o", tmp_path / "views.png", "--views", 3, "--size", 40)
+    done("render", BOX, *options)
+    picture = np.asarray(PIL.Image.open(tmp_path / "views.png"))
+    assert picture.shape == (40, 120, 4)
+    assert all(view[..., 3].any() for view in np.split(picture, 3, axis=1))
+    done("render", BOX, *options, "--background", "white")
+    corner = np.asarray(PIL.Image.open(tmp_path / "views.png"))[0, 0]
+    np.testing.assert_array_equal(corner, 255)
+
+
+def test_demo_leaves_what_it_lists_and_moves_an_earlier_one_aside(tmp_path, monkeypatch):
+    def unpack_dummy(folder):
+        shutil.copytree(MESHES, folder, dirs_exist_ok=True)
+
+    monkeypatch.setattr(shapenet_views, "unpack_sample", unpack_dummy)
+    output = tmp_path / "demo"
+    text = done("demo", "--output", output, "--steps", 2)
+    listed = [line.split("  (")[0].strip() for line in text.splitlines() if "  (" in line]
+    names = {str(pathlib.Path(line).relative_to(output)) for line in listed}
+    assert names == {
+        "training_curve.png",
+        "contact_sheet.png",
+        "contact_sheet_train.png",
+        "meshes/table-box/mesh.obj",
+        "saved_model",
+        "run",
+        "demo.json",
+    }
+    assert all(pathlib.Path(line).exists() for line in listed)
+    assert "| before | after |" in text and "Mean 3D IoU before and after training" in text
+    assert load_mesh(output / "meshes/table-box/mesh.obj").faces.shape == (1280, 3)
+    assert (output / "meshes/table-box/picture.png").is_file()
+    figures = json.loads((output / "demo.json").read_text())
+    assert f"{figures['test']['after']['mean']:.3f}" in text.splitlines()[-1]
+
+
+def test_demo_goes_on_if_killed_and_keeps_an_earlier_one(tmp_path, monkeypatch):
+    def stop(_):
+        raise RuntimeError("begun")
+
+    # Not tf_softras.cli.demo: that name is the command.
+    monkeypatch.setattr(sys.modules["tf_softras.cli.demo"], "_prepare", stop)
+    output = tmp_path / "demo"
+    said = []
+    for finished in (False, True, True, False):
+        said.append(softras("demo", "--output", output).stdout)
+        (output / "demo.json").write_text(json.dumps({"finished": finished}))
+        (output / "mesh.obj").touch()
+    assert said[0] == ""
+    assert said[1] == f"Going on with the demo that was begun in {output}.\n"
+    assert said[2:] == [f"An earlier demo is kept in {output}.{n}.\n" for n in (1, 2)]
+    assert all((tmp_path / f"demo.{n}" / "mesh.obj").exists() for n in (1, 2))
+
+
+# Wrong input: {} is the folder `work`, OUT a folder to write to
+
+
+WRONG = {
+    "prepare: no folder": ("prepare --meshes {}/none --data-dir OUT", "found no folder at"),
+    "prepare: no meshes": ("prepare --meshes {}/no_run --data-dir OUT", "found none in"),
+    "prepare: both": ("prepare --config sample --meshes {}", "--meshes FOLDER goes with"),
+    "prepare: neither": ("prepare --config meshes", "--meshes FOLDER goes with"),
+    "prepare: again": ("prepare --meshes {} --data-dir {}/data", "--overwrite replaces it"),
+    "train: no data": ("train --run OUT/r --data-dir OUT", "is not prepared in"),
+    "train: other data": (
+        "train --run OUT/r --data-dir {}/data --config sample",
+        "data set sample is not prepared",
+    ),
+    "train: value": ("train --run OUT/r --data-dir {}/data --steps 0", "Invalid steps"),
+    "train: rate": ("train --run OUT/r --data-dir {}/data --learning-rate nan", "learning_rate"),
+    "train: epoch": (
+        "train --run OUT/r --data-dir {}/data --steps-per-epoch 0",
+        "Invalid steps_per_epoch",
+    ),
+    "train: other files": ("train --run {} --data-dir {}/data", "holds other files"),
+    "train: a file": ("train --run {}/mask.png --data-dir {}/data", "a file"),
+    "evaluate: no run": ("evaluate {}/none --data-dir {}/data", "Invalid run folder"),
+    "evaluate: not a run": ("evaluate {}/no_run --data-dir {}/data", "Invalid run folder"),
+    "evaluate: no split": ("evaluate {}/run --data-dir {}/data --split dev", "no split 'dev'"),
+    "evaluate: other config": (
+        "evaluate {}/other_run --data-dir {}/data",
+        "template_level 3 instead of 2",
+    ),
+    "export: no run": ("export {}/none OUT/s", "Invalid run folder"),
+    "export: other config": ("export {}/other_run OUT/s", "template_level"),
+    "export: exists": ("export {}/run {}/no_run", "received one that exists"),
+    "reconstruct: no picture": ("reconstruct {}/none.png {}/saved -o OUT/m.obj", "No such file"),
+    "reconstruct: no picture in it": (
+        "reconstruct {}/text.png {}/saved -o OUT/m.obj",
+        "another kind of file",
+    ),
+    "reconstruct: a folder": ("reconstruct {} {}/saved -o OUT/m.obj", "Is a directory"),
+    "reconstruct: empty": ("reconstruct {}/empty.png {}/saved -o OUT/m.obj", "an empty one"),
+    "reconstruct: empty mask": (
+        "reconstruct {}/photo.jpg {}/saved --mask {}/empty_mask.png -o OUT/m.obj",
+        "an empty one",
+    ),
+    "reconstruct: other mask": (
+        "reconstruct {}/photo.jpg {}/saved --mask {}/small_mask.png -o OUT/m.obj",
+        "80 x 50 pixels, received 80 x 30",
+    ),
+    "reconstruct: no mask": (
+        "reconstruct {}/photo.jpg {}/saved -o OUT/m.obj",
+        "or a mask beside it",
+    ),
+    "reconstruct: huge": ("reconstruct {}/huge.png {}/saved -o OUT/m.obj", "9000 x 9000"),
+    "reconstruct: no model": ("reconstruct {}/cut_out.png {}/none -o OUT/m.obj", "is neither"),
+    "reconstruct: other config": (
+        "reconstruct {}/cut_out.png {}/other_run -o OUT/m.obj",
+        "template_level",
+    ),
+    "reconstruct: suffix": ("reconstruct {}/cut_out.png {}/saved -o OUT/m.stl", ".obj or .glb"),
+    "reconstruct: no output": (
+        "reconstruct {}/cut_out.png {}/saved -o OUT/none/m.obj",
+        "folder that exists",
+    ),
+    "render: no mesh": ("render {}/none.obj -o OUT/a.png", "No such file"),
+    "render: no faces": ("render {}/empty.obj -o OUT/a.png", "no face"),
+    "render: no OBJ": ("render {}/mask.png -o OUT/a.png", "ends in .obj"),
+    "render: suffix": (f"render {BOX} -o OUT/a.jpg", "ends in .png"),
+    "render: no output": (f"render {BOX} -o OUT/none/a.png", "folder that exists"),
+    "render: too large": (f"render {BOX} -o OUT/a.png --views 99 --size 4096", "pixels in all"),
+    "demo: other files": ("demo --output {}", "holds other files"),
+    "demo: a file": ("demo --output {}/mask.png", "received the file"),
+}
+
+
+@pytest.mark.parametrize("line, words", WRONG.values(), ids=WRONG)
+def test_wrong_input_is_told_in_one_sentence_with_exit_code_2(work, tmp_path, line, words):
+    arguments = [a.replace("{}", str(work)).replace("OUT", str(tmp_path)) for a in line.split()]
+    result = softras(*arguments)
+    assert result.exit_code == 2, result.output + repr(result.exception)
+    assert words in result.stderr
+    assert result.stderr.startswith("Error: ") and len(result.stderr.splitlines()) == 1
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_faults_of_ours_keep_their_traceback(monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("a fault")
+
+    monkeypatch.setattr("tf_softras.geometry.load_mesh", fail)
+    result = softras("render", BOX, "-o", "a.png")
+    assert result.exit_code == 1 and isinstance(result.exception, ValueError)
+
+
+@pytest.mark.parametrize("command", ["", *main.commands])
+def test_help_has_lines_to_copy(command):
+    for flag in ("-h", "--help"):
+        text = done(*command.split(), flag)
+        examples = [line for line in text.split("Examples:")[1].splitlines() if line.strip()]
+        assert any(line.startswith(f"  softras {command}".rstrip()) for line in examples)
+
+
+def test_examples_of_the_help_are_commands_that_parse():
+    for command in main.commands.values():
+        for example in command.examples:
+            name, *arguments = example.split()[1:]
+            if example.startswith("softras ") and name == command.name:
+                command.make_context(name, arguments)
+
+
+def in_a_process(*arguments):
+    """The command as its console script runs it, outside the source tree."""
+    script = pathlib.Path(sys.executable).with_name("softras")
+    environment = {name: value for name, value in os.environ.items() if name != LOG_LEVEL}
+    return subprocess.run(
+        [script, *map(str, arguments)], capture_output=True, text=True, env=environment
+    )
+
+
+def test_the_installed_command_ends_with_code_2_and_no_traceback(tmp_path):
+    result = in_a_process("render", tmp_path / "none.obj", "-o", tmp_path / "a.png")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: Cannot read")

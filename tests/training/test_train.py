@@ -1,0 +1,232 @@
+"""Training: it learns, it records, and a run that was cut off ends as if it had not been."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tests.training.shapes import tiny_config
+from tf_softras.training import NonFiniteLossError, RunFolder, RunFolderError, train
+from tf_softras.training import callbacks as callbacks_module
+from tf_softras.training.files import write_json
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def _train(config, dataset, folder, **options):
+    options = {"steps_per_epoch": 2, "validation_dataset": dataset, "progress": "none"} | options
+    return train(config, train_dataset=dataset, run_folder=folder, **options)
+
+
+def _without_seconds(rows):
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def _assert_same_run(first, second):
+    """Steps agree exactly; values to what the order of sums in threads changes of float32."""
+    rows = [_without_seconds(folder.history()) for folder in (first, second)]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
+    for one, other in zip(*rows, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+    _assert_same_weights(first, second)
+
+
+def _assert_same_weights(first, second):
+    weights = [folder.load_reconstructor("last").get_weights() for folder in (first, second)]
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def unbroken(dataset, tmp_path_factory):
+    """A run of three epochs of two steps."""
+    return _train(tiny_config(), dataset, tmp_path_factory.mktemp("runs") / "unbroken")
+
+
+def test_reconstructions_get_better_and_progress_is_shown(dataset, tmp_path, capfd):
+    config = tiny_config(steps=90, learning_rate=5e-3)
+    options = {"steps_per_epoch": 30, "voxel_validation_objects": 2, "progress": "tqdm"}
+    history = _train(config, dataset, tmp_path / "run", **options).history()
+    first, last = history[0], history[-1]
+    assert last["silhouette_iou"] > first["silhouette_iou"] + 0.1
+    assert last["loss"] < 0.8 * first["loss"]
+    assert 0.05 < last["val_voxel_iou"] < 1.0
+    shown = capfd.readouterr().err
+    assert "90/90" in shown and f"iou={last['silhouette_iou']:.3f}" in shown
+
+
+def test_run_folder_holds_the_run(unbroken):
+    folder = RunFolder.open(unbroken.path)
+    assert [row["step"] for row in folder.history()] == [2, 4, 6]
+    logged = set(folder.history()[-1])
+    assert {"loss", "silhouette_iou", "laplacian_loss", "flattening_loss"} < logged
+    assert {"val_loss", "val_silhouette_iou", "learning_rate", "sigma", "seconds"} < logged
+    assert json.loads((folder.path / "versions.json").read_text())[0]["tensorflow"]
+    assert list(folder.tensorboard_path.rglob("events.out.*"))
+    assert not folder.backup_path.exists()
+
+
+def test_best_checkpoint_is_that_of_the_best_epoch(dataset, tmp_path, monkeypatch):
+    ious = iter([0.5, 0.9, 0.7])
+    monkeypatch.setattr(
+        "tf_softras.training.voxel_validation.evaluate",
+        lambda *args, **kwargs: type("Evaluation", (), {"mean": next(ious)}),
+    )
+    saved = []
+
+    class Weights(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            saved.append(self.model.reconstructor.get_weights())
+
+    # In the place of one that the test has no use for.
+    monkeypatch.setattr(keras.callbacks, "TensorBoard", lambda *args, **kwargs: Weights())
+    folder = _train(tiny_config(), dataset, tmp_path / "run", voxel_validation_objects=1)
+    for checkpoint, epoch in (("best", 1), ("last", 2)):
+        weights = folder.load_reconstructor(checkpoint).get_weights()
+        for one, other in zip(weights, saved[epoch], strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert [row["val_voxel_iou"] for row in folder.history()] == [0.5, 0.9, 0.7]
+
+
+def test_sigma_and_learning_rate_decay_together_after_the_named_step(dataset, tmp_path):
+    config = tiny_config(decay_steps=3, decay_factor=0.5)
+    options = {"steps_per_epoch": 1, "validation_dataset": None}
+    rows = _train(config, dataset, tmp_path / "run", **options).history()
+    # Sigma is that of the step done; the learning rate that of the next one.
+    sigma = [1e-3] * 3 + [5e-4] * 3
+    np.testing.assert_allclose([row["sigma"] for row in rows], sigma, rtol=1e-6)
+    rate = [1e-3] * 2 + [5e-4] * 4
+    np.testing.assert_allclose([row["learning_rate"] for row in rows], rate, rtol=1e-6)
+
+
+def test_another_seed_gives_another_run(dataset, tmp_path, unbroken):
+    """That the same seed gives the same run, the killed ones below show."""
+    options = {"validation_dataset": None}
+    other = _train(tiny_config(seed=1), dataset, tmp_path / "other", **options).history()
+    assert other[-1]["loss"] != pytest.approx(unbroken.history()[-1]["loss"], rel=1e-3)
+
+
+_KILLED = """
+import os, signal, sys
+import keras
+from tests.training.shapes import ellipsoids, tiny_config
+from tf_softras.training import callbacks, train
+
+def kill(self, batch, logs=None):
+    if int(self.model.optimizer.iterations) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+callbacks.StopOnNonFiniteLoss.on_train_batch_end = kill
+dataset = ellipsoids()
+train(tiny_config(), train_dataset=dataset, validation_dataset=dataset, run_folder=sys.argv[1],
+      steps_per_epoch=2, progress="none")
+"""
+
+
+def test_killed_run_ends_as_an_unbroken_one(dataset, tmp_path, unbroken):
+    """Weights, Adam's moments, the step and the order of the data go on where they were."""
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(tmp_path / "run")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        timeout=120,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+    # In the first step of the third epoch.
+    assert [row["step"] for row in RunFolder.open(tmp_path / "run").history()] == [2, 4]
+    _assert_same_run(_train(tiny_config(), dataset, tmp_path / "run"), unbroken)
+    assert len(json.loads((tmp_path / "run" / "versions.json").read_text())) == 2
+
+
+class _Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("moment", ["in its weights", "in its metadata"])
+def test_run_killed_while_it_backs_up_ends_as_an_unbroken_one(
+    moment, dataset, tmp_path, monkeypatch, unbroken
+):
+    """The epoch is recorded by then, and is run again: it must be there once, as it was."""
+    folder, options = tmp_path / "run", {"steps_per_epoch": 2, "validation_dataset": None}
+    save_weights, backups = keras.Model.save_weights, []
+
+    def save_or_be_killed(self, path, **kwargs):
+        backups.append(path)
+        if len(backups) == 1 or moment == "in its metadata":
+            return save_weights(self, path, **kwargs)
+        pathlib.Path(path).write_bytes(b"half a file")
+        raise _Killed
+
+    def write_or_be_killed(path, value):
+        if len(backups) == 2:
+            raise _Killed
+        write_json(path, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.Model, "save_weights", save_or_be_killed)
+        patch.setattr(callbacks_module, "write_json", write_or_be_killed)
+        with pytest.raises(_Killed):
+            _train(tiny_config(), dataset, folder, **options)
+    assert [row["step"] for row in RunFolder.open(folder).history()] == [2, 4]
+    again = _train(tiny_config(), dataset, folder, **options)
+    assert [row["step"] for row in again.history()] == [2, 4, 6]
+    _assert_same_weights(again, unbroken)
+
+
+def test_run_that_reaches_its_time_limit_can_go_on(dataset, tmp_path, unbroken):
+    options = {"validation_dataset": None}
+    limited = _train(tiny_config(), dataset, tmp_path / "run", time_limit=1e-9, **options)
+    assert [row["step"] for row in limited.history()] == [1]
+    again = _train(tiny_config(), dataset, tmp_path / "run", **options)
+    assert [row["step"] for row in again.history()] == [1, 3, 5, 6]
+    _assert_same_weights(again, unbroken)
+    # Without a validation the training's IoU chooses.
+    assert json.loads((again.path / "metrics.json").read_text())["monitor"] == "silhouette_iou"
+    again.load_reconstructor("best")
+
+
+def test_complete_run_is_left_as_it_is(dataset, unbroken):
+    before = (unbroken.path / "versions.json").read_text()
+    assert _train(tiny_config(), dataset, unbroken.path).history() == unbroken.history()
+    assert (unbroken.path / "versions.json").read_text() == before
+    with pytest.raises(RunFolderError, match="was complete after 6 steps"):
+        _train(tiny_config(steps=8), dataset, unbroken.path)
+    _train(tiny_config(), dataset, unbroken.path)
+
+
+def test_loss_that_is_not_finite_ends_the_run_in_one_sentence(dataset, tmp_path):
+    # Adam's steps are as long as the learning rate: the vertices overflow.
+    config = tiny_config(learning_rate=1e30)
+    with pytest.raises(NonFiniteLossError, match=r"became NaN or infinite at step \d"):
+        _train(config, dataset, tmp_path / "run")
+    assert not RunFolder.open(tmp_path / "run").checkpoint_path("last").exists()
+
+
+def test_bar_of_keras_is_shown_on_demand(dataset, tmp_path, capfd):
+    options = {"progress": "keras", "validation_dataset": None}
+    _train(tiny_config(steps=2), dataset, tmp_path / "run", **options)
+    shown = capfd.readouterr().out
+    assert "2/2" in shown and "loss" in shown
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"steps_per_epoch": 0}, "steps_per_epoch. Expected: at least 1. Received: 0"),
+        ({"time_limit": 0.0}, "time_limit. Expected: a positive"),
+        ({"progress": "dots"}, "progress. Expected: one of tqdm, keras, none"),
+        (
+            {"voxel_validation_objects": 1, "validation_dataset": None},
+            "voxel_validation_objects. Expected",
+        ),
+    ],
+)
+def test_invalid_arguments_write_nothing(options, message, dataset, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        _train(tiny_config(), dataset, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,116 @@
+"""What all commands share: TensorFlow loaded quietly, and wrong input told in one sentence."""
+
+import contextlib
+import importlib
+import logging
+import os
+import sys
+import tempfile
+
+import click
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+class WrongInput(click.ClickException):
+    """Something that the user gave cannot be used: one sentence on stderr, exit code 2."""
+
+    exit_code = 2
+
+    def __init__(self, error):
+        message = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        super().__init__(" ".join(message.split()))
+
+
+class _WithExamples:
+    """A command whose help ends with lines to copy."""
+
+    def __init__(self, *args, examples=(), **kwargs):
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def format_epilog(self, ctx, formatter):
+        """Writes the examples."""
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+
+
+class Group(_WithExamples, click.Group):
+    """The command that the others belong to."""
+
+
+class Command(_WithExamples, click.Command):
+    """A command that loads TensorFlow quietly and turns known errors into `WrongInput`."""
+
+    def invoke(self, ctx):
+        """Runs the command."""
+        try:
+            load_tensorflow()
+            return super().invoke(ctx)
+        # The types are looked up when there is an error: their modules are loaded by then.
+        except Exception as error:
+            if isinstance(error, _known_errors()):
+                raise WrongInput(error) from error
+            raise
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    """Returns what wrong input raises; any other error is our fault and keeps its traceback."""
+    from tf_softras.export import SavedModelError
+    from tf_softras.geometry import MeshFileError
+    from tf_softras.pictures import PictureError
+    from tf_softras.training import NonFiniteLossError, RunFolderError
+
+    return (
+        MeshFileError,
+        PictureError,
+        RunFolderError,
+        SavedModelError,
+        NonFiniteLossError,
+        ImportError,  # Another TensorFlow or Keras backend, or a library that was not built.
+        OSError,
+    )
+
+
+@contextlib.contextmanager
+def wrong_input(*errors: type[Exception]):
+    """Turns `errors` into `WrongInput`: for a call that raises them for its arguments alone."""
+    try:
+        yield
+    except errors as error:
+        raise WrongInput(error) from error
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without what it says as it starts, unless TF_CPP_MIN_LOG_LEVEL is set."""
+    if LOG_LEVEL in os.environ:
+        return
+    os.environ[LOG_LEVEL] = "2"
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    if "tensorflow" not in sys.modules:
+        with _stderr_held_back():
+            importlib.import_module("tensorflow")
+
+
+@contextlib.contextmanager
+def _stderr_held_back():
+    """Sends stderr's descriptor to a file, and shows what came only if there was an error.
+
+    TensorFlow 2.21 writes about oneDNN before it looks at the level of its log.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held_back.seek(0)
+            os.write(terminal, held_back.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)

@@ -1,0 +1,205 @@
+"""`softras demo`: the whole way on the embedded sample, in minutes."""
+
+import json
+import pathlib
+import shutil
+import time
+
+import click
+
+from tf_softras.cli.command import Command, WrongInput
+from tf_softras.cli.options import PATH, data_builder, open_split
+from tf_softras.cli.prepare import described, prepare_data
+from tf_softras.config import preset
+
+PRESET = "small"
+STEPS_PER_EPOCH = 100
+# Seconds from the start; on a slow machine training ends here, for the whole to take ten minutes.
+TIME_LIMIT = 400.0
+# The view that meshes are made of, of the 24 of each object: from the front right.
+INPUT_VIEW = 2
+SHEET_ROWS = 8
+# Written when a demo begins, and again when it is finished.
+MARKER = "demo.json"
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "softras demo --output runs/demo",
+    ],
+)
+@click.option("--output", type=PATH, required=True, help="Folder to write.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=preset(PRESET).steps,
+    show_default=True,
+    help="Of training.",
+)
+def demo(output, steps):
+    """Train on the embedded sample, and show what was learned.
+
+    Takes less than ten minutes on two cores. A demo that was killed goes on where it was; one that
+    is finished is moved aside, to OUTPUT.1 and so on.
+    """
+    start = time.monotonic()
+    output = _begin(output)
+    builder = _prepare(output)
+    time_limit = max(1.0, start + TIME_LIMIT - time.monotonic())
+    config = preset(PRESET).replace(steps=steps)
+    run, seen, unseen = _train(config, builder, output, time_limit)
+    reconstructor = run.load_reconstructor()
+    written = [
+        *_pictures(run, reconstructor, builder, output),
+        *_meshes(reconstructor, open_split(builder, "test"), output),
+        _saved_model(reconstructor, output),
+        (run.path, "the run: weights, history, TensorBoard"),
+        (output / MARKER, "the figures below"),
+    ]
+    _finish(output, seen, unseen)
+    click.echo(f"\nWrote, in {(time.monotonic() - start) / 60:.1f} minutes:")
+    for path, what in written:
+        click.echo(f"  {path}  ({what})")
+    click.echo(
+        f"\nMean 3D IoU before and after training: {_from_to(seen)} on the objects that it was "
+        f"trained on, {_from_to(unseen)} on others."
+    )
+
+
+def _say(number: int, words: str) -> None:
+    click.secho(f"\n[{number}/5] {words}", bold=True)
+
+
+def _begin(output: pathlib.Path) -> pathlib.Path:
+    """Returns the folder, new or of a demo that was killed, with the marker in it.
+
+    Raises:
+        WrongInput: There is a file of that name, or a folder with other things in it.
+    """
+    from tf_softras.training.files import write_json
+
+    if output.exists() and not output.is_dir():
+        raise WrongInput(f"--output: expected a folder, received the file '{output}'.")
+    if (output / MARKER).is_file():
+        if json.loads((output / MARKER).read_text())["finished"]:
+            aside = _free_name(output)
+            output.rename(aside)
+            click.echo(f"An earlier demo is kept in {aside}.")
+        else:
+            click.echo(f"Going on with the demo that was begun in {output}.")
+    elif output.is_dir() and any(output.iterdir()):
+        raise WrongInput(
+            f"--output: expected a new or empty folder, or that of an earlier demo, received "
+            f"'{output}', which holds other files."
+        )
+    write_json(output / MARKER, {"finished": False})
+    return output
+
+
+def _free_name(path: pathlib.Path) -> pathlib.Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.{number}")).exists():
+        number += 1
+    return aside
+
+
+def _prepare(output: pathlib.Path):
+    _say(1, "Rendering 34 objects from 24 sides each, and their voxels")
+    builder = data_builder("sample", output / "data")
+    prepare_data(builder)
+    for line in described(builder):
+        click.echo(line)
+    return builder
+
+
+def _train(config, builder, output: pathlib.Path, time_limit: float):
+    """Returns the run folder, and {"before": ..., "after": ...} of seen and of unseen objects."""
+    import keras
+
+    from tf_softras import training
+    from tf_softras.models import MeshReconstructor
+
+    _say(2, f"Training: {config.steps} steps of {config.batch_size} objects, two views each")
+    run = training.train(
+        config,
+        train_dataset=open_split(builder, "train"),
+        validation_dataset=open_split(builder, "val"),
+        run_folder=output / "run",
+        steps_per_epoch=STEPS_PER_EPOCH,
+        voxel_validation_objects=builder.info.splits["val"].num_examples,
+        time_limit=time_limit,
+    )
+    done = run.history()[-1]["step"]
+    if done < config.steps:
+        click.echo(f"Ended after {done} steps: this machine is slow.")
+    _say(3, "3D IoU per class, before and after training")
+    keras.utils.set_random_seed(config.seed)
+    networks = {"before": MeshReconstructor(config.model), "after": run.load_reconstructor()}
+    results = []
+    for split, whose in (("train", "objects that it was trained on"), ("test", "other objects")):
+        dataset = open_split(builder, split)
+        result = {name: training.evaluate(network, dataset) for name, network in networks.items()}
+        click.echo(f"\nSplit {split}, {whose}:\n\n{training.comparison_table(result)}", nl=False)
+        results.append(result)
+    return run, *results
+
+
+def _from_to(result: dict) -> str:
+    return f"{result['before'].mean:.3f} -> {result['after'].mean:.3f}"
+
+
+def _pictures(run, reconstructor, builder, output: pathlib.Path) -> list[tuple]:
+    from tf_softras import training
+
+    _say(4, "Drawing what it has learned")
+    curve, unseen = output / "training_curve.png", output / "contact_sheet.png"
+    seen = output / "contact_sheet_train.png"
+    training.training_curve(run, curve)
+    for split, sheet in (("test", unseen), ("train", seen)):
+        examples = open_split(builder, split).take(SHEET_ROWS)
+        training.contact_sheet(reconstructor, examples, sheet, input_view=INPUT_VIEW)
+    return [
+        (curve, "loss and IoU while it was trained"),
+        (unseen, "inputs, silhouettes and meshes of objects that it has not seen"),
+        (seen, "the same of objects that it was trained on"),
+    ]
+
+
+def _meshes(reconstructor, dataset, output: pathlib.Path) -> list[tuple]:
+    """Writes the mesh of one picture of each object, with the picture beside it."""
+    from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
+    from tf_softras.geometry import Mesh, save_mesh
+    from tf_softras.pictures import write_picture
+
+    written = []
+    for example in dataset.as_numpy_iterator():
+        class_name = list(CLASS_SYNSETS)[example["label"]]
+        folder = output / "meshes" / f"{class_name}-{example['model_id'].decode()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = example["images"][INPUT_VIEW]
+        vertices = reconstructor(picture[None].astype("float32") / 255.0)[0]
+        save_mesh(folder / "mesh.obj", Mesh(vertices=vertices, faces=reconstructor.faces))
+        write_picture(folder / "picture.png", picture)
+        written.append((folder / "mesh.obj", "of picture.png beside it"))
+    return written
+
+
+def _saved_model(reconstructor, output: pathlib.Path) -> tuple:
+    from tf_softras.export import export_saved_model
+
+    _say(5, "Exporting the SavedModel")
+    path = output / "saved_model"
+    shutil.rmtree(path, ignore_errors=True)  # Of a demo that was killed after this step.
+    export_saved_model(reconstructor, path)
+    return path, "TensorFlow alone runs it"
+
+
+def _finish(output: pathlib.Path, seen: dict, unseen: dict) -> None:
+    from tf_softras.training.files import write_json
+
+    figures = {
+        split: {name: evaluation.to_dict() for name, evaluation in result.items()}
+        for split, result in (("train", seen), ("test", unseen))
+    }
+    write_json(output / MARKER, {"finished": True, **figures})

@@ -1,0 +1,95 @@
+"""Options that several commands share, and what they stand for."""
+
+import pathlib
+
+import click
+
+from tf_softras.cli.command import WrongInput
+
+CONFIGS = ("sample", "meshes")
+
+# Not click.Path(exists=True): what is wrong with a path, the reader of the file says best.
+PATH = click.Path(path_type=pathlib.Path)
+
+data_dir_option = click.option(
+    "--data-dir",
+    type=PATH,
+    help="Folder of the data sets.  [default: ~/tensorflow_datasets, or $TFDS_DATA_DIR]",
+)
+config_option = click.option(
+    "--config",
+    type=click.Choice(CONFIGS),
+    help="Which data set.  [default: the one that is prepared]",
+)
+checkpoint_option = click.option(
+    "--checkpoint",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="Which weights of the run.",
+)
+
+
+def data_builder(config: str, data_dir: pathlib.Path | None):
+    """Returns the tfds builder of a configuration, prepared or not."""
+    from tf_softras.datasets.shapenet_views import shapenet_views_dataset_builder
+
+    return shapenet_views_dataset_builder.Builder(
+        config=config, data_dir=None if data_dir is None else str(data_dir)
+    )
+
+
+def prepared_builder(config: str | None, data_dir: pathlib.Path | None):
+    """Returns the builder of the data set that is prepared; of `config`, or of the only one.
+
+    Raises:
+        WrongInput: It is not prepared; or two are, and `config` names none.
+    """
+    builders = [data_builder(name, data_dir) for name in ([config] if config else CONFIGS)]
+    prepared = [builder for builder in builders if builder.is_prepared()]
+    if not prepared:
+        names = " or ".join(builder.builder_config.name for builder in builders)
+        raise WrongInput(
+            f"The data set {names} is not prepared in '{builders[0].data_dir_root}': "
+            "run `softras prepare`, or name its --data-dir."
+        )
+    if len(prepared) > 1:
+        raise WrongInput(
+            f"'{builders[0].data_dir_root}' holds {len(prepared)} data sets: choose one with "
+            f"--config {' or --config '.join(CONFIGS)}."
+        )
+    return prepared[0]
+
+
+def open_split(builder, split: str):
+    """Returns the examples of a split.
+
+    Raises:
+        WrongInput: The data set has no such split.
+    """
+    if split not in builder.info.splits:
+        raise WrongInput(
+            f"The data set in '{builder.data_dir}' has no split {split!r}; it has "
+            f"{', '.join(builder.info.splits)}."
+        )
+    return builder.as_dataset(split=split)
+
+
+def load_network(path: pathlib.Path, *, checkpoint: str):
+    """Returns the network of a run folder or of a SavedModel, and the side of its pictures.
+
+    Either is called with images and has `faces`.
+    """
+    from tf_softras.export import ExportedReconstructor
+    from tf_softras.training import RunFolder
+
+    if (path / "saved_model.pb").is_file():
+        exported = ExportedReconstructor(path)
+        return exported, exported.image_size
+    if not (path / "config.json").is_file():
+        raise WrongInput(
+            f"Expected the folder of a run (`softras train`) or a SavedModel (`softras export`), "
+            f"received '{path}', which is neither."
+        )
+    reconstructor = RunFolder.open(path).load_reconstructor(checkpoint)
+    return reconstructor, reconstructor.config.image_size

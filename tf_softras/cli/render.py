@@ -1,0 +1,65 @@
+"""`softras render`: pictures of a mesh."""
+
+import click
+import numpy as np
+
+from tf_softras.cli.command import Command, WrongInput, wrong_input
+from tf_softras.cli.options import PATH
+
+MAX_PIXELS = 50_000_000
+BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "softras render chair.obj -o chair.png --size 512",
+        "softras render chair.obj -o around.png --views 8 --background white",
+    ],
+)
+@click.argument("mesh", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, help="Picture to write: .png.")
+@click.option(
+    "--views",
+    type=click.IntRange(1, 360),
+    default=1,
+    show_default=True,
+    help="Pictures side by side, from all around the mesh.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(1, 4096),
+    default=256,
+    show_default=True,
+    help="Side of each picture in pixels.",
+)
+@click.option(
+    "--azimuth", default=30.0, show_default=True, help="Of the first view: degrees from +x to +z."
+)
+@click.option("--elevation", type=float, help="Degrees above the ground.  [default: 30]")
+@click.option("--distance", type=float, help="From the mesh, whose longest side is 1.")
+@click.option("--background", type=click.Choice(list(BACKGROUNDS)), default="transparent")
+def render(mesh, output, views, size, azimuth, elevation, distance, background):
+    """Draw a mesh, an OBJ file, in its materials' colours."""
+    from tf_softras.geometry import cameras, load_mesh
+    from tf_softras.pictures import write_picture
+    from tf_softras.rendering import render_views
+
+    if views * size**2 > MAX_PIXELS:
+        raise WrongInput(
+            f"Expected at most {MAX_PIXELS:,} pixels in all, received --views {views} of --size "
+            f"{size}."
+        )
+    distance = cameras.N3MR_DISTANCE if distance is None else distance
+    elevation = cameras.N3MR_ELEVATION if elevation is None else elevation
+    azimuths = azimuth + np.arange(views, dtype=np.float32) * (360.0 / views)
+    loaded = load_mesh(mesh)
+    with wrong_input(ValueError):
+        pictures = render_views(
+            loaded.normalized(),
+            cameras.eye_from_angles(distance, elevation, azimuths),
+            image_size=size,
+            background=BACKGROUNDS[background],
+        )
+        write_picture(output, np.concatenate(pictures, axis=1))
+    click.echo(f"{output}: {views} x {size} x {size} pixels")

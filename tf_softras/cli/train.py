@@ -1,0 +1,80 @@
+"""`softras train`: a run folder out of a data set."""
+
+import click
+
+from tf_softras.cli.command import Command, wrong_input
+from tf_softras.cli.options import (
+    PATH,
+    config_option,
+    data_dir_option,
+    open_split,
+    prepared_builder,
+)
+from tf_softras.config import PRESETS, preset
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "softras train --preset small --data-dir data --run runs/small --steps 2000",
+        "softras train --preset paper --data-dir data --run runs/paper --batch-size 32",
+        "tensorboard --logdir runs/paper/tensorboard",
+    ],
+)
+@click.option("--run", type=PATH, required=True, help="Folder of the run; it goes on if there.")
+@click.option(
+    "--preset",
+    "preset_name",
+    type=click.Choice(list(PRESETS)),
+    help="Recipe.  [default: paper, or that of the run that goes on]",
+)
+@config_option
+@data_dir_option
+@click.option("--steps", type=int, help="Optimizer steps of the whole run.")
+@click.option("--batch-size", type=int, help="Objects in a batch; each brings two views.")
+@click.option("--learning-rate", type=float, help="Of Adam.")
+@click.option("--seed", type=int, help="Of the weights and of the order of the data.")
+@click.option("--steps-per-epoch", type=int, help="Steps between validations and checkpoints.")
+@click.option("--time-limit", type=float, help="Minutes after which training ends.")
+def train(run, preset_name, config, data_dir, steps_per_epoch, time_limit, **changes):
+    """Train a network on a data set.
+
+    It learns from the split train; the split val, if there, chooses the best weights.
+
+    What is not named, the preset says. A run that was killed goes on where it was when the same
+    command is given again.
+    """
+    from tf_softras import training
+
+    config_of_run = run_config(run, preset_name, changes)
+    builder = prepared_builder(config, data_dir)
+    options = {"steps_per_epoch": steps_per_epoch}
+    if time_limit is not None:
+        options["time_limit"] = 60.0 * time_limit
+    with wrong_input(ValueError):
+        folder = training.train(
+            config_of_run,
+            train_dataset=open_split(builder, "train"),
+            validation_dataset=open_split(builder, "val") if "val" in builder.info.splits else None,
+            run_folder=run,
+            **{name: value for name, value in options.items() if value is not None},
+        )
+    click.echo(f"Trained {folder.history()[-1]['step']} steps: {folder.path}")
+
+
+def run_config(run, preset_name, changes):
+    """Returns the configuration of a run: that in its folder, or a preset's; with `changes`.
+
+    Raises:
+        WrongInput: A value is out of range.
+    """
+    from tf_softras.training import RunFolder
+
+    if preset_name is None and (run / "config.json").exists():
+        config = RunFolder.open(run).config
+    else:
+        config = preset(preset_name or "paper")
+    with wrong_input(ValueError):
+        return config.replace(
+            **{name: value for name, value in changes.items() if value is not None}
+        )

@@ -1,0 +1,30 @@
+"""Training and evaluation of mesh reconstruction, and the folders that runs live in."""
+
+from tf_softras.training.callbacks import NonFiniteLossError
+from tf_softras.training.contact_sheet import contact_sheet
+from tf_softras.training.evaluate import (
+    Evaluation,
+    TemplateBaseline,
+    comparison_table,
+    evaluate,
+)
+from tf_softras.training.run_folder import RunFolder, RunFolderError
+from tf_softras.training.sigma_schedule import SigmaSchedule
+from tf_softras.training.train import train
+from tf_softras.training.training_curve import training_curve
+from tf_softras.training.view_pair_model import ViewPairModel
+
+__all__ = [
+    "Evaluation",
+    "NonFiniteLossError",
+    "RunFolder",
+    "RunFolderError",
+    "SigmaSchedule",
+    "TemplateBaseline",
+    "ViewPairModel",
+    "comparison_table",
+    "contact_sheet",
+    "evaluate",
+    "train",
+    "training_curve",
+]

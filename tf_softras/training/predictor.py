@@ -1,0 +1,16 @@
+"""How networks, and anything else that makes meshes out of pictures, are asked for them."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+
+def predictor(reconstructor: Callable) -> Callable:
+    """Returns a function from images to vertices: a Keras model's in inference, traced once.
+
+    Any other callable is returned as it is.
+    """
+    if not isinstance(reconstructor, keras.Model):
+        return reconstructor
+    return tf.function(lambda images: reconstructor(images, training=False), reduce_retracing=True)
