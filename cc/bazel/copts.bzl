@@ -11,7 +11,15 @@ NUMERIC = [
     "-O3",
     "-fno-math-errno",
     "-fno-trapping-math",
-]
+] + select({
+    # How the code for AVX-512 and AVX2 (cc/kernels/simd.h) is written, not which instructions it may use: generic tuning
+    # takes gathers apart, and halves the vectors of AVX-512.
+    "@bazel_tools//src/conditions:linux_x86_64": [
+        "-mtune=icelake-server",
+        "-mprefer-vector-width=512",
+    ],
+    "//conditions:default": [],
+})
 
 def unit_tests(sources, deps, copts = []):
     """Makes a googletest of every file, named after the file.

@@ -16,40 +16,66 @@
 
 namespace tf_softras {
 
+// Faces in ascending order.
+struct FaceList {
+  const int32_t* faces;
+  int64_t count;
+};
+
 class FaceBins {
  public:
   // Room for an image of height x width pixels in leaf tiles of side `tile`.
   FaceBins(int64_t height, int64_t width, int64_t tile);
 
-  // Lists the faces 0 .. num_faces - 1; rect(face) gives the pixels it reaches,
-  // empty for none.
+  int num_levels() const { return static_cast<int>(levels_.size()); }
+
+  // The faces [0, num_faces) are listed in chunks, which may go through in
+  // parallel: first Count for each chunk, then EndCount, then Fill for each.
+  // rect(face) gives the pixels that a face reaches, empty for none.
+  void Begin(int64_t num_faces, int64_t chunks) {
+    num_faces_ = num_faces;
+    chunks_ = chunks;
+    next_.assign(chunks * num_cells_, 0);
+  }
+  int64_t chunks() const { return chunks_; }
+
   template <typename RectOfFace>
-  void Fill(int64_t num_faces, const RectOfFace& rect) {
+  void Count(int64_t chunk, const RectOfFace& rect) {
+    int64_t* count = next_.data() + chunk * num_cells_;
+    ForEachCell(chunk, rect, [count](int64_t cell, int32_t) { ++count[cell]; });
+  }
+
+  void EndCount() {
     offsets_.assign(num_cells_ + 1, 0);
-    ForEachCell(num_faces, rect,
-                [this](int64_t cell, int32_t) { ++offsets_[cell + 1]; });
+    int64_t total = 0;
     for (int64_t cell = 0; cell < num_cells_; ++cell) {
-      offsets_[cell + 1] += offsets_[cell];
+      offsets_[cell] = total;
+      for (int64_t chunk = 0; chunk < chunks_; ++chunk) {
+        int64_t& next = next_[chunk * num_cells_ + cell];
+        const int64_t count = next;
+        next = total;
+        total += count;
+      }
     }
-    faces_.resize(offsets_[num_cells_]);
-    std::vector<int64_t> next(offsets_.begin(), offsets_.end() - 1);
-    ForEachCell(num_faces, rect, [this, &next](int64_t cell, int32_t face) {
+    offsets_[num_cells_] = total;
+    faces_.resize(total);
+  }
+
+  template <typename RectOfFace>
+  void Fill(int64_t chunk, const RectOfFace& rect) {
+    int64_t* next = next_.data() + chunk * num_cells_;
+    ForEachCell(chunk, rect, [this, next](int64_t cell, int32_t face) {
       faces_[next[cell]++] = face;
     });
   }
 
-  // Calls visit(begin, end) with the lists that may reach the leaf tile
-  // (tile_row, tile_column).
-  template <typename Visit>
-  void ForTile(int64_t tile_row, int64_t tile_column,
-               const Visit& visit) const {
-    for (const Level& level : levels_) {
-      const int64_t cell =
-          level.first_cell + tile_row * level.columns + tile_column;
-      visit(faces_.data() + offsets_[cell], faces_.data() + offsets_[cell + 1]);
-      tile_row /= 2;
-      tile_column /= 2;
-    }
+  // The list of a level that may reach the leaf tile (tile_row, tile_column).
+  FaceList List(int level, int64_t tile_row, int64_t tile_column) const {
+    const int64_t cell = levels_[level].first_cell +
+                         (tile_row >> level) * levels_[level].columns +
+                         (tile_column >> level);
+    return {faces_.data() + offsets_[cell],
+            offsets_[cell + 1] - offsets_[cell]};
   }
 
  private:
@@ -60,9 +86,10 @@ class FaceBins {
   };
 
   template <typename RectOfFace, typename Emit>
-  void ForEachCell(int64_t num_faces, const RectOfFace& rect_of_face,
+  void ForEachCell(int64_t chunk, const RectOfFace& rect_of_face,
                    const Emit& emit) const {
-    for (int64_t face = 0; face < num_faces; ++face) {
+    const int64_t end = num_faces_ * (chunk + 1) / chunks_;
+    for (int64_t face = num_faces_ * chunk / chunks_; face < end; ++face) {
       const PixelRect rect = rect_of_face(face);
       if (rect.empty()) continue;
       const int64_t extent = MaxInt(rect.row_end - rect.row_begin,
@@ -83,7 +110,10 @@ class FaceBins {
 
   std::vector<Level> levels_;
   int64_t num_cells_ = 0;
-  std::vector<int64_t> offsets_;
+  int64_t num_faces_ = 0;
+  int64_t chunks_ = 0;
+  std::vector<int64_t> next_;     // of each chunk and cell
+  std::vector<int64_t> offsets_;  // of each cell
   std::vector<int32_t> faces_;
 };
 

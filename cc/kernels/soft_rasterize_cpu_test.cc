@@ -7,6 +7,7 @@
 #include <cstring>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace tf_softras {
@@ -103,9 +104,11 @@ TYPED_TEST_SUITE(SoftRasterizeCpuTest, Types);
 // Tiles, blocks, slices of the batch: an image of several of each, and of sizes
 // that divide nothing.
 TYPED_TEST(SoftRasterizeCpuTest, ScheduleDoesNotChangeABit) {
-  for (const double sigma : {1e-5, 1e-2}) {
-    const Scene<TypeParam> scene(3, 150, 75, 131, 0.2,
-                                 static_cast<TypeParam>(sigma));
+  // The second is cut into bands, chunks and vertex ranges.
+  for (const bool large : {false, true}) {
+    const Scene<TypeParam> scene(large ? 1 : 3, large ? 9000 : 150,
+                                 large ? 256 : 75, large ? 260 : 131,
+                                 large ? 0.02 : 0.2, TypeParam(1e-5));
     const auto serial = Run(scene, Serial);
     EXPECT_GT(*std::max_element(serial.gradient.begin(), serial.gradient.end()),
               0);
@@ -125,6 +128,63 @@ TYPED_TEST(SoftRasterizeCpuTest, SilhouetteAndTransparencyAddUpToOne) {
   for (size_t i = 0; i < results.silhouette.size(); ++i) {
     EXPECT_NEAR(results.silhouette[i] + results.transparency[i], 1, 2e-7);
   }
+}
+
+// The most units that a call handed out at once, in the forward and in the
+// backward pass.
+template <typename T>
+std::pair<int64_t, int64_t> MostUnits(const Scene<T>& scene) {
+  int64_t most = 0;
+  const ParallelFor spy =
+      [&most](int64_t total, int64_t cost,
+              const std::function<void(int64_t, int64_t)>& work) {
+        most = std::max(most, total);
+        Serial(total, cost, work);
+      };
+  std::vector<T> silhouette(scene.pixels()), transparency(scene.pixels());
+  std::vector<T> gradient(scene.vertices.size());
+  SoftRasterizeForward(scene.inputs, silhouette.data(), transparency.data(),
+                       spy);
+  const int64_t forward = std::exchange(most, 0);
+  SoftRasterizeBackward(scene.inputs, transparency.data(), silhouette.data(),
+                        gradient.data(), spy);
+  return {forward, most};
+}
+
+TYPED_TEST(SoftRasterizeCpuTest, OneHugeFaceIsWorkForSeveralThreads) {
+  const Scene<TypeParam> scene(1, 1, 256, 256, 1.5, TypeParam(1e-3));
+  const auto units = MostUnits(scene);
+  EXPECT_GE(units.first, 4);
+  EXPECT_GE(units.second, 4);
+}
+
+// More units than tiles: the faces themselves are shared out. Their sums are
+// put together again, in the same order every time.
+TYPED_TEST(SoftRasterizeCpuTest, FacesInOneTileAreWorkForSeveralThreads) {
+  Scene<TypeParam> scene(1, 20000, 16, 16, 0.02, TypeParam(3e-4));
+  for (size_t i = 0; i < scene.vertices.size(); i += 3) {
+    scene.vertices[i] = TypeParam(0.5) + scene.vertices[i] * TypeParam(0.1);
+    scene.vertices[i + 1] *= TypeParam(0.1);
+  }
+  const auto units = MostUnits(scene);
+  EXPECT_GE(units.first, 2);
+  EXPECT_GE(units.second, 2);
+  ExpectSameBits(Run(scene, Serial).silhouette,
+                 Run(scene, FourThreads).silhouette);
+
+  // Against the two halves of the mesh apart: transparencies multiply.
+  const auto whole = Run(scene, Serial);
+  scene.inputs.num_faces = 10000;
+  const auto first = Run(scene, Serial);
+  scene.inputs.faces += 3 * 10000;
+  const auto second = Run(scene, Serial);
+  for (size_t i = 0; i < whole.transparency.size(); ++i) {
+    EXPECT_NEAR(whole.transparency[i],
+                first.transparency[i] * second.transparency[i], 1e-5);
+  }
+  EXPECT_LT(
+      *std::min_element(whole.transparency.begin(), whole.transparency.end()),
+      TypeParam(0.5));
 }
 
 // An item's picture does not depend on its neighbours in the batch beyond

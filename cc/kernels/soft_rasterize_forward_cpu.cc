@@ -1,5 +1,7 @@
 #include <cmath>
 #include <cstddef>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "cc/geometry/coverage.h"
@@ -50,6 +52,16 @@ struct TileSums {
     }
     faces_in_stretch = 0;
   }
+
+  // The totals alone are kept for long.
+  void DropStretch() { std::vector<T>().swap(stretch); }
+
+  // Adds the totals of the faces before these.
+  void AddBefore(const TileSums& before) {
+    for (size_t i = 0; i < total.size(); ++i) {
+      total[i] = Aggregate(before.total[i], total[i]);
+    }
+  }
 };
 
 template <typename T>
@@ -70,18 +82,18 @@ TF_SOFTRAS_INLINE void AddBlock(const LocalView<T>& view, T inverse_sigma,
   }
 }
 
-// Adds the faces ids[0 .. count - 1], or 0 .. count - 1 where there is no list,
-// to a tile.
+// Adds the faces ids[begin .. end - 1], or begin .. end - 1 where there is no
+// list, to a tile.
 template <typename T>
 TF_SOFTRAS_INLINE void AddFaces(const Item<T>& item, T inverse_sigma,
-                                const int32_t* ids, int64_t count,
+                                const int32_t* ids, int64_t begin, int64_t end,
                                 TileSums<T>& sums) {
   FaceBatch<T> batch;
-  for (int64_t first = 0; first < count; first += batch.kFaces) {
+  for (int64_t first = begin; first < end; first += batch.kFaces) {
     const auto face = [ ids, first ](int lane) __attribute__((always_inline)) {
       return ids ? static_cast<int64_t>(ids[first + lane]) : first + lane;
     };
-    const int lanes = static_cast<int>(MinInt(batch.kFaces, count - first));
+    const int lanes = static_cast<int>(MinInt(batch.kFaces, end - first));
     batch.SetUp(item, lanes, face, sums.rect);
     for (int lane = 0; lane < lanes; ++lane) {
       const PixelRect rect = batch.rect(lane);
@@ -102,10 +114,43 @@ TF_SOFTRAS_INLINE void AddFaces(const Item<T>& item, T inverse_sigma,
   }
 }
 
+// Sums the faces [begin, end) of a tile, counted through the lists of all
+// levels, or of the mesh where there are no bins. What both clones of a type
+// do.
 template <typename T>
-TF_SOFTRAS_INLINE void WriteTile(TileSums<T>& sums, int64_t width,
-                                 T* silhouette, T* transparency) {
+TF_SOFTRAS_INLINE void SumTile(const Item<T>& item, T inverse_sigma,
+                               const FaceBins* bins, int64_t tile_row,
+                               int64_t tile_column, int64_t begin, int64_t end,
+                               TileSums<T>& sums) {
+  if (bins == nullptr) {
+    AddFaces<T>(item, inverse_sigma, nullptr, begin, end, sums);
+  } else {
+    int64_t before = 0;
+    for (int level = 0; level < bins->num_levels(); ++level) {
+      const FaceList list = bins->List(level, tile_row, tile_column);
+      AddFaces<T>(item, inverse_sigma, list.faces, MaxInt(0, begin - before),
+                  MinInt(list.count, end - before), sums);
+      before += list.count;
+    }
+  }
   sums.EndStretch();
+}
+
+#define TF_SOFTRAS_SUM_TILE(T)                                                \
+  TF_SOFTRAS_CLONES void SumTileClone(const Item<T>& item, T inverse_sigma,   \
+                                      const FaceBins* bins, int64_t tile_row, \
+                                      int64_t tile_column, int64_t begin,     \
+                                      int64_t end, TileSums<T>& sums) {       \
+    SumTile<T>(item, inverse_sigma, bins, tile_row, tile_column, begin, end,  \
+               sums);                                                         \
+  }
+TF_SOFTRAS_SUM_TILE(float)
+TF_SOFTRAS_SUM_TILE(double)
+#undef TF_SOFTRAS_SUM_TILE
+
+template <typename T>
+void WriteTile(const TileSums<T>& sums, int64_t width, T* silhouette,
+               T* transparency) {
   const int64_t columns = sums.rect.column_end - sums.rect.column_begin;
   for (int64_t row = sums.rect.row_begin; row < sums.rect.row_end; ++row) {
     const double* excess =
@@ -118,39 +163,6 @@ TF_SOFTRAS_INLINE void WriteTile(TileSums<T>& sums, int64_t width,
     }
   }
 }
-
-// An item's picture: what both clones of a type do.
-template <typename T>
-TF_SOFTRAS_INLINE void RenderTile(const Item<T>& item, T inverse_sigma,
-                                  const FaceBins* bins, int64_t num_faces,
-                                  int64_t tile_row, int64_t tile_column,
-                                  const PixelRect& tile, T* silhouette,
-                                  T* transparency) {
-  TileSums<T> sums(tile);
-  if (bins == nullptr) {
-    AddFaces<T>(item, inverse_sigma, nullptr, num_faces, sums);
-  } else {
-    bins->ForTile(
-        tile_row, tile_column,
-        [&](const int32_t* begin, const int32_t* end)
-            __attribute__((always_inline)) {
-              AddFaces(item, inverse_sigma, begin, end - begin, sums);
-            });
-  }
-  WriteTile(sums, item.plane.width, silhouette, transparency);
-}
-
-#define TF_SOFTRAS_RENDER_TILE(T)                                              \
-  TF_SOFTRAS_CLONES void RenderTileClone(                                      \
-      const Item<T>& item, T inverse_sigma, const FaceBins* bins,              \
-      int64_t num_faces, int64_t tile_row, int64_t tile_column,                \
-      const PixelRect& tile, T* silhouette, T* transparency) {                 \
-    RenderTile<T>(item, inverse_sigma, bins, num_faces, tile_row, tile_column, \
-                  tile, silhouette, transparency);                             \
-  }
-TF_SOFTRAS_RENDER_TILE(float)
-TF_SOFTRAS_RENDER_TILE(double)
-#undef TF_SOFTRAS_RENDER_TILE
 
 // The tiles of an image. Large enough that few faces cross borders, small
 // enough that there are units to spread. They depend on shapes alone, so that
@@ -176,10 +188,82 @@ struct Tiling {
   }
 };
 
+// A tile's list is summed in segments of so many faces, so that a tile that
+// holds all of a mesh is work for several threads. They depend on the lists
+// alone.
+constexpr int64_t kFacesPerSegment = 8192;
+
+// Faces of a chunk for the bins; a few chunks an item, whose counts are small
+// beside the lists.
+constexpr int64_t kFacesPerChunk = 4096;
+constexpr int64_t kMostChunks = 8;
+
 // Guesses for the scheduler, in nanoseconds.
 constexpr int64_t kFaceCost = 100;
 constexpr int64_t kBinCost = 20;
 constexpr int64_t kPixelCost = 5;
+
+// Lists the faces of items [first, first + items) by tile.
+template <typename T>
+std::vector<FaceBins> BinFaces(const SoftRasterizeInputs<T>& inputs,
+                               int64_t first, int64_t items, double radius,
+                               int64_t tile, const ParallelFor& parallel_for) {
+  std::vector<FaceBins> bins(items,
+                             FaceBins(inputs.height, inputs.width, tile));
+  const int64_t chunks =
+      MaxInt(1, MinInt(kMostChunks, inputs.num_faces / kFacesPerChunk));
+  for (FaceBins& of_item : bins) of_item.Begin(inputs.num_faces, chunks);
+  const auto for_chunks = [&](const auto& work) {
+    parallel_for(items * chunks, inputs.num_faces * kBinCost / chunks,
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t unit = begin; unit < end; ++unit) {
+                     const int64_t i = unit / chunks;
+                     const Item<T> item = MakeItem(inputs, first + i, radius);
+                     work(bins[i], unit % chunks,
+                          [&item](int64_t face) { return item.Reach(face); });
+                   }
+                 });
+  };
+  for_chunks([](FaceBins& of_item, int64_t chunk, const auto& reach) {
+    of_item.Count(chunk, reach);
+  });
+  for (FaceBins& of_item : bins) of_item.EndCount();
+  for_chunks([](FaceBins& of_item, int64_t chunk, const auto& reach) {
+    of_item.Fill(chunk, reach);
+  });
+  return bins;
+}
+
+// A segment of a tile's faces: a unit of work.
+struct Unit {
+  int64_t item, row, column;
+  int64_t begin, end;  // of the tile's faces
+  bool whole;          // whether that is all of them
+};
+
+std::vector<Unit> MakeUnits(const Tiling& tiling, int64_t items,
+                            const std::vector<FaceBins>& bins,
+                            int64_t num_faces) {
+  std::vector<Unit> units;
+  for (int64_t i = 0; i < items; ++i) {
+    for (int64_t row = 0; row < tiling.rows; ++row) {
+      for (int64_t column = 0; column < tiling.columns; ++column) {
+        int64_t count = bins.empty() ? num_faces : 0;
+        for (int level = 0; !bins.empty() && level < bins[i].num_levels();
+             ++level) {
+          count += bins[i].List(level, row, column).count;
+        }
+        const int64_t segments =
+            MaxInt(1, (count + kFacesPerSegment - 1) / kFacesPerSegment);
+        for (int64_t k = 0; k < segments; ++k) {
+          units.push_back({i, row, column, count * k / segments,
+                           count * (k + 1) / segments, segments == 1});
+        }
+      }
+    }
+  }
+  return units;
+}
 
 }  // namespace
 
@@ -194,36 +278,48 @@ void SoftRasterizeForward(const SoftRasterizeInputs<T>& inputs, T* silhouette,
 
   // Items go through in slices, so that the bins' memory does not grow with the
   // batch.
-  const int64_t slice =
-      one_tile ? inputs.batch : MaxInt(1, 1024 / tiling.count());
+  const int64_t slice = MaxInt(1, 1024 / tiling.count());
   for (int64_t first = 0; first < inputs.batch; first += slice) {
     const int64_t items = MinInt(slice, inputs.batch - first);
     std::vector<FaceBins> bins;
     if (!one_tile) {
-      bins.assign(items, FaceBins(inputs.height, inputs.width, tiling.side));
-      parallel_for(
-          items, inputs.num_faces * kBinCost, [&](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; ++i) {
-              const Item<T> item = MakeItem(inputs, first + i, radius);
-              bins[i].Fill(inputs.num_faces,
-                           [&item](int64_t face) { return item.Reach(face); });
-            }
-          });
+      bins = BinFaces(inputs, first, items, radius, tiling.side, parallel_for);
     }
+    const std::vector<Unit> units =
+        MakeUnits(tiling, items, bins, inputs.num_faces);
+    const auto write = [&](const Unit& unit, const TileSums<T>& sums) {
+      WriteTile(sums, inputs.width, silhouette + (first + unit.item) * pixels,
+                transparency + (first + unit.item) * pixels);
+    };
+    // The sums of tiles that take several units, until the last is done.
+    std::vector<std::unique_ptr<TileSums<T>>> parts(units.size());
     const int64_t cost = inputs.num_faces * kFaceCost / tiling.count() +
                          tiling.side * tiling.side * kPixelCost;
-    parallel_for(items * tiling.count(), cost, [&](int64_t begin, int64_t end) {
-      for (int64_t unit = begin; unit < end; ++unit) {
-        const int64_t i = unit / tiling.count();
-        const int64_t row = unit % tiling.count() / tiling.columns;
-        const int64_t column = unit % tiling.columns;
-        RenderTileClone(MakeItem(inputs, first + i, radius), inverse_sigma,
-                        one_tile ? nullptr : &bins[i], inputs.num_faces, row,
-                        column, tiling.rect(row, column),
-                        silhouette + (first + i) * pixels,
-                        transparency + (first + i) * pixels);
-      }
-    });
+    parallel_for(static_cast<int64_t>(units.size()), cost,
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t u = begin; u < end; ++u) {
+                     const Unit& unit = units[u];
+                     auto sums = std::make_unique<TileSums<T>>(
+                         tiling.rect(unit.row, unit.column));
+                     SumTileClone(
+                         MakeItem(inputs, first + unit.item, radius),
+                         inverse_sigma, one_tile ? nullptr : &bins[unit.item],
+                         unit.row, unit.column, unit.begin, unit.end, *sums);
+                     if (unit.whole) {
+                       write(unit, *sums);
+                     } else {
+                       sums->DropStretch();
+                       parts[u] = std::move(sums);
+                     }
+                   }
+                 });
+    for (size_t u = 0; u < units.size(); ++u) {
+      if (units[u].whole) continue;
+      if (units[u].begin > 0) parts[u]->AddBefore(*parts[u - 1]);
+      const bool last = u + 1 == units.size() || units[u + 1].begin == 0;
+      if (last) write(units[u], *parts[u]);
+      if (units[u].begin > 0) parts[u - 1].reset();
+    }
   }
 }
 
