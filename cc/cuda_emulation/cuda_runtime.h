@@ -17,6 +17,8 @@
 #include <cstring>
 #include <functional>
 
+#define CUDA_EMULATION
+
 #define __global__
 #define __host__
 #define __device__

@@ -97,12 +97,12 @@ class GpuCall {
               int threads, const Arguments&... arguments) {
     if (!ok() || units <= 0) return;
     const unsigned blocks = static_cast<unsigned>(MinInt(units, kMostBlocks));
-#if defined(__CUDACC__)
-    kernel<<<blocks, static_cast<unsigned>(threads), 0, stream_>>>(
-        arguments...);
-#else
+#if defined(CUDA_EMULATION)
     cuda_emulation::Run(blocks, static_cast<unsigned>(threads),
                         [&] { kernel(arguments...); });
+#else
+    kernel<<<blocks, static_cast<unsigned>(threads), 0, stream_>>>(
+        arguments...);
 #endif
     Check(cudaGetLastError(), name);
   }

@@ -27,13 +27,13 @@
 namespace tf_softras {
 namespace {
 
-#if defined(__CUDACC__)
+#if defined(CUDA_EMULATION)
+using cuda_emulation::SetThreadOrder;
+using cuda_emulation::ThreadOrder;
+#else
 // A GPU runs threads in an order of its own.
 enum class ThreadOrder { kAscending, kDescending };
 void SetThreadOrder(ThreadOrder) {}
-#else
-using cuda_emulation::SetThreadOrder;
-using cuda_emulation::ThreadOrder;
 #endif
 
 int num_checks = 0;
