@@ -17,13 +17,15 @@ STAMPS := .venv/.stamps
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
 ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 
-.PHONY: help build op-library test test-cc demo lint format wheel clean
+.PHONY: help build op-library test test-cc demo lint format wheel clean cuda cuda-test cuda-bench
 
 help:
 	@echo 'make demo    train on the embedded sample, pictures and meshes in runs/demo'
 	@echo 'make test    C++ and Python tests'
 	@echo 'make bench   verify the rasteriser, then time it, row by row'
 	@echo 'make build   .venv, and the op library in it (editable)'
+	@echo 'make cuda    the op library with GPU kernels in build/cuda, tested;  make build TF_SOFTRAS_CUDA=1  puts them in'
+	@echo 'make cuda-test, cuda-bench   the GPU kernels alone: nvcc is all they need'
 	@echo 'make lint    ruff, clang-format;  make format  applies them'
 	@echo 'make wheel   a manylinux wheel in dist'
 	@echo 'make clean   removes what the build made, but for .venv'
@@ -61,6 +63,42 @@ demo: build
 # Alone on the machine, or the figures say little.
 bench: build
 	@$$(tools/find_bazel.sh) run //cc/benchmarks:soft_rasterize_benchmark
+
+# With the same name in the same place as `make build` has it, then put apart: what Python loads stays as it is.
+cuda: build
+	@$$(tools/find_bazel.sh) build --config=cuda --noshow_progress --ui_event_filters=-info //cc:soft_rasterize_ops.so
+	@mkdir -p build/cuda && cp -f bazel-bin/cc/soft_rasterize_ops.so build/cuda/_softras_ops.so
+	@.venv/bin/python -m pytest -m '' tests/ops/test_cuda_library.py
+
+# On a machine with a GPU and nvcc: no Python, no Bazel, no TensorFlow. Where no GPU is, the programs are built for an
+# H100 and say SKIPPED. CUDA_CODE='-gencode=...' names other machines.
+NVCC ?= nvcc
+CUDA_CODE ?= $(if $(wildcard /dev/nvidia0),-arch=native,-arch=sm_90)
+NVCC_FLAGS := -O3 -std=c++17 --expt-relaxed-constexpr -I. -Xcompiler=-fno-math-errno,-fno-trapping-math
+CUDA_KERNELS := $(patsubst cc/kernels/%.cu.cc,build/cuda/%.o,$(wildcard cc/kernels/*_gpu.cu.cc))
+CUDA_HOST := $(patsubst cc/kernels/%.cc,build/cuda/%.o,$(wildcard cc/kernels/soft_rasterize_*_cpu.cc))
+CUDA_HEADERS := $(wildcard cc/geometry/*.h cc/kernels/*.h cc/benchmarks/*.h)
+
+$(CUDA_KERNELS): build/cuda/%.o: cc/kernels/%.cu.cc $(CUDA_HEADERS)
+	@mkdir -p $(@D)
+	@echo '== nvcc $<' && $(NVCC) -x=cu $(NVCC_FLAGS) $(CUDA_CODE) -c $< -o $@
+
+$(CUDA_HOST): build/cuda/%.o: cc/kernels/%.cc $(CUDA_HEADERS)
+	@mkdir -p $(@D)
+	@$(NVCC) $(NVCC_FLAGS) -c $< -o $@
+
+build/cuda/soft_rasterize_gpu_test: cc/kernels/soft_rasterize_gpu_test.cc $(CUDA_KERNELS) $(CUDA_HOST)
+	@$(NVCC) $(NVCC_FLAGS) $(CUDA_CODE) $^ -o $@
+
+build/cuda/soft_rasterize_cuda_benchmark: cc/benchmarks/soft_rasterize_cuda_benchmark.cc $(CUDA_KERNELS) $(CUDA_HOST)
+	@$(NVCC) $(NVCC_FLAGS) $(CUDA_CODE) $^ -o $@
+
+# 77: no GPU, which the program says. It is no failure.
+cuda-test: build/cuda/soft_rasterize_gpu_test
+	@$< || [ $$? -eq 77 ]
+
+cuda-bench: build/cuda/soft_rasterize_cuda_benchmark
+	@$< || [ $$? -eq 77 ]
 
 lint: $(STAMPS)/packages
 	@.venv/bin/ruff check .

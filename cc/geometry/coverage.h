@@ -100,6 +100,13 @@ TF_SOFTRAS_INLINE A Aggregate(A excess, T odds) {
   return excess + (odds + excess * odds);
 }
 
+// The excess of two sets of faces together, from that of each. Either may have
+// overflowed, and infinity times zero is not a number: beyond 1e150 a pixel is
+// opaque to the last digit of its transparency that anything uses.
+TF_SOFTRAS_INLINE double JoinExcess(double a, double b) {
+  return Aggregate(Min(a, 1e150), Min(b, 1e150));
+}
+
 // Eq. 2's results from a pixel's excess.
 TF_SOFTRAS_INLINE double SilhouetteFromExcess(double excess) {
   // The quotient of infinities is not 1.

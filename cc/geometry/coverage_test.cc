@@ -48,6 +48,17 @@ TEST(CoverageTest, OverflowSaturatesAndNeverBecomesNaN) {
   EXPECT_EQ(Coverage(Odds(1e6f, 1e6f)), 1);
 }
 
+TEST(CoverageTest, JoiningIsAggregatingAndSurvivesOverflow) {
+  EXPECT_EQ(JoinExcess(0.25, 3.0), Aggregate(0.25, 3.0));
+  for (const double other : {0.0, 1e-30, 5.0, HUGE_VAL}) {
+    for (const double joined :
+         {JoinExcess(HUGE_VAL, other), JoinExcess(other, HUGE_VAL)}) {
+      EXPECT_EQ(SilhouetteFromExcess(joined), 1) << other;
+      EXPECT_NEAR(TransparencyFromExcess(joined), 0, 1e-149) << other;
+    }
+  }
+}
+
 TEST(CoverageTest, CoverageIsTheSigmoid) {
   for (double x = -30; x < 30; x += 0.37) {
     EXPECT_NEAR(Coverage(Odds(x, 1.0)), 1 / (1 + std::exp(-x)), 1e-15);

@@ -19,37 +19,81 @@ absl::Status InvalidArgument(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
 }
 
-// vertices [batch, num_vertices, 3] without NaN or infinity, faces [num_faces,
-// 3] with every index in [0, num_vertices).
+// Every index of faces [num_faces, 3] is in [0, num_vertices), and no
+// coordinate of vertices [batch, num_vertices, 3] is NaN or infinite.
 template <typename T>
-absl::Status ValidateMesh(const tensorflow::Tensor& vertices,
-                          const tensorflow::Tensor& faces) {
-  if (vertices.dims() != 3 || vertices.dim_size(2) != 3) {
-    return InvalidArgument(
-        "vertices: expected shape [batch, num_vertices, 3]; received ",
-        vertices.shape().DebugString());
-  }
-  if (faces.dims() != 2 || faces.dim_size(1) != 3) {
-    return InvalidArgument("faces: expected shape [num_faces, 3]; received ",
-                           faces.shape().DebugString());
-  }
-  const int64_t num_vertices = vertices.dim_size(1);
-  const auto indices = faces.flat<int32_t>();
-  for (int64_t i = 0; i < indices.size(); ++i) {
-    if (indices(i) < 0 || indices(i) >= num_vertices) {
+absl::Status ValidateMeshValues(const T* vertices, int64_t batch,
+                                int64_t num_vertices, const int32_t* faces,
+                                int64_t num_faces) {
+  for (int64_t i = 0; i < 3 * num_faces; ++i) {
+    if (faces[i] < 0 || faces[i] >= num_vertices) {
       return InvalidArgument("faces: expected vertex indices in [0, ",
-                             num_vertices, "); received ", indices(i),
+                             num_vertices, "); received ", faces[i],
                              " in face ", i / 3);
     }
   }
-  const auto coordinates = vertices.flat<T>();
-  for (int64_t i = 0; i < coordinates.size(); ++i) {
-    if (!std::isfinite(coordinates(i))) {
+  for (int64_t i = 0; i < batch * num_vertices * 3; ++i) {
+    if (!std::isfinite(vertices[i])) {
       return InvalidArgument("vertices: expected finite coordinates; received ",
-                             coordinates(i), " at item ",
-                             i / (3 * num_vertices), ", vertex ",
-                             i / 3 % num_vertices);
+                             vertices[i], " at item ", i / (3 * num_vertices),
+                             ", vertex ", i / 3 % num_vertices);
     }
+  }
+  return absl::OkStatus();
+}
+
+// vertices [batch, num_vertices, 3] and faces [num_faces, 3].
+inline absl::Status ValidateMeshShapes(const tensorflow::TensorShape& vertices,
+                                       const tensorflow::TensorShape& faces) {
+  if (vertices.dims() != 3 || vertices.dim_size(2) != 3) {
+    return InvalidArgument(
+        "vertices: expected shape [batch, num_vertices, 3]; received ",
+        vertices.DebugString());
+  }
+  if (faces.dims() != 2 || faces.dim_size(1) != 3) {
+    return InvalidArgument("faces: expected shape [num_faces, 3]; received ",
+                           faces.DebugString());
+  }
+  return absl::OkStatus();
+}
+
+// Shapes and values.
+template <typename T>
+absl::Status ValidateMesh(const tensorflow::Tensor& vertices,
+                          const tensorflow::Tensor& faces) {
+  const absl::Status status =
+      ValidateMeshShapes(vertices.shape(), faces.shape());
+  if (!status.ok()) return status;
+  return ValidateMeshValues(vertices.flat<T>().data(), vertices.dim_size(0),
+                            vertices.dim_size(1), faces.flat<int32_t>().data(),
+                            faces.dim_size(0));
+}
+
+inline absl::Status ValidateSigmaShape(const tensorflow::TensorShape& sigma) {
+  if (sigma.dims() == 0) return absl::OkStatus();
+  return InvalidArgument("sigma: expected a scalar; received shape ",
+                         sigma.DebugString());
+}
+
+template <typename T>
+absl::Status ValidateSigma(T sigma) {
+  if (sigma > T(0) && std::isfinite(sigma)) return absl::OkStatus();
+  return InvalidArgument("sigma: expected a positive finite number; received ",
+                         sigma);
+}
+
+// What the soft rasteriser's attributes must be beyond their types.
+inline absl::Status ValidateAttributes(int64_t height, int64_t width,
+                                       float near) {
+  // Pixel offsets are exact in 32 bits.
+  constexpr int64_t kLongestSide = int64_t{1} << 30;
+  if (height > kLongestSide || width > kLongestSide) {
+    return InvalidArgument("height, width: expected sides of at most ",
+                           kLongestSide, " pixels; received ", height, " x ",
+                           width);
+  }
+  if (!std::isfinite(near)) {
+    return InvalidArgument("near: expected a finite depth; received ", near);
   }
   return absl::OkStatus();
 }
@@ -68,13 +112,12 @@ inline absl::Status MakeImageShape(int64_t batch, int64_t height, int64_t width,
   return absl::OkStatus();
 }
 
-// `tensor` has exactly this shape.
 inline absl::Status ValidateShape(const char* name,
-                                  const tensorflow::Tensor& tensor,
+                                  const tensorflow::TensorShape& shape,
                                   const tensorflow::TensorShape& expected) {
-  if (tensor.shape() == expected) return absl::OkStatus();
+  if (shape == expected) return absl::OkStatus();
   return InvalidArgument(name, ": expected shape ", expected.DebugString(),
-                         "; received ", tensor.shape().DebugString());
+                         "; received ", shape.DebugString());
 }
 
 }  // namespace tf_softras

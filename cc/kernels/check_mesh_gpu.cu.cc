@@ -1,0 +1,78 @@
+#include <cmath>
+
+#include "cc/kernels/gpu_launch.h"
+#include "cc/kernels/soft_rasterize_gpu.h"
+
+namespace tf_softras {
+namespace {
+
+constexpr int kThreads = 256;
+
+// All who find something write the same.
+__global__ void __launch_bounds__(kThreads)
+    CheckIndices(const int32_t* faces, int64_t count, int64_t num_vertices,
+                 int32_t* is_bad) {
+  for (int64_t i = FirstItem(); i < count; i += ItemStride()) {
+    if (faces[i] < 0 || faces[i] >= num_vertices) *is_bad = 1;
+  }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    CheckCoordinates(const T* vertices, int64_t count, int32_t* is_bad) {
+  for (int64_t i = FirstItem(); i < count; i += ItemStride()) {
+    // NaN is not at most anything.
+    if (!(std::fabs(vertices[i]) <= std::numeric_limits<T>::max())) *is_bad = 1;
+  }
+}
+
+template <typename T>
+int64_t NumCoordinates(const SoftRasterizeInputs<T>& inputs) {
+  return 3 * inputs.batch * inputs.num_vertices;
+}
+
+}  // namespace
+
+template <typename T>
+std::string CheckMeshGpu(const SoftRasterizeInputs<T>& inputs,
+                         const GpuContext& context, bool* is_valid) {
+  GpuCall call(context);
+  int32_t* is_bad = call.Allocate<int32_t>(1);
+  call.Clear(is_bad, 1);
+  call.LaunchPerItem("CheckIndices", CheckIndices, 3 * inputs.num_faces,
+                     kThreads, inputs.faces, 3 * inputs.num_faces,
+                     inputs.num_vertices, is_bad);
+  call.LaunchPerItem("CheckCoordinates", CheckCoordinates<T>,
+                     NumCoordinates(inputs), kThreads, inputs.vertices,
+                     NumCoordinates(inputs), is_bad);
+  int32_t answer = 1;
+  call.CopyToHost(&answer, is_bad, 1);
+  call.Wait();
+  *is_valid = answer == 0;
+  return call.error();
+}
+
+template <typename T>
+std::string CopyMeshFromGpu(const SoftRasterizeInputs<T>& inputs,
+                            const GpuContext& context, std::vector<T>* vertices,
+                            std::vector<int32_t>* faces) {
+  GpuCall call(context);
+  vertices->resize(NumCoordinates(inputs));
+  faces->resize(3 * inputs.num_faces);
+  call.CopyToHost(vertices->data(), inputs.vertices, NumCoordinates(inputs));
+  call.CopyToHost(faces->data(), inputs.faces, 3 * inputs.num_faces);
+  call.Wait();
+  return call.error();
+}
+
+#define TF_SOFTRAS_INSTANTIATE(T)                                             \
+  template std::string CheckMeshGpu<T>(const SoftRasterizeInputs<T>&,         \
+                                       const GpuContext&, bool*);             \
+  template std::string CopyMeshFromGpu<T>(const SoftRasterizeInputs<T>&,      \
+                                          const GpuContext&, std::vector<T>*, \
+                                          std::vector<int32_t>*)
+TF_SOFTRAS_INSTANTIATE(float);
+TF_SOFTRAS_INSTANTIATE(double);
+#undef TF_SOFTRAS_INSTANTIATE
+
+}  // namespace tf_softras

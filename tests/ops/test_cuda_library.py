@@ -1,0 +1,89 @@
+"""The op library with GPU kernels in it, as `make cuda` builds it, on a machine without a GPU."""
+
+import collections
+import json
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBRARY = ROOT / "build" / "cuda" / "_softras_ops.so"
+
+pytestmark = pytest.mark.skipif(
+    not LIBRARY.exists(), reason="the op library with GPU kernels is not built: make cuda"
+)
+
+
+def _run(script):
+    """Standard output of a process in which the library with GPU kernels is the op library."""
+    prologue = f"""
+        import pathlib
+        from tf_softras.ops import library
+        library.LIBRARY_PATH = pathlib.Path({str(LIBRARY)!r})
+    """
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(prologue) + textwrap.dedent(script)],
+        check=True,
+        text=True,
+        capture_output=True,
+        cwd=ROOT,
+    ).stdout
+
+
+def _gpu_images(binary):
+    """The (kind, compute capability) of each image in CUDA's fat binaries."""
+    magic, kinds = b"\x50\xed\x55\xba", {1: "PTX", 2: "machine code"}
+    for start in (match.start() for match in re.finditer(re.escape(magic), binary)):
+        _, _, header_bytes, size = struct.unpack_from("<IHHQ", binary, start)
+        position, end = start + header_bytes, start + header_bytes + size
+        while header_bytes == 16 and position < end:
+            kind, _, bytes_before, payload = struct.unpack_from("<HHIQ", binary, position)
+            (capability,) = struct.unpack_from("<I", binary, position + 28)
+            yield kinds.get(kind), capability
+            position += bytes_before + payload
+
+
+def test_holds_machine_code_from_turing_to_hopper_and_ptx_for_later_gpus():
+    images = collections.Counter(_gpu_images(LIBRARY.read_bytes()))
+    # Three sources: checks, forward, backward.
+    code = {("machine code", capability): 3 for capability in (75, 80, 86, 89, 90)}
+    assert images == {**code, ("PTX", 90): 3}
+
+
+def test_registers_both_ops_for_gpus_with_sigma_in_host_memory():
+    registered = _run("""
+        import json
+        from tensorflow.python.framework import kernels
+        library.library()
+        print(json.dumps([
+            [op, list(kernel.host_memory_arg), *kernel.constraint[0].allowed_values.list.type]
+            for op in ("Softras>SoftRasterize", "Softras>SoftRasterizeGrad")
+            for kernel in kernels.get_registered_kernels_for_op(op).kernel
+            if kernel.device_type == "GPU"
+        ]))
+    """)
+    float32, float64 = 1, 2
+    expected = [
+        [op, ["sigma"], dtype]
+        for op in ("Softras>SoftRasterize", "Softras>SoftRasterizeGrad")
+        for dtype in (float32, float64)
+    ]
+    assert sorted(json.loads(registered)) == expected
+
+
+def test_works_where_no_driver_is():
+    """The promises that take little time, on the CPU, with this library loaded."""
+    summary = _run("""
+        import pytest
+        assert pytest.main([
+            "-q", "-p", "no:cacheprovider", "tests/ops/test_soft_rasterize.py",
+            "-k", "TestBadInput or TestEmpty or agrees_with_numeric_differences",
+        ]) == 0
+        assert library.library.cache_info().currsize == 1
+    """)
+    assert "passed" in summary
