@@ -111,6 +111,23 @@ inline Scene Sphere(const char* row, const char* what, int level, int64_t batch,
   return scene;
 }
 
+// The same, shrunk by `scale` and moved to `center` on both axes.
+inline Scene Moved(Scene scene, float scale, float center) {
+  for (size_t i = 0; i < scene.vertices.size(); ++i) {
+    if (i % 3 < 2) scene.vertices[i] = center + scale * scene.vertices[i];
+  }
+  return scene;
+}
+
+// One face that covers the whole image.
+inline Scene HugeFace(const char* row, const char* what, int64_t side,
+                      float sigma) {
+  return {row,      what,
+          1,        side,
+          sigma,    {-1.9f, -1.2f, 1.0f, 1.9f, -1.1f, 1.0f, 0.1f, 1.9f, 1.0f},
+          {0, 1, 2}};
+}
+
 inline Triangle FaceOf(const Scene& scene, int64_t item, int64_t face) {
   const SoftRasterizeInputs<float> inputs = scene.inputs();
   Point2 corners[3];
@@ -224,6 +241,13 @@ inline std::vector<Row> Rows() {
       row("c", "5,120 faces, 256 x 256, batch 4", 4, 4, 256, 3e-5f),
       row("d", "81,920 faces, 512 x 512, batch 1", 6, 1, 512, 3e-5f),
       row("e", "1,310,720 faces, 1024 x 1024, batch 1", 8, 1, 1024, 3e-5f),
+      {'t',
+       [] {
+         return Moved(Sphere("t", "81,920 faces in one tile, 512 x 512", 6, 1,
+                             512, 1e-6f),
+                      0.02f, 0.53f);
+       }},
+      {'h', [] { return HugeFace("h", "one face, 1024 x 1024", 1024, 1e-2f); }},
   };
 }
 

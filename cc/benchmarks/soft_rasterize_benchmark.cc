@@ -2,7 +2,7 @@
 // double first, then prints the median of repeats with their spread, for 1 and
 // 2 threads, beside the pair floor (docs/performance.md).
 //
-//   soft_rasterize_benchmark [--repeats=N] [--rows=abcde]
+//   soft_rasterize_benchmark [--repeats=N] [--rows=abcdethf]
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -208,13 +208,14 @@ bool PrintRow(const Scene& scene, int repeats, const PairCost& cost) {
     const double other = t.forward[0].median + t.backward[0].median;
     std::printf(
         "| %s | %s | %.0e | %d | %.2f (%.2f-%.2f) | %.2f (%.2f-%.2f) | %.2f | "
-        "%.2f | %.1f | %.2f | %.2f |\n",
+        "%.2f | %.1f | %.2f | %.1f of %.1f |\n",
         scene.row, scene.what, scene.sigma, i + 1, t.forward[i].median,
         t.forward[i].fastest, t.forward[i].slowest, t.backward[i].median,
         t.backward[i].fastest, t.backward[i].slowest,
         static_cast<double>(forward_pairs + backward_pairs) * 1e-6, floor,
         total / floor, other / total,
-        static_cast<double>(std::max(forward_scratch, backward_scratch)) / 1e6);
+        static_cast<double>(std::max(forward_scratch, backward_scratch)) / 1e6,
+        static_cast<double>(64 * inputs.num_faces + 16 * scene.pixels()) / 1e6);
     std::fflush(stdout);
   }
   return true;
@@ -241,9 +242,48 @@ PairCost MeasurePairCost(const Scene& scene, int repeats) {
                                                scene.side * scene.side)))};
 }
 
+// Row f: how time grows with faces at a fixed image, and with the image at
+// fixed faces; each as the factor for one doubling.
+void PrintGrowth(int repeats) {
+  const auto milliseconds = [repeats](int level, int64_t side) {
+    const Scene scene = Sphere("f", "", level, 1, side, 3e-5f);
+    Buffers buffers(scene);
+    const auto inputs = scene.inputs();
+    return Measure(repeats,
+                   [&] {
+                     SoftRasterizeForward(inputs, buffers.silhouette.data(),
+                                          buffers.transparency.data(), Serial);
+                     SoftRasterizeBackward(inputs, buffers.transparency.data(),
+                                           buffers.upstream.data(),
+                                           buffers.gradient.data(), Serial);
+                   })
+        .median;
+  };
+  std::printf(
+      "\n| row | what grows (one thread, forward + backward) | ms | a doubling "
+      "costs |\n|---|---|---|---|\n");
+  double before = 0;
+  for (const int level : {4, 5, 6, 7}) {
+    const double now = milliseconds(level, 256);
+    std::printf("| f | %d faces at 256 x 256 | %.1f |", 20 << (2 * level), now);
+    if (before > 0) std::printf(" x %.2f", std::sqrt(now / before));
+    std::printf(" |\n");
+    before = now;
+  }
+  before = 0;
+  for (const int64_t side : {128, 256, 512, 1024}) {
+    const double now = milliseconds(4, side);
+    std::printf("| f | %d x %d pixels, 5120 faces | %.1f |",
+                static_cast<int>(side), static_cast<int>(side), now);
+    if (before > 0) std::printf(" x %.2f", now / before);
+    std::printf(" |\n");
+    before = now;
+  }
+}
+
 int Main(int argc, char** argv) {
   int repeats = 15;
-  std::string rows = "abcde";
+  std::string rows = "abcdethf";
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument.rfind("--repeats=", 0) == 0) {
@@ -252,20 +292,21 @@ int Main(int argc, char** argv) {
       rows = argument.substr(7);
     } else {
       std::fprintf(stderr,
-                   "expected --repeats=N or --rows=abcde; received %s\n",
+                   "expected --repeats=N or --rows=abcdethf; received %s\n",
                    argv[i]);
       return 2;
     }
   }
   const PairCost cost =
-      MeasurePairCost(Sphere("-", "pair cost", 3, 4, 64, 1e-2f), repeats);
+      MeasurePairCost(Sphere("-", "pair cost", 3, 16, 64, 1e-2f), repeats);
   std::printf(
       "Best pair: %.2f ns forward, %.2f ns backward (one thread, where "
       "most pairs count).\n\n",
       cost.forward, cost.backward);
   std::printf(
       "| row | scene | sigma | threads | forward ms (range) | backward ms "
-      "(range) | pairs 1e6 | floor ms | times floor | speed-up | scratch MB "
+      "(range) | pairs 1e6 | floor ms | times floor | speed-up | scratch MB, "
+      "of what 64 bytes a face and 16 a pixel allow "
       "|\n|---|---|---|---|---|---|---|---|---|---|---|\n");
   bool right = true;
   for (const Row& row : Rows()) {
@@ -273,6 +314,7 @@ int Main(int argc, char** argv) {
     const int fewer = row.name >= 'd' ? std::max(3, repeats / 5) : repeats;
     right = PrintRow(row.make(), fewer, cost) && right;
   }
+  if (rows.find('f') != std::string::npos) PrintGrowth(repeats);
   return right ? 0 : 1;
 }
 
