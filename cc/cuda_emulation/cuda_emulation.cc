@@ -42,10 +42,12 @@ ThreadOrder thread_order = ThreadOrder::kAscending;
 int64_t num_launches = 0;
 
 void MakeReady(const std::vector<int>& threads) {
-  if (thread_order == ThreadOrder::kAscending) {
-    block.ready.insert(block.ready.end(), threads.begin(), threads.end());
+  const auto place = thread_order == ThreadOrder::kAhead ? block.ready.begin()
+                                                         : block.ready.end();
+  if (thread_order == ThreadOrder::kDescending) {
+    block.ready.insert(place, threads.rbegin(), threads.rend());
   } else {
-    block.ready.insert(block.ready.end(), threads.rbegin(), threads.rend());
+    block.ready.insert(place, threads.begin(), threads.end());
   }
 }
 
@@ -130,8 +132,8 @@ void Run(unsigned blocks, unsigned threads,
   block_size = {threads, 1, 1};
   block.kernel = &kernel;
   for (unsigned i = 0; i < blocks; ++i) {
-    const bool ascending = thread_order == ThreadOrder::kAscending;
-    block_index = {ascending ? i : blocks - 1 - i, 0, 0};
+    const bool descending = thread_order == ThreadOrder::kDescending;
+    block_index = {descending ? blocks - 1 - i : i, 0, 0};
     RunBlock(static_cast<int>(threads));
   }
 }

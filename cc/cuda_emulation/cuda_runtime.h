@@ -37,7 +37,8 @@ constexpr int kWarpSize = 32;
 // Of the thread that runs.
 extern dim3 thread_index, block_index, block_size, grid_size;
 
-enum class ThreadOrder { kAscending, kDescending };
+// kAhead: a warp that can go on does so, as far as it can, before the next one.
+enum class ThreadOrder { kAscending, kDescending, kAhead };
 void SetThreadOrder(ThreadOrder order);
 
 // Runs kernel() for every thread of every block.

@@ -27,7 +27,11 @@ class GpuCall {
       : context_(context), stream_(static_cast<cudaStream_t>(context.stream)) {
     int device = 0;
     Check(cudaGetDevice(&previous_device_), "the current device");
-    Check(cudaStreamGetDevice(stream_, &device), "the stream's device");
+    // The default stream is that of the current device.
+    device = previous_device_;
+    if (stream_ != nullptr) {
+      Check(cudaStreamGetDevice(stream_, &device), "the stream's device");
+    }
     if (ok() && device != previous_device_) {
       Check(cudaSetDevice(device), "the choice of the stream's device");
       switched_ = true;
@@ -101,7 +105,7 @@ class GpuCall {
     cuda_emulation::Run(blocks, static_cast<unsigned>(threads),
                         [&] { kernel(arguments...); });
 #else
-    kernel<<<blocks, static_cast<unsigned>(threads), 0, stream_>>>(
+    kernel<<<blocks, static_cast<unsigned>(threads), 0, stream_> > >(
         arguments...);
 #endif
     Check(cudaGetLastError(), name);

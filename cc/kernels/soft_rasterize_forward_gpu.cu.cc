@@ -49,8 +49,9 @@ struct CellsOfFaces {
   }
 };
 
+// Aligned for loads of four words at once.
 template <typename T>
-struct StagedFace {
+struct alignas(16) StagedFace {
   LocalTriangle<T> triangle;  // about the tile's middle
   uint32_t warps;             // bit i: it reaches the pixels of warp i
 };

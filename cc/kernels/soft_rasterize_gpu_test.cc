@@ -32,7 +32,7 @@ using cuda_emulation::SetThreadOrder;
 using cuda_emulation::ThreadOrder;
 #else
 // A GPU runs threads in an order of its own.
-enum class ThreadOrder { kAscending, kDescending };
+enum class ThreadOrder { kAscending, kDescending, kAhead };
 void SetThreadOrder(ThreadOrder) {}
 #endif
 
@@ -461,7 +461,8 @@ void TestAccuracyAndDeterminism() {
       CheckAgainstCpu(scene, results);
       if (sigma != 1e-3) continue;
       for (const ThreadOrder order :
-           {ThreadOrder::kDescending, ThreadOrder::kAscending}) {
+           {ThreadOrder::kDescending, ThreadOrder::kAhead,
+            ThreadOrder::kAscending}) {
         SetThreadOrder(order);
         CheckSameBits(scene, results, RunOnGpu(scene));
       }
