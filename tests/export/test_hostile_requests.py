@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from tests.export import hostile_pictures
-from tests.export.networks import network
 from tests.export.processes import run_as_a_server
-from tf_softras.export import export_saved_model
 from tf_softras.serving import InputSpec, example_inputs
 
 IMAGES = np.full((2, 64, 64, 4), 0.5, np.float32)
@@ -127,16 +125,17 @@ def damaged_files():
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
+def answers(exported):
     """The answers of one process to all of it, in order."""
-    path = export_saved_model(network(), tmp_path_factory.mktemp("export") / "chair")
     malformed = [(signature, inputs) for signature, inputs, _ in MALFORMED.values()]
     requests = {
         "malformed": malformed,
         "damaged": list(damaged_files()),
         "good": list(GOOD.items()),
     }
-    found = run_as_a_server(path, [request for part in requests.values() for request in part])
+    found = run_as_a_server(
+        exported[1] / "1", [request for part in requests.values() for request in part]
+    )
     remaining = iter(found["answers"])
     return {name: [next(remaining) for _ in part] for name, part in requests.items()}
 

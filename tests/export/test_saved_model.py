@@ -13,8 +13,8 @@ import trimesh
 from google.protobuf import text_format
 from tensorflow.core.framework import tensor_pb2
 
+from tests.conftest import SIGMA
 from tests.export.batching_parameters import BatchingParameters
-from tests.export.networks import network
 from tests.export.processes import run_as_a_server
 from tf_softras.export import (
     ExportedReconstructor,
@@ -30,8 +30,6 @@ from tf_softras.ops import soft_rasterize
 from tf_softras.ops.library import LIBRARY_PATH
 from tf_softras.pictures import frame_object, read_picture
 from tf_softras.serving.messages import PredictionLog
-
-SIGMA = 1e-4
 
 
 def cut_outs():
@@ -53,15 +51,6 @@ def file_of(picture, format="PNG"):
     file = io.BytesIO()
     PIL.Image.fromarray(picture).save(file, format=format)
     return file.getvalue()
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A network, and the folder of its SavedModels: version 1."""
-    model = network()
-    base = tmp_path_factory.mktemp("export") / "chair"
-    assert export_saved_model(model, base, sigma=SIGMA) == base / "1"
-    return model, base
 
 
 @pytest.fixture(scope="module")
