@@ -233,12 +233,15 @@ def _mask(content, *, size):
             tf.concat([size, tf.shape(mask)[:2]], axis=0),
         ),
     )
-    # Pillow's alpha_composite on opaque black, then its convert("L").
-    weight = tf.cast(mask[..., 3:], tf.int32) * 128
-    value = tf.cast(mask[..., :3], tf.int32) * weight + 0x80 * 128
-    color = _shift(_shift(value, 8) + value, 15)
-    color = tf.where(mask[..., 3:] == 0, 0, color)
-    grey = tf.reduce_sum(color * [19595, 38470, 7471], axis=-1)
+    # Pillow's alpha_composite on opaque black, then its convert("L"); a channel at a time, as four
+    # of int32 would be large.
+    alpha = tf.cast(mask[..., 3], tf.int32)
+
+    def on_black(channel):
+        value = tf.cast(mask[..., channel], tf.int32) * (alpha * 128) + 0x80 * 128
+        return tf.where(alpha == 0, 0, _shift(_shift(value, 8) + value, 15))
+
+    grey = 19595 * on_black(0) + 38470 * on_black(1) + 7471 * on_black(2)
     return tf.cast(_shift(grey + 0x8000, 16), tf.uint8)
 
 

@@ -15,8 +15,8 @@ BATCHING_FILE = "batching_params.pbtxt"
 ALLOWED_BATCH_SIZES = tuple(2**power for power in range(MAX_BATCH_SIZE.bit_length()))
 # How long a call may wait for others to share a batch, and how many batches may wait for a thread:
 # beyond, calls are refused as UNAVAILABLE.
-_BATCH_TIMEOUT_MICROSECONDS = 2000
-_MAX_ENQUEUED_BATCHES = 64
+BATCH_TIMEOUT_MICROSECONDS = 2000
+MAX_ENQUEUED_BATCHES = 64
 
 
 def write_warmup_requests(path: pathlib.Path, model_name: str, specs: dict) -> None:
@@ -51,8 +51,8 @@ def write_batching_parameters(path: pathlib.Path) -> None:
     """
     lines = [
         f"max_batch_size {{ value: {ALLOWED_BATCH_SIZES[-1]} }}",
-        f"batch_timeout_micros {{ value: {_BATCH_TIMEOUT_MICROSECONDS} }}",
-        f"max_enqueued_batches {{ value: {_MAX_ENQUEUED_BATCHES} }}",
+        f"batch_timeout_micros {{ value: {BATCH_TIMEOUT_MICROSECONDS} }}",
+        f"max_enqueued_batches {{ value: {MAX_ENQUEUED_BATCHES} }}",
         *(f"allowed_batch_sizes: {size}" for size in ALLOWED_BATCH_SIZES),
     ]
     (path / BATCHING_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
