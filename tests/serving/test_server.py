@@ -162,8 +162,9 @@ def test_the_client_gets_the_networks_meshes(client, exported, images, framed_me
     np.testing.assert_allclose(meshes["vertices"], exported[0](images[:2]), atol=1e-5)
     vertices = client.predict(PICTURES, "encoded")["vertices"]
     np.testing.assert_allclose(vertices[0], framed_mesh, atol=1e-5)
-    (files,) = client.predict(PICTURES, "glb").values()
-    assert [content[:4] for content in files] == [b"glTF"] * 2
+    files = client.predict(PICTURES, "glb")
+    assert list(files) == ["glb_bytes"]
+    assert [content[:4] for content in files["glb_bytes"]] == [b"glTF"] * 2
 
 
 def test_the_client_tells_what_is_wrong(server, images):

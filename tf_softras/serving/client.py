@@ -185,6 +185,7 @@ class RestClient:
         self._session = requests.Session()
         # A proxy of the environment has no part in this, nor have credentials in ~/.netrc.
         self._session.trust_env = False
+        self._signatures = None
 
     def __enter__(self):
         return self
@@ -197,20 +198,25 @@ class RestClient:
         columns = {name: _to_json(np.asarray(value)) for name, value in inputs.items()}
         body = {"signature_name": signature, "inputs": columns}
         outputs = self._call("POST", ":predict", json=body)["outputs"]
-        # Of one output alone the server leaves out the name.
-        outputs = outputs if isinstance(outputs, dict) else {"": outputs}
+        if not isinstance(outputs, dict):  # Of one output alone the server leaves out the name.
+            (name,) = self._signature(signature)["outputs"]
+            outputs = {name: outputs}
         return {name: _from_json(value) for name, value in outputs.items()}
 
     def inputs_of(self, signature: str) -> list[InputSpec]:
         """Returns what the signature takes; see `GrpcClient.inputs_of`."""
-        metadata = self._call("GET", "/metadata")["metadata"]
-        content = metadata["signature_def"]["signature_def"]
-        if signature not in content:
-            raise _no_signature(signature, content)
         return [
             InputSpec(name, tuple(int(d["size"]) for d in info["tensor_shape"].get("dim", [])[1:]))
-            for name, info in content[signature]["inputs"].items()
+            for name, info in self._signature(signature)["inputs"].items()
         ]
+
+    def _signature(self, name: str) -> dict:
+        if self._signatures is None:
+            metadata = self._call("GET", "/metadata")["metadata"]
+            self._signatures = metadata["signature_def"]["signature_def"]
+        if name not in self._signatures:
+            raise _no_signature(name, self._signatures)
+        return self._signatures[name]
 
     def _call(self, verb: str, suffix: str, **options) -> dict:
         try:
@@ -234,7 +240,7 @@ def _array(content: bytes) -> np.ndarray:
 
 
 def _no_signature(signature: str, content) -> PredictError:
-    names = ", ".join(sorted(content))
+    names = ", ".join(sorted(name for name in content if not name.startswith("__")))
     return PredictError("NOT_FOUND", f"no signature {signature!r}; the model has {names}")
 
 
