@@ -83,7 +83,13 @@ def test_framing_gives_pillows_bytes(height, width, seed, soft):
 
 @pytest.mark.parametrize(
     "height, width, factor",
-    [(700, 900, 1), (1500, 1300, 2), (2400, 2100, 3), (60, 8192, 12), (4096, 4096, 6)],
+    [
+        (700, 900, 1),
+        (1500, 1300, 2),
+        (2400, 2100, 3),
+        (60, 8192, 12),
+        pytest.param(4096, 4096, 6, marks=pytest.mark.slow),
+    ],
 )
 def test_framing_large_pictures_gives_pillows_bytes(height, width, factor):
     picture = noise(height, width, 1)

@@ -138,12 +138,10 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         """Status and metadata."""
-        try:
-            name, version, verb = _PATH.fullmatch(self.path).groups()
-            number, model = self.versions.find(name, version and int(version))
-        except (AttributeError, KeyError):
-            self._answer(404, {"error": _NOT_FOUND})
+        found = self._find()
+        if found is None:
             return
+        verb, number, model = found
         if verb == "/metadata":
             signatures = json_format.MessageToDict(
                 signature_map(model), preserving_proto_field_name=True
@@ -156,16 +154,22 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         """Predict."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        try:
-            name, version, _ = _PATH.fullmatch(self.path).groups()
-            _, model = self.versions.find(name, version and int(version))
-        except (AttributeError, KeyError):
-            self._answer(404, {"error": _NOT_FOUND})
+        found = self._find()
+        if found is None:
             return
         try:
-            self._answer(200, predict_json(model, json.loads(body)))
+            self._answer(200, predict_json(found[2], json.loads(body)))
         except (tf.errors.OpError, KeyError, ValueError, TypeError) as error:
             self._answer(400, {"error": getattr(error, "message", None) or str(error)})
+
+    def _find(self):
+        """(verb, version, model) that the path names; None if there is none, which is answered."""
+        try:
+            name, version, verb = _PATH.fullmatch(self.path).groups()
+            return verb, *self.versions.find(name, version and int(version))
+        except (AttributeError, KeyError):
+            self._answer(404, {"error": _NOT_FOUND})
+            return None
 
     def _answer(self, code, content):
         content = json.dumps(content).encode()
