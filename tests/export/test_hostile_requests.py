@@ -49,6 +49,7 @@ MALFORMED = {
         "images: expected a batch of 1 to 64.*65",
     ),
     "images of NaN": ("serving_default", {"images": spoilt(IMAGES, np.nan)}, "images: .*finite"),
+    "images of NaN alone": ("serving_default", {"images": np.nan * IMAGES}, "images: .*finite"),
     "images of infinity": (
         "serving_default",
         {"images": spoilt(IMAGES, np.inf)},

@@ -54,15 +54,14 @@ def batch_of(name: str, value, shape):
 def images_in_range(name: str, images, image_size: int):
     """Returns float32 `[batch, image_size, image_size, 4]`, finite and in [0, 1]."""
     images = batch_of(name, images, [image_size, image_size, 4])
-    low, high = tf.reduce_min(images), tf.reduce_max(images)
-    # Of NaN, a minimum may say nothing.
-    finite = tf.reduce_all(tf.math.is_finite(images))
+    # False for NaN too, of which a minimum may say nothing.
+    inside = tf.reduce_all((images >= -_RANGE_SLACK) & (images <= 1.0 + _RANGE_SLACK))
     return require(
         images,
         (
-            finite & (low >= -_RANGE_SLACK) & (high <= 1.0 + _RANGE_SLACK),
+            inside,
             f"{name}: expected finite values in [0, 1], received a least and a largest of:",
-            tf.stack([low, high]),
+            tf.stack([tf.reduce_min(images), tf.reduce_max(images)]),
         ),
     )
 
