@@ -34,9 +34,11 @@ $(ENVIRONMENT): tools/bootstrap.sh tools/find_bazel.sh
 	@PYTHON='$(PYTHON)' tools/bootstrap.sh
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/packages: $(ENVIRONMENT) constraints.txt
+# TensorFlow Serving's messages require the package tensorflow, which overwrites tensorflow-cpu: they lie apart, for tests.
+$(STAMPS)/packages: $(ENVIRONMENT) constraints.txt tests/serving/requirements.txt
 	@echo '== Python packages (constraints.txt)'
 	@PIP_CONSTRAINT=constraints.txt $(PIP) install --use-pep517 -r constraints.txt
+	@$(PIP) install --upgrade --no-deps --target .venv/serving_api -r tests/serving/requirements.txt
 	@touch $@
 
 # Bazel knows what changed: it is asked every time, and answers at once when nothing did.

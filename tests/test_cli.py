@@ -136,8 +136,14 @@ def test_reconstruct_takes_photos_with_masks_and_writes_gltf(work, tmp_path):
     assert len(trimesh.load_mesh(tmp_path / "mesh.glb").faces) == 1280
 
 
-def test_export_writes_a_saved_model_that_loads(work):
-    assert "serving_default" in tf.saved_model.load(str(work / "saved")).signatures
+def test_export_writes_a_version_that_loads_and_then_the_next(work, tmp_path):
+    assert "serving_default" in tf.saved_model.load(str(work / "saved" / "1")).signatures
+    shutil.copytree(work / "saved", tmp_path / "saved")
+    (tmp_path / "saved_with_op" / "4").mkdir(parents=True)
+    printed = done("export", work / "run", tmp_path / "saved", "--with-op", "--checkpoint", "last")
+    written = [tmp_path / name / "5" for name in ("saved", "saved_with_op")]
+    assert printed.splitlines() == [f"Wrote {path}" for path in written]
+    assert all((path / "saved_model.pb").is_file() for path in written)
 
 
 def test_render_writes_views_side_by_side(tmp_path):
@@ -226,7 +232,16 @@ WRONG = {
     ),
     "export: no run": ("export {}/none OUT/s", "Invalid run folder"),
     "export: other config": ("export {}/other_run OUT/s", "template_level"),
-    "export: exists": ("export {}/run {}/no_run", "received one that exists"),
+    "export: exists": ("export {}/run {}/saved --version 1", "received one that exists"),
+    "export: into a model": ("export {}/run {}/saved/1", "received a SavedModel itself"),
+    "export: a file": ("export {}/run {}/mask.png", "received a file"),
+    "bench-serving: URL": ("bench-serving 127.0.0.1:8500", "Expected grpc://HOST:PORT/MODEL"),
+    "bench-serving: remote": ("bench-serving grpc://serving.test:8500/chair", "needs --remote"),
+    "bench-serving: nobody": ("bench-serving grpc://127.0.0.1:1/chair", "UNAVAILABLE"),
+    "bench-serving: nobody, REST": (
+        "bench-serving http://127.0.0.1:1/v1/models/chair",
+        "UNREACHABLE",
+    ),
     "reconstruct: no picture": ("reconstruct {}/none.png {}/saved -o OUT/m.obj", "No such file"),
     "reconstruct: no picture in it": (
         "reconstruct {}/text.png {}/saved -o OUT/m.obj",

@@ -61,6 +61,8 @@ def test_tensorflow_is_bound_to_one_minor_version_everywhere(project, pins):
         assert not specifier.contains(f"{major}.{minor - 1}.9")
         assert not specifier.contains(f"{major}.{minor + 1}.0")
     assert Version(pins["tensorflow-cpu"]).release[:2] == (major, minor)
+    serving = Requirement((ROOT / "tests/serving/requirements.txt").read_text().splitlines()[-1])
+    assert serving.specifier.contains(f"{major}.{minor}.0")
 
 
 def test_bazel_compiles_with_the_flags_that_tensorflow_was_compiled_with():

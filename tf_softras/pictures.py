@@ -15,10 +15,10 @@ import PIL.ImageOps
 OBJECT_SHARE = 0.64
 
 # A pixel belongs to the object if it is more than half opaque.
-_OPAQUE = 127
+OPAQUE = 127
 _FORMATS = ("PNG", "JPEG")
 # Longer objects are first reduced by a whole factor, so that padding them costs little memory.
-_WORKING_SIDE = 1024
+WORKING_SIDE = 1024
 
 
 class PictureError(ValueError):
@@ -46,7 +46,7 @@ def read_picture(path, *, mask_path=None, max_pixels: int = 50_000_000) -> np.nd
         alpha = _read_mask(mask_path, size=picture.size, max_pixels=max_pixels)
     elif _has_alpha(picture):
         alpha = picture.convert("RGBA").getchannel("A")
-        if alpha.getextrema()[0] > _OPAQUE:
+        if alpha.getextrema()[0] > OPAQUE:
             raise PictureError(
                 f"Cannot use '{path}'. Expected an alpha channel that cuts the object out, or a "
                 "mask beside it; received one that is opaque everywhere."
@@ -56,7 +56,7 @@ def read_picture(path, *, mask_path=None, max_pixels: int = 50_000_000) -> np.nd
             f"Cannot use '{path}'. Expected a PNG with an alpha channel, or a mask beside it; "
             f"received a {picture.format} of mode {picture.mode} alone."
         )
-    if alpha.getextrema()[1] <= _OPAQUE:
+    if alpha.getextrema()[1] <= OPAQUE:
         raise PictureError(
             f"Cannot use '{mask_path or path}'. Expected a mask with an object in it, received an "
             "empty one: no pixel is more than half opaque."
@@ -83,7 +83,7 @@ def frame_object(
     Raises:
         PictureError: no pixel is more than half opaque.
     """
-    inside = picture[..., 3] > _OPAQUE
+    inside = picture[..., 3] > OPAQUE
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         raise PictureError(
@@ -96,7 +96,7 @@ def frame_object(
     centre = np.array([left + right, top + bottom]) / 2.0
     low = np.floor(centre - side / 2.0).astype(int)
     high = np.ceil(centre + side / 2.0).astype(int)
-    factor = max(1, int(side) // _WORKING_SIDE)
+    factor = max(1, int(side) // WORKING_SIDE)
     high = low + -(-(high - low) // factor) * factor
     square = _reduced(picture, low, high, factor)
     box = np.concatenate([centre - side / 2.0 - low, centre + side / 2.0 - low]) / factor

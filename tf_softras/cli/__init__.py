@@ -6,6 +6,7 @@ is there at once, and so that TensorFlow's start-up messages can be held back (`
 
 import click
 
+from tf_softras.cli.bench_serving import bench_serving
 from tf_softras.cli.command import Group
 from tf_softras.cli.demo import demo
 from tf_softras.cli.evaluate import evaluate
@@ -33,5 +34,5 @@ def main():
     """Meshes out of single pictures, learned from silhouettes."""
 
 
-for _command in (prepare, train, evaluate, reconstruct, export, render, demo):
+for _command in (prepare, train, evaluate, reconstruct, export, render, demo, bench_serving):
     main.add_command(_command)

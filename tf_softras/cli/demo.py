@@ -189,10 +189,10 @@ def _saved_model(reconstructor, output: pathlib.Path) -> tuple:
     from tf_softras.export import export_saved_model
 
     _say(5, "Exporting the SavedModel")
-    path = output / "saved_model"
-    shutil.rmtree(path, ignore_errors=True)  # Of a demo that was killed after this step.
-    export_saved_model(reconstructor, path)
-    return path, "TensorFlow alone runs it"
+    base = output / "saved_model"
+    shutil.rmtree(base, ignore_errors=True)  # Of a demo that was killed after this step.
+    export_saved_model(reconstructor, base)
+    return base, "for TensorFlow Serving; TensorFlow alone runs it"
 
 
 def _finish(output: pathlib.Path, seen: dict, unseen: dict) -> None:

@@ -78,12 +78,13 @@ def open_split(builder, split: str):
 def load_network(path: pathlib.Path, *, checkpoint: str):
     """Returns the network of a run folder or of a SavedModel, and the side of its pictures.
 
-    Either is called with images and has `faces`.
+    Of a folder of SavedModels it is the newest version. Either network is called with images and
+    has `faces`.
     """
-    from tf_softras.export import ExportedReconstructor
+    from tf_softras.export import ExportedReconstructor, saved_model_folder
     from tf_softras.training import RunFolder
 
-    if (path / "saved_model.pb").is_file():
+    if saved_model_folder(path) is not None:
         exported = ExportedReconstructor(path)
         return exported, exported.image_size
     if not (path / "config.json").is_file():

@@ -12,13 +12,37 @@ def soft_rasterize_reference(vertices, faces, *, image_size, sigma, near=0.0):
     Arguments and result are those of `tf_softras.ops.soft_rasterize`, which checks them.
     """
     height, width = image_size
+    silhouettes = _silhouettes_at(_pixel_centres(height, width), vertices, faces, sigma, near)
+    return tf.reshape(silhouettes, [-1, height, width])
+
+
+def soft_rasterize_by_rows(vertices, faces, *, image_size, sigma, near=0.0):
+    """`soft_rasterize_reference` a mesh and a row of pixels at a time: for servers, forward only.
+
+    A mesh of 1280 faces at 64 x 64 pixels takes tens of megabytes; at once it takes a gigabyte.
+    """
+    height, width = image_size
+    vertices = tf.convert_to_tensor(vertices)
+    pixels = tf.constant(_pixel_centres(height, width).reshape(height, width, 2), vertices.dtype)
+
+    def one_mesh(mesh):
+        def one_row(row):
+            return _silhouettes_at(row, mesh[None], faces, sigma, near)[0]
+
+        return tf.map_fn(one_row, pixels)
+
+    return tf.map_fn(one_mesh, vertices, parallel_iterations=1)
+
+
+def _silhouettes_at(pixels, vertices, faces, sigma, near):
+    """Silhouettes `[batch, num_pixels]` at pixel centres `[num_pixels, 2]`."""
     vertices = tf.convert_to_tensor(vertices)
     dtype = vertices.dtype
     faces = tf.convert_to_tensor(faces, tf.int32)
     sigma = tf.cast(sigma, dtype)
     corners = tf.gather(vertices, faces, axis=1)  # [batch, faces, 3 corners, xyz]
     in_front = tf.reduce_all(corners[..., 2] > tf.cast(near, dtype), axis=-1)
-    pixels = tf.constant(_pixel_centres(height, width), dtype)  # [pixels, 2]
+    pixels = tf.cast(pixels, dtype)
 
     a = corners[:, None, :, :, :2]
     b = tf.roll(a, -1, axis=-2)
@@ -27,8 +51,7 @@ def soft_rasterize_reference(vertices, faces, *, image_size, sigma, near=0.0):
     x = tf.where(inside, squared_distance, -squared_distance) / sigma
     # log(1 - D) = -softplus(x): no division, and nothing overflows.
     log_transparency = -tf.where(in_front[:, None, :], tf.nn.softplus(x), tf.zeros((), dtype))
-    silhouette = -tf.math.expm1(tf.reduce_sum(log_transparency, axis=-1))
-    return tf.reshape(silhouette, [-1, height, width])
+    return -tf.math.expm1(tf.reduce_sum(log_transparency, axis=-1))
 
 
 def _pixel_centres(height, width):

@@ -1,0 +1,256 @@
+"""Calls to a TensorFlow Serving server, over gRPC or REST, behind one method."""
+
+import base64
+import dataclasses
+import re
+import urllib.parse
+
+import grpc
+import numpy as np
+import requests
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.protobuf import meta_graph_pb2
+
+from tf_softras.serving import messages
+from tf_softras.serving.example_inputs import InputSpec
+
+_SERVICE = "/tensorflow.serving.PredictionService"
+# What a server answers may be large: a batch of meshes as JSON.
+_MAX_MESSAGE_BYTES = 256 * 2**20
+_REST_PATH = re.compile(r"/v1/models/(?P<model>[^/:]+)(/versions/(?P<version>[0-9]+))?/?")
+_GRPC_PATH = re.compile(r"/(?P<model>[^/:]+)(/versions/(?P<version>[0-9]+))?/?")
+
+
+class PredictError(Exception):
+    """A server refused a call, or there is none.
+
+    Attributes:
+        code: "INVALID_ARGUMENT" and the like for gRPC; "HTTP 400" and the like for REST, which
+            does not tell more; "UNREACHABLE" or "DEADLINE_EXCEEDED".
+    """
+
+    def __init__(self, code: str, message: str):
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """Where a model is served.
+
+    Attributes:
+        url: As it was given.
+        scheme: "grpc", "http" or "https".
+        address: HOST:PORT.
+        host: Of the address.
+        model: The model's name.
+        version: Of the model, or None for the newest.
+    """
+
+    url: str
+    scheme: str
+    address: str
+    host: str
+    model: str
+    version: int | None
+
+    @classmethod
+    def parse(cls, url: str) -> "Endpoint":
+        """Returns the parts of grpc://HOST:PORT/MODEL or http://HOST:PORT/v1/models/MODEL.
+
+        Either may end in /versions/VERSION.
+
+        Raises:
+            ValueError: It is neither.
+        """
+        try:
+            parts = urllib.parse.urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+        patterns = {"grpc": _GRPC_PATH, "http": _REST_PATH, "https": _REST_PATH}
+        pattern = patterns.get(parts.scheme) if host and port else None
+        path = pattern and pattern.fullmatch(parts.path)
+        if not path or parts.query or parts.fragment or parts.username:
+            raise ValueError(
+                "Invalid URL of a model. Expected grpc://HOST:PORT/MODEL or "
+                f"http://HOST:PORT/v1/models/MODEL. Received: {url!r}"
+            )
+        version = path["version"]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        version = None if version is None else int(version)
+        return cls(url, parts.scheme, address, host, path["model"], version)
+
+
+def connect(url: str, *, timeout: float = 10.0):
+    """Returns a client of the model at `url`, to be used in a `with` statement by one thread.
+
+    It has `predict(inputs, signature)` and `inputs_of(signature)`; see `GrpcClient`. Nothing is
+    sent before the first call.
+
+    Args:
+        url: grpc://HOST:PORT/MODEL or http://HOST:PORT/v1/models/MODEL, of port 8500 and 8501 in
+            the stock image; either may end in /versions/VERSION.
+        timeout: Seconds that a call may take.
+
+    Raises:
+        ValueError: The URL is neither.
+    """
+    endpoint = Endpoint.parse(url)
+    kind = GrpcClient if endpoint.scheme == "grpc" else RestClient
+    return kind(endpoint, timeout=timeout)
+
+
+class GrpcClient:
+    """A model behind gRPC. See `connect`."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float):
+        self._endpoint = endpoint
+        self._timeout = timeout
+        sizes = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
+        self._channel = grpc.insecure_channel(
+            endpoint.address, options=[(size, _MAX_MESSAGE_BYTES) for size in sizes]
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._channel.close()
+
+    def predict(self, inputs: dict, signature: str = "serving_default") -> dict:
+        """Returns the outputs, NumPy arrays by name.
+
+        Args:
+            inputs: Name -> array `[batch, ...]`; files as arrays of bytes objects.
+            signature: Its name.
+
+        Raises:
+            PredictError: The server refuses, or does not answer.
+        """
+        request = messages.PredictRequest(model_spec=self._model_spec())
+        request.model_spec.signature_name = signature
+        for name, value in inputs.items():
+            request.inputs[name] = tf.make_tensor_proto(value).SerializeToString()
+        response = self._call("Predict", request, messages.PredictResponse)
+        return {name: _array(content) for name, content in response.outputs.items()}
+
+    def inputs_of(self, signature: str) -> list[InputSpec]:
+        """Returns what the signature takes.
+
+        Raises:
+            PredictError: The server refuses, does not answer, or has no such signature.
+        """
+        request = messages.GetModelMetadataRequest(
+            model_spec=self._model_spec(), metadata_field=["signature_def"]
+        )
+        response = self._call("GetModelMetadata", request, messages.GetModelMetadataResponse)
+        packed = messages.Any.FromString(response.metadata["signature_def"])
+        content = messages.SignatureDefMap.FromString(packed.value).signature_def
+        if signature not in content:
+            raise _no_signature(signature, content)
+        inputs = meta_graph_pb2.SignatureDef.FromString(content[signature]).inputs
+        return [
+            InputSpec(name, tuple(dimension.size for dimension in info.tensor_shape.dim[1:]))
+            for name, info in inputs.items()
+        ]
+
+    def _model_spec(self):
+        spec = messages.ModelSpec(name=self._endpoint.model)
+        if self._endpoint.version is not None:
+            spec.version.value = self._endpoint.version
+        return spec
+
+    def _call(self, method: str, request, response_class):
+        call = self._channel.unary_unary(
+            f"{_SERVICE}/{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=response_class.FromString,
+        )
+        try:
+            return call(request, timeout=self._timeout)
+        except grpc.RpcError as error:
+            raise PredictError(error.code().name, error.details()) from None
+
+
+class RestClient:
+    """A model behind REST, in its columnar format. See `connect` and `GrpcClient`."""
+
+    def __init__(self, endpoint: Endpoint, *, timeout: float):
+        version = "" if endpoint.version is None else f"/versions/{endpoint.version}"
+        model = f"v1/models/{endpoint.model}{version}"
+        self._url = f"{endpoint.scheme}://{endpoint.address}/{model}"
+        self._timeout = timeout
+        self._session = requests.Session()
+        # A proxy of the environment has no part in this, nor have credentials in ~/.netrc.
+        self._session.trust_env = False
+        self._signatures = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._session.close()
+
+    def predict(self, inputs: dict, signature: str = "serving_default") -> dict:
+        """Returns the outputs, NumPy arrays by name; see `GrpcClient.predict`."""
+        columns = {name: _to_json(np.asarray(value)) for name, value in inputs.items()}
+        body = {"signature_name": signature, "inputs": columns}
+        outputs = self._call("POST", ":predict", json=body)["outputs"]
+        if not isinstance(outputs, dict):  # Of one output alone the server leaves out the name.
+            (name,) = self._signature(signature)["outputs"]
+            outputs = {name: outputs}
+        return {name: _from_json(value) for name, value in outputs.items()}
+
+    def inputs_of(self, signature: str) -> list[InputSpec]:
+        """Returns what the signature takes; see `GrpcClient.inputs_of`."""
+        return [
+            InputSpec(name, tuple(int(d["size"]) for d in info["tensor_shape"].get("dim", [])[1:]))
+            for name, info in self._signature(signature)["inputs"].items()
+        ]
+
+    def _signature(self, name: str) -> dict:
+        if self._signatures is None:
+            metadata = self._call("GET", "/metadata")["metadata"]
+            self._signatures = metadata["signature_def"]["signature_def"]
+        if name not in self._signatures:
+            raise _no_signature(name, self._signatures)
+        return self._signatures[name]
+
+    def _call(self, verb: str, suffix: str, **options) -> dict:
+        try:
+            response = self._session.request(
+                verb, self._url + suffix, timeout=self._timeout, allow_redirects=False, **options
+            )
+            content = response.json()
+        except requests.Timeout as error:
+            raise PredictError("DEADLINE_EXCEEDED", str(error)) from None
+        except ValueError:
+            raise PredictError(f"HTTP {response.status_code}", "the answer is no JSON") from None
+        except requests.RequestException as error:
+            raise PredictError("UNREACHABLE", str(error)) from None
+        if response.status_code != requests.codes.ok:
+            raise PredictError(f"HTTP {response.status_code}", str(content.get("error", content)))
+        return content
+
+
+def _array(content: bytes) -> np.ndarray:
+    return tf.make_ndarray(tensor_pb2.TensorProto.FromString(content))
+
+
+def _no_signature(signature: str, content) -> PredictError:
+    names = ", ".join(sorted(name for name in content if not name.startswith("__")))
+    return PredictError("NOT_FOUND", f"no signature {signature!r}; the model has {names}")
+
+
+def _to_json(array: np.ndarray):
+    if array.dtype != object:
+        return array.tolist()
+    return [{"b64": base64.b64encode(content).decode()} for content in array]
+
+
+def _from_json(value) -> np.ndarray:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return np.array([base64.b64decode(item["b64"]) for item in value], object)
+    return np.array(value)
