@@ -17,11 +17,12 @@ STAMPS := .venv/.stamps
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
 ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 
-.PHONY: help build op-library test test-cc demo lint format wheel clean
+.PHONY: help build op-library test test-cc test-page chromium demo lint format wheel clean
 
 help:
 	@echo 'make demo    train on the embedded sample, pictures and meshes in runs/demo'
 	@echo 'make test    C++ and Python tests'
+	@echo 'make test-page   the web pages in headless Chromium, installed if need be'
 	@echo 'make bench   verify the rasteriser, then time it, row by row'
 	@echo 'make build   .venv, and the op library in it (editable)'
 	@echo 'make lint    ruff, clang-format;  make format  applies them'
@@ -54,6 +55,13 @@ test-cc: build
 
 test: test-cc
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+# Tests of pages are skipped where there is no Chromium.
+chromium: $(ENVIRONMENT)
+	@tools/bootstrap.sh chromium
+
+test-page: chromium build
+	@.venv/bin/python -m pytest tests/page tests/viewer $(PYTEST_ARGS)
 
 demo: build
 	@.venv/bin/softras demo --output runs/demo

@@ -359,6 +359,27 @@ def save_mesh(path, mesh: Mesh) -> None:
         OSError: If the file cannot be written.
     """
     path = pathlib.Path(path)
+    contents = encode_mesh(path, mesh)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Cannot write a mesh to '{path}'. Expected a folder that exists, "
+            f"received '{path.parent}'."
+        )
+    for name, content in contents.items():
+        _write_atomically(path.with_name(name), content)
+
+
+def encode_mesh(name, mesh: Mesh) -> dict[str, bytes]:
+    """Returns the files that `save_mesh` writes, by name, in the order in which they must appear.
+
+    Args:
+        name: What the mesh file is called; its suffix, `.obj` or `.glb`, says which format.
+        mesh: A mesh with at least one face.
+
+    Raises:
+        ValueError: If the suffix is neither, or the mesh has no faces.
+    """
+    path = pathlib.Path(name)
     writers = {".obj": _obj_files, ".glb": _glb_files}
     writer = writers.get(path.suffix.lower())
     if writer is None:
@@ -366,17 +387,11 @@ def save_mesh(path, mesh: Mesh) -> None:
             f"Cannot write a mesh to '{path}'. Expected a name that ends in .obj or .glb, "
             f"received {path.suffix or 'no suffix'!r}."
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"Cannot write a mesh to '{path}'. Expected a folder that exists, "
-            f"received '{path.parent}'."
-        )
     if not len(mesh.faces):
         raise ValueError(
             f"Cannot write a mesh to '{path}'. Expected at least one face, received none."
         )
-    for file_path, content in writer(path, mesh):
-        _write_atomically(file_path, content)
+    return {file_path.name: content for file_path, content in writer(path, mesh)}
 
 
 def _write_atomically(path: pathlib.Path, content: bytes) -> None:
