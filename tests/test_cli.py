@@ -160,6 +160,13 @@ def test_render_writes_views_side_by_side(tmp_path):
     np.testing.assert_array_equal(corner, 255)
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".mp4"])
+def test_render_writes_a_turntable(tmp_path, suffix):
+    film = tmp_path / f"turn{suffix}"
+    done("render", BOX, "-o", film, "--views", 12, "--size", 40, "--seconds", 1.2)
+    assert film.stat().st_size > 500 and os.listdir(tmp_path) == [film.name]
+
+
 def test_view_writes_one_page_of_a_mesh_or_of_what_a_network_makes(work, tmp_path):
     mesh, page = tmp_path / "mesh.glb", tmp_path / "view.html"
     done("reconstruct", work / "cut_out.png", work / "saved", "-o", mesh)
@@ -331,6 +338,7 @@ WRONG = {
     "page: no run": ("page {}/no_run", "is neither"),
     "page: no server": ("page http://127.0.0.1:1/v1/models/a", "No model server answers"),
     "page: no address": ("page {}/saved --host 203.0.113.1", "Cannot listen on --host"),
+    "render: too fast": (f"render {BOX} -o OUT/a.gif --seconds 0.001", "frames_per_second"),
     "demo: other files": ("demo --output {}", "holds other files"),
     "demo: a file": ("demo --output {}/mask.png", "received the file"),
 }
