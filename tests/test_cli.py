@@ -277,6 +277,10 @@ WRONG = {
     ),
     "train: value": ("train --run OUT/r --data-dir {}/data --steps 0", "Invalid steps"),
     "train: rate": ("train --run OUT/r --data-dir {}/data --learning-rate nan", "learning_rate"),
+    "train: meshes": (
+        "train --run OUT/r --data-dir {}/data --tensorboard-meshes -1",
+        "Invalid tensorboard_meshes",
+    ),
     "train: epoch": (
         "train --run OUT/r --data-dir {}/data --steps-per-epoch 0",
         "Invalid steps_per_epoch",
