@@ -17,12 +17,13 @@ STAMPS := .venv/.stamps
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
 ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 
-.PHONY: help build op-library test test-cc test-page chromium demo lint format wheel clean
+.PHONY: help build op-library test test-cc test-page test-matrix chromium demo lint format wheel clean
 
 help:
 	@echo 'make demo    train on the embedded sample, pictures and meshes in runs/demo'
 	@echo 'make test    C++ and Python tests'
 	@echo 'make test-page   the web pages in headless Chromium, installed if need be'
+	@echo 'make test-matrix   build and test beside each TensorFlow and Python that is supported'
 	@echo 'make bench   verify the rasteriser, then time it, row by row'
 	@echo 'make build   .venv, and the op library in it (editable)'
 	@echo 'make lint    ruff, clang-format;  make format  applies them'
@@ -63,6 +64,10 @@ chromium: $(ENVIRONMENT)
 test-page: chromium build
 	@.venv/bin/python -m pytest tests/page tests/viewer $(PYTEST_ARGS)
 
+# Hours on a busy machine; prints the table of docs/compatibility.md.
+test-matrix:
+	@tools/test_matrix.sh
+
 demo: build
 	@.venv/bin/softras demo --output runs/demo
 
@@ -89,6 +94,6 @@ wheel: $(STAMPS)/packages
 
 clean:
 	@! bazel=$$(tools/find_bazel.sh 2>/dev/null) || $$bazel clean
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis tf_softras/ops/_softras_ops.so
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis tf_softras/ops/_softras_ops.so tf_softras/ops/_built_for.txt
 	@rm -rf $(STAMPS)/editable
 	@find cc tests tf_softras -name __pycache__ -prune -exec rm -rf {} +
