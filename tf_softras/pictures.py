@@ -49,7 +49,7 @@ def read_picture(path, *, mask_path=None, max_pixels: int = 50_000_000) -> np.nd
         alpha = _read_mask(mask_path, size=picture.size, max_pixels=max_pixels)
     elif _has_alpha(picture):
         alpha = picture.convert("RGBA").getchannel("A")
-        if alpha.getextrema()[0] > _OPAQUE:
+        if _extrema(alpha)[0] > _OPAQUE:
             raise PictureError(
                 f"Cannot use {name}. Expected an alpha channel that cuts the object out, or a "
                 "mask beside it; received one that is opaque everywhere."
@@ -59,7 +59,7 @@ def read_picture(path, *, mask_path=None, max_pixels: int = 50_000_000) -> np.nd
             f"Cannot use {name}. Expected a PNG with an alpha channel, or a mask beside it; "
             f"received a {picture.format} of mode {picture.mode} alone."
         )
-    if alpha.getextrema()[1] <= _OPAQUE:
+    if _extrema(alpha)[1] <= _OPAQUE:
         raise PictureError(
             f"Cannot use {mask_name or name}. Expected a mask with an object in it, received an "
             "empty one: no pixel is more than half opaque."
@@ -203,6 +203,12 @@ def _read_mask(path, *, size, max_pixels: int) -> PIL.Image.Image:
     return mask.convert("L")
 
 
+def _extrema(channel: PIL.Image.Image) -> tuple[int, int]:
+    """Returns the smallest and the largest value of a picture of one channel, 8 bits."""
+    values = np.asarray(channel)
+    return int(values.min()), int(values.max())
+
+
 def _has_alpha(picture: PIL.Image.Image) -> bool:
     return "A" in picture.getbands() or "transparency" in picture.info
 
@@ -216,7 +222,7 @@ def _reduced(picture: np.ndarray, low, high, factor: int) -> PIL.Image.Image:
     size = np.array(picture.shape[1::-1])
     first = low + np.maximum(-low, 0) // factor * factor
     last = high - np.maximum(high - size, 0) // factor * factor
-    part = PIL.Image.fromarray(picture).crop((*map(int, first), *map(int, last)))
-    square = PIL.Image.new("RGBA", tuple(int(n) for n in (high - low) // factor))
-    square.paste(part.reduce(factor), tuple(int(n) for n in (first - low) // factor))
+    part = PIL.Image.fromarray(picture).crop((*first.tolist(), *last.tolist()))
+    square = PIL.Image.new("RGBA", ((high - low) // factor).tolist())
+    square.paste(part.reduce(factor), tuple(((first - low) // factor).tolist()))
     return square

@@ -410,8 +410,9 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
     size = float(np.abs(mesh.vertices).max())
     # trimesh writes fixed point: as many digits as leave a billionth of the largest coordinate.
     digits = 9 + max(0, -math.floor(math.log10(size))) if size else 9
-    text = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(
-        file_type="obj", include_normals=False, include_color=False, digits=digits, header=None
+    shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    text = trimesh.exchange.obj.export_obj(
+        shape, include_normals=False, include_color=False, digits=digits, header=None
     )
     if mesh.face_colors is None:
         return [(path, text.encode())]
@@ -439,7 +440,7 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
 def _glb_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes]]:
     vertices, faces, visual = mesh.vertices, mesh.faces, None
     if mesh.face_colors is not None:
-        vertices, faces, vertex_colors = _vertices_by_color(mesh)
+        vertices, faces, vertex_colors = _vertices_by_color(mesh, mesh.face_colors)
         visual = trimesh.visual.ColorVisuals(vertex_colors=_linear_bytes(vertex_colors))
     scene = trimesh.Scene(trimesh.Trimesh(vertices, faces, process=False, visual=visual))
     content = trimesh.exchange.gltf.export_glb(
@@ -448,9 +449,11 @@ def _glb_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
     return [(path, content)]
 
 
-def _vertices_by_color(mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _vertices_by_color(
+    mesh: Mesh, face_colors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns vertices, faces, vertex colours; a vertex once for each colour that meets in it."""
-    colors, color = np.unique(mesh.face_colors, axis=0, return_inverse=True)
+    colors, color = np.unique(face_colors, axis=0, return_inverse=True)
     corner_keys = mesh.faces.astype(np.int64) * len(colors) + color.reshape(-1, 1)
     keys, corners = np.unique(corner_keys, return_inverse=True)
     vertices = mesh.vertices[keys // len(colors)]

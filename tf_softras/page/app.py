@@ -24,7 +24,7 @@ from tf_softras.geometry import Mesh, encode_mesh, eye_from_angles, look_at, n3m
 from tf_softras.ops import soft_rasterize
 from tf_softras.page.served_reconstructor import ServingError
 from tf_softras.pictures import PictureError, frame_object, read_picture
-from tf_softras.training.predictor import predictor
+from tf_softras.training.predictor import faces_of, predictor
 from tf_softras.viewer import png_url, viewer_script
 
 MAX_UPLOAD_BYTES = 16 * 2**20
@@ -76,7 +76,7 @@ def create_app(
         allowed_hosts: What the Host header may be, against pages of others that rebind their name
             to this address; None for any.
     """
-    faces, predict = network.faces, predictor(network)
+    faces, predict = faces_of(network), predictor(network)
     limiter = anyio.CapacityLimiter(_AT_ONCE)
     offered = [{"name": name, "picture": png_url(picture)} for name, picture in samples.items()]
 

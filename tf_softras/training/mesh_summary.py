@@ -32,8 +32,6 @@ class MeshSummary(keras.callbacks.Callback):
         self.images = np.stack(views).astype(np.float32) / 255.0
         self.log_dir = pathlib.Path(log_dir)
         self.first_step = first_step
-        self._writer = None
-        self._predict = None
 
     def on_train_begin(self, logs=None):
         """Opens the file, and writes the pictures of a new run."""

@@ -233,7 +233,7 @@ def _callbacks(
         StopTraining(last_step=config.steps, time_limit=time_limit),
         SigmaSchedule(_schedule(config.sigma, config)),
     ]
-    if voxel_validation_objects:
+    if validation_dataset is not None and voxel_validation_objects:
         callbacks.append(VoxelValidation(validation_dataset.take(voxel_validation_objects)))
     callbacks += [
         RunRecorder(folder, monitor=monitor, rows=rows),

@@ -2,7 +2,7 @@
 
 import pathlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import PIL.Image
@@ -12,7 +12,7 @@ from tf_softras.pictures import PictureError
 SUFFIXES = (".gif", ".mp4")
 
 
-def write_film(path, frames: Sequence[np.ndarray], *, frames_per_second: float = 20.0) -> None:
+def write_film(path, frames: Iterable[np.ndarray], *, frames_per_second: float = 20.0) -> None:
     """Writes frames to a GIF that runs for ever, or to an MP4 (H.264), by the suffix.
 
     MP4 needs the extra `film`, whose package brings ffmpeg; an odd side there loses its last row or
