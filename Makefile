@@ -17,7 +17,7 @@ STAMPS := .venv/.stamps
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
 ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 
-.PHONY: help build op-library test test-cc test-page test-matrix chromium demo lint format wheel test-wheel clean
+.PHONY: help build op-library test test-cc test-page test-matrix chromium demo lint format docs wheel test-wheel clean
 
 help:
 	@echo 'make demo    train on the embedded sample, pictures and meshes in runs/demo'
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench   verify the rasteriser, then time it, row by row'
 	@echo 'make build   .venv, and the op library in it (editable)'
 	@echo 'make lint    ruff, clang-format, mypy, buildifier;  make format  applies them'
+	@echo 'make docs    the documentation, in build/site'
 	@echo 'make wheel   a manylinux wheel in dist'
 	@echo 'make test-wheel   installs it where there is no compiler, and builds from the source distribution'
 	@echo 'make clean   removes what the build made, but for .venv'
@@ -68,6 +69,11 @@ test-page: chromium build
 # Hours on a busy machine; prints the table of docs/compatibility.md.
 test-matrix:
 	@tools/test_matrix.sh
+
+# build/site. A warning is an error, a public name without an entry too.
+docs: $(STAMPS)/packages
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs --quiet build
+	@.venv/bin/python tools/check_site.py build/site
 
 demo: build
 	@.venv/bin/softras demo --output runs/demo
