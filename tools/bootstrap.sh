@@ -1,6 +1,7 @@
 #!/bin/bash
 # Makes .venv on a machine that may have nothing: finds a Python that fits, and installs what is missing with apt where
 # it may (root on Debian or Ubuntu). Elsewhere it says what to install, and fails. PYTHON names a Python to use.
+# `bootstrap.sh chromium` installs the browser of the tests of pages where it may; elsewhere it says so, and goes on.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -66,6 +67,14 @@ venv_serves() {
     [[ -z "${PYTHON:-}" || "$(python_version "$VENV/bin/python")" == "$(python_version "$1")" ]]
 }
 
+chromium() {
+  if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then
+    return
+  fi
+  (install_packages chromium chromium-driver) ||
+    say "no Chromium: the tests of pages in a browser are skipped"
+}
+
 main() {
   local python packages
   python=$(find_python)
@@ -81,4 +90,4 @@ main() {
   fi
 }
 
-main
+"${1:-main}"

@@ -7,7 +7,16 @@ import tensorflow as tf
 
 from tf_softras.version import TENSORFLOW_MINOR
 
+# Written by setup.py: the TensorFlow minor version that the library was built for.
+BUILT_FOR_PATH = pathlib.Path(__file__).with_name("_built_for.txt")
 LIBRARY_PATH = pathlib.Path(__file__).with_name("_softras_ops.so")
+
+
+def built_for() -> str:
+    """The TensorFlow minor version that the library was built for, as in "2.21"."""
+    if not BUILT_FOR_PATH.is_file():
+        return TENSORFLOW_MINOR
+    return BUILT_FOR_PATH.read_text(encoding="utf-8").strip()
 
 
 @functools.cache
@@ -18,11 +27,12 @@ def library():
         ImportError: the library is not built, or TensorFlow's minor version is not the one that
             it was built for (the op's symbols bind to it).
     """
-    minor = ".".join(tf.__version__.split(".")[:2])
-    if minor != TENSORFLOW_MINOR:
+    minor = built_for()
+    if minor != ".".join(tf.__version__.split(".")[:2]):
         raise ImportError(
-            f"tf_softras's op library is built for TensorFlow {TENSORFLOW_MINOR}, but TensorFlow "
-            f"{tf.__version__} is installed: pip install 'tensorflow=={TENSORFLOW_MINOR}.*'."
+            f"tf_softras's op library is built for TensorFlow {minor}, but TensorFlow "
+            f"{tf.__version__} is installed: pip install 'tensorflow=={minor}.*', or build "
+            "tf_softras from source beside this one."
         )
     if not LIBRARY_PATH.is_file():
         raise ImportError(
