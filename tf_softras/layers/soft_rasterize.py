@@ -3,12 +3,9 @@
 import keras
 import numpy as np
 
+from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.layers.geometry_dtype import geometry_dtype
-from tf_softras.ops.soft_rasterize import (
-    IMPLEMENTATIONS,
-    soft_rasterize,
-    standardize_image_size,
-)
+from tf_softras.ops.soft_rasterize import IMPLEMENTATIONS, soft_rasterize
 
 
 @keras.saving.register_keras_serializable(package="Softras")
