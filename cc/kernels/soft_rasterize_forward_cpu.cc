@@ -10,6 +10,7 @@
 #include "cc/kernels/local_view.h"
 #include "cc/kernels/simd.h"
 #include "cc/kernels/soft_rasterize_cpu.h"
+#include "cc/kernels/tiling.h"
 
 namespace tf_softras {
 namespace {
@@ -151,30 +152,6 @@ TF_SOFTRAS_INLINE void RenderTile(const Item<T>& item, T inverse_sigma,
 TF_SOFTRAS_RENDER_TILE(float)
 TF_SOFTRAS_RENDER_TILE(double)
 #undef TF_SOFTRAS_RENDER_TILE
-
-// The tiles of an image. Large enough that few faces cross borders, small
-// enough that there are units to spread. They depend on shapes alone, so that
-// results do not depend on threads.
-struct Tiling {
-  int64_t height, width, side, rows, columns;
-
-  Tiling(int64_t batch, int64_t height, int64_t width)
-      : height(height), width(width) {
-    constexpr int64_t kUnits = 16;
-    for (const int64_t candidate : {64, 32, 16}) {
-      side = candidate;
-      rows = (height + side - 1) / side;
-      columns = (width + side - 1) / side;
-      if (batch * count() >= kUnits) break;
-    }
-  }
-
-  int64_t count() const { return rows * columns; }
-  PixelRect rect(int64_t row, int64_t column) const {
-    return {row * side, MinInt((row + 1) * side, height), column * side,
-            MinInt((column + 1) * side, width)};
-  }
-};
 
 // Guesses for the scheduler, in nanoseconds.
 constexpr int64_t kFaceCost = 100;

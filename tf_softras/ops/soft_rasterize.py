@@ -38,11 +38,7 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
     Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2.
     """
     height, width = standardize_image_size(image_size)
-    if implementation not in IMPLEMENTATIONS:
-        raise ValueError(
-            f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
-            f"Received: implementation={implementation!r}"
-        )
+    validate_implementation(implementation)
     with tf.name_scope("soft_rasterize"):
         vertices = tf.convert_to_tensor(vertices)
         faces = tf.convert_to_tensor(faces, tf.int32)
@@ -63,6 +59,15 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
             near=near,
         )
         return silhouette
+
+
+def validate_implementation(implementation):
+    """Raises ValueError unless it is one of `IMPLEMENTATIONS`."""
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(
+            f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
+            f"Received: implementation={implementation!r}"
+        )
 
 
 @tf.RegisterGradient("Softras>SoftRasterize")
