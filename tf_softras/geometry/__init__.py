@@ -11,11 +11,13 @@ from tf_softras.geometry.cameras import (
     pinhole,
     world_to_camera,
 )
+from tf_softras.geometry.colors import linear_from_srgb, srgb_from_linear
 from tf_softras.geometry.corner_mesh import CornerMesh, clip_to_near, face_corners, pad_meshes
 from tf_softras.geometry.icosphere import icosphere
 from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_projection
 from tf_softras.geometry.mesh import Mesh
 from tf_softras.geometry.mesh_files import MeshFileError, load_mesh, save_mesh
+from tf_softras.geometry.normals import vertex_normals
 from tf_softras.geometry.rotations import rotation_from_quaternion
 from tf_softras.geometry.voxels import voxelize
 
@@ -30,6 +32,7 @@ __all__ = [
     "icosphere",
     "intrinsic_matrix",
     "intrinsics_from_projection",
+    "linear_from_srgb",
     "load_mesh",
     "look_at",
     "look_at_extrinsics",
@@ -40,6 +43,8 @@ __all__ = [
     "pinhole",
     "rotation_from_quaternion",
     "save_mesh",
+    "srgb_from_linear",
+    "vertex_normals",
     "voxelize",
     "world_to_camera",
 ]

@@ -242,8 +242,8 @@ def orthographic(vertices, *, view_size=2.0, center=(0.0, 0.0)):
 
     Formula: ``x' = 2 (x - center_x) / view_size``, ``y' = 2 (y - center_y) / view_size``.
 
-    Depth is kept in z, and what interpolates over a face with perspective (1/z) is off by it: put
-    the camera far away against the object's size, or ask the op to interpolate on the plane.
+    Depth is kept in z. The ops interpolate over a face with perspective (1/z is linear there): put
+    the camera far away against the object's size, where the two are the same, and `far` with it.
 
     Args:
         vertices: float `[..., num_vertices, 3]`, camera space.

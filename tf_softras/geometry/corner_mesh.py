@@ -63,7 +63,7 @@ def face_corners(vertices, faces, attributes=None):
         ValueError: `faces` are not integers of such a shape, or known and half padded.
         tf.errors.InvalidArgumentError: a vertex index out of range.
     """
-    faces = _checked_faces(faces)
+    faces = checked_faces(faces)
     corners, corner_attributes, exists = _gathered(vertices, faces, attributes)
     corners = keras.ops.where(exists[..., None], corners, _hidden(corners.dtype))
     num_faces = faces.shape[-2]
@@ -102,7 +102,7 @@ def clip_to_near(vertices, faces, attributes=None, *, near):
         raise ValueError(
             f"Invalid near. Expected a positive depth to cut at. Received: near={near}"
         )
-    faces = _checked_faces(faces)
+    faces = checked_faces(faces)
     corners, corner_attributes, exists = _gathered(vertices, faces, attributes)
     depth = corners[..., 2]
     kept = keras.ops.logical_and(depth >= near, exists)
@@ -154,7 +154,7 @@ def pad_meshes(meshes):
     return vertices, faces
 
 
-def _checked_faces(faces):
+def checked_faces(faces):
     """Faces with a known number of faces; values are checked where they are known."""
     known = not keras.ops.is_tensor(faces)
     if known:
