@@ -4,6 +4,9 @@ import keras
 
 from tf_softras.geometry.vectors import as_floating
 
+# Of a mesh that names none, sRGB.
+DEFAULT_COLOR = (0.7, 0.7, 0.7)
+
 
 def linear_from_srgb(srgb):
     """Linear light of sRGB-encoded values; [0, 1] to [0, 1], any shape.
