@@ -1,6 +1,4 @@
-"""Faces blended by coverage and depth in plain TensorFlow: the definition that kernels are tested
-against.
-"""
+"""Faces blended by coverage and depth in plain TensorFlow: the definition of the kernels."""
 
 import math
 
@@ -70,9 +68,7 @@ def soft_shade_reference(
     )
     image = tf.reshape(image, tf.shape(background))
     image += tf.reshape(background_weight, [-1, height, width, 1]) * background
-    alpha = soft_rasterize_reference(
-        vertices, faces, image_size=image_size, sigma=sigma, near=near
-    )
+    alpha = soft_rasterize_reference(vertices, faces, image_size=image_size, sigma=sigma, near=near)
     return image, alpha
 
 
@@ -89,9 +85,7 @@ def _own_coordinates(seen):
     return tf.roll(seen.across, -1, axis=-1) / area[..., None]
 
 
-def _blended_faces(
-    seen, depths, in_front, *, sigma, gamma, epsilon, near, far, min_coverage
-):
+def _blended_faces(seen, depths, in_front, *, sigma, gamma, epsilon, near, far, min_coverage):
     x = seen.signed_squared_distance / sigma
     dtype = x.dtype
     counts = in_front & (x >= tf.cast(-math.log(1.0 / min_coverage - 1.0), dtype))
