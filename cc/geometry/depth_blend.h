@@ -46,7 +46,8 @@ struct DepthBlend {
     return (far - depth) * inverse_range;
   }
 
-  // exp(-(difference of levels) / gamma), clamped.
+  // exp(-difference / gamma) for a difference of levels that is not negative,
+  // clamped.
   TF_SOFTRAS_INLINE C Falloff(C difference) const {
     return ClampedExp(Max(-difference * inverse_gamma, Exponent<C>::kLowest));
   }

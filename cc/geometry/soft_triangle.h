@@ -346,7 +346,7 @@ TF_SOFTRAS_INLINE Closest<T> ClosestPoint(const LocalTriangle<T>& triangle,
   closest.second = second;
   closest.ux = Choose(first, second, e[0].ux, e[1].ux, e[2].ux);
   closest.uy = Choose(first, second, e[0].uy, e[1].uy, e[2].uy);
-  closest.inverse_length = (ta < T(0)) & (tb < T(0)) ? inverse_length : T(0);
+  closest.inverse_length = (ta <= T(0)) & (tb <= T(0)) ? inverse_length : T(0);
   closest.rx =
       c * Choose(first, second, e[0].nx, e[1].nx, e[2].nx) + along * closest.ux;
   closest.ry =

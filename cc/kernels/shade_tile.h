@@ -1,8 +1,8 @@
 // What the passes of the shader share: the faces that reach a tile, set up in
 // double, and their blending into the tile's pixels.
 //
-// All is computed in double, for float inputs too: levels are divided by a gamma
-// of 1e-6, which leaves float's 24 bits of depth nothing.
+// All is computed in double, for float inputs too: levels are divided by a
+// gamma of 1e-6, which leaves float's 24 bits of depth nothing.
 #ifndef TF_SOFTRAS_CC_KERNELS_SHADE_TILE_H_
 #define TF_SOFTRAS_CC_KERNELS_SHADE_TILE_H_
 
@@ -47,17 +47,21 @@ double ShadeRadius(const SoftShadeInputs<T>& inputs) {
 }
 
 template <typename T>
-ShadedItem<T> MakeShadedItem(const SoftShadeInputs<T>& inputs, int64_t item, double radius) {
+ShadedItem<T> MakeShadedItem(const SoftShadeInputs<T>& inputs, int64_t item,
+                             double radius) {
   const auto& mesh = inputs.mesh;
   const double range = inputs.far - static_cast<double>(mesh.near);
+  // Inverses stay finite for denormal numbers.
+  constexpr double kLargest = Far<double>::kDistance;
   const DepthBlend<double> blend = {
-      static_cast<double>(InverseSigma(mesh.sigma)),
+      Min(1.0 / static_cast<double>(mesh.sigma), kLargest),
       CoverageCutoff(inputs.min_coverage),
       inputs.far,
       1.0 / range,
-      Min(1.0 / static_cast<double>(inputs.gamma), Far<double>::kDistance),
+      Min(1.0 / static_cast<double>(inputs.gamma), kLargest),
       inputs.epsilon};
-  const int64_t pixels = inputs.background_is_image ? mesh.height * mesh.width : 0;
+  const int64_t pixels =
+      inputs.background_is_image ? mesh.height * mesh.width : 0;
   return {MakeItem(mesh, item, radius),
           mesh.num_faces,
           inputs.attributes + item * mesh.num_vertices * inputs.channels,
@@ -70,19 +74,22 @@ ShadedItem<T> MakeShadedItem(const SoftShadeInputs<T>& inputs, int64_t item, dou
 // The faces that reach each tile, for items [first, first + items); none where
 // an image is one tile.
 template <typename T>
-std::vector<FaceBins> BinFaces(const SoftShadeInputs<T>& inputs, const Tiling& tiling,
-                               int64_t first, int64_t items, double radius,
+std::vector<FaceBins> BinFaces(const SoftShadeInputs<T>& inputs,
+                               const Tiling& tiling, int64_t first,
+                               int64_t items, double radius,
                                const ParallelFor& parallel_for) {
   std::vector<FaceBins> bins;
   if (tiling.count() == 1) return bins;
   bins.assign(items, FaceBins(tiling.height, tiling.width, tiling.side));
   constexpr int64_t kBinCost = 20;  // nanoseconds
-  parallel_for(items, inputs.mesh.num_faces * kBinCost, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const Item<T> item = MakeItem(inputs.mesh, first + i, radius);
-      bins[i].Fill(inputs.mesh.num_faces, [&item](int64_t face) { return item.Reach(face); });
-    }
-  });
+  parallel_for(
+      items, inputs.mesh.num_faces * kBinCost, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const Item<T> item = MakeItem(inputs.mesh, first + i, radius);
+          bins[i].Fill(inputs.mesh.num_faces,
+                       [&item](int64_t face) { return item.Reach(face); });
+        }
+      });
   return bins;
 }
 
@@ -93,14 +100,19 @@ struct ShadedTile {
   const FaceBins* bins;  // null: all faces
 
   // Planes of scratch have padded rows.
-  TF_SOFTRAS_INLINE int64_t stride() const { return rect.column_end - rect.column_begin + kLanes; }
-  TF_SOFTRAS_INLINE int64_t size() const { return stride() * (rect.row_end - rect.row_begin); }
+  TF_SOFTRAS_INLINE int64_t stride() const {
+    return rect.column_end - rect.column_begin + kLanes;
+  }
+  TF_SOFTRAS_INLINE int64_t size() const {
+    return stride() * (rect.row_end - rect.row_begin);
+  }
   TF_SOFTRAS_INLINE int64_t offset(int64_t row, int64_t column) const {
     return (row - rect.row_begin) * stride() + (column - rect.column_begin);
   }
 };
 
-inline ShadedTile MakeShadedTile(const Tiling& tiling, int64_t index, const FaceBins* bins) {
+inline ShadedTile MakeShadedTile(const Tiling& tiling, int64_t index,
+                                 const FaceBins* bins) {
   const int64_t row = index / tiling.columns, column = index % tiling.columns;
   return {tiling.rect(row, column), row, column, bins};
 }
@@ -115,71 +127,110 @@ struct ShadedFace {
 
 // `attributes` is room for [3, channels].
 template <typename T>
-TF_SOFTRAS_INLINE ShadedFace MakeShadedFace(const ShadedItem<T>& item, int64_t face,
+TF_SOFTRAS_INLINE ShadedFace MakeShadedFace(const ShadedItem<T>& item,
+                                            int64_t face,
                                             const LocalTriangle<double>& local,
                                             double* attributes) {
   const Item<T>& mesh = item.mesh;
   for (int corner = 0; corner < 3; ++corner) {
     const T* from =
-        item.attributes + item.channels * static_cast<int64_t>(mesh.faces[3 * face + corner]);
+        item.attributes +
+        item.channels * static_cast<int64_t>(mesh.faces[3 * face + corner]);
     for (int64_t c = 0; c < item.channels; ++c) {
       attributes[corner * item.channels + c] = from[c];
     }
   }
-  return {face,
-          MakeFaceDepths<double>(mesh.vertex(face, 0)[2], mesh.vertex(face, 1)[2],
-                                 mesh.vertex(face, 2)[2]),
-          MakeEdgeShares(local), attributes};
+  return {
+      face,
+      MakeFaceDepths<double>(mesh.vertex(face, 0)[2], mesh.vertex(face, 1)[2],
+                             mesh.vertex(face, 2)[2]),
+      MakeEdgeShares(local), attributes};
 }
+
+// Faces ids[first ..], or first .. where there is no list.
+struct FaceIds {
+  const int32_t* ids;
+  int64_t first;
+
+  TF_SOFTRAS_INLINE int64_t operator()(int lane) const {
+    return ids ? static_cast<int64_t>(ids[first + lane]) : first + lane;
+  }
+};
+
+// A visitor's Block of one face.
+template <typename Visitor>
+struct FaceBlocks {
+  Visitor& visitor;
+  const ShadedFace& face;
+
+  TF_SOFTRAS_INLINE void operator()(const LocalView<double>& view,
+                                    const PixelRect& block) const {
+    visitor.Block(face, view, block);
+  }
+};
 
 // Calls visitor.Block(face, view, block) for each block of pixels that a face
 // reaches, and visitor.EndFace(face) after the face's last. `ids` is null for
-// faces 0 .. count - 1.
+// faces 0 .. count - 1; `attributes` is room for [3, channels].
 template <typename T, typename Visitor>
-TF_SOFTRAS_INLINE void VisitFaces(const ShadedItem<T>& item, const int32_t* ids, int64_t count,
-                                  const PixelRect& tile, double* attributes, Visitor& visitor) {
+TF_SOFTRAS_INLINE void VisitFaces(const ShadedItem<T>& item, const int32_t* ids,
+                                  int64_t count, const PixelRect& tile,
+                                  double* attributes, Visitor& visitor) {
   FaceBatch<double> batch;
   for (int64_t first = 0; first < count; first += batch.kFaces) {
-    const auto face = [ ids, first ](int lane) __attribute__((always_inline)) {
-      return ids ? static_cast<int64_t>(ids[first + lane]) : first + lane;
-    };
+    const FaceIds face = {ids, first};
     const int lanes = static_cast<int>(MinInt(batch.kFaces, count - first));
     batch.SetUp(item.mesh, lanes, face, tile);
     for (int lane = 0; lane < lanes; ++lane) {
       const PixelRect rect = batch.rect(lane);
       if (rect.empty()) continue;
-      const LocalView<double> view = MakeLocalView(batch, lane, item.mesh.plane, rect);
-      const ShadedFace shaded = MakeShadedFace(item, face(lane), view.triangle, attributes);
+      const LocalView<double> view =
+          MakeLocalView(batch, lane, item.mesh.plane, rect);
+      const ShadedFace shaded =
+          MakeShadedFace(item, face(lane), view.triangle, attributes);
       if (IsOneBlock(rect, item.mesh.plane)) {
         visitor.Block(shaded, view, rect);
       } else {
-        ForEachBlock<double>(
-            item.mesh, item.mesh.MakeFace(face(lane)), rect,
-            [&](const LocalView<double>& nearer, const PixelRect& block)
-                __attribute__((always_inline)) { visitor.Block(shaded, nearer, block); });
+        ForEachBlock<double>(item.mesh, item.mesh.MakeFace(face(lane)), rect,
+                             FaceBlocks<Visitor>{visitor, shaded});
       }
       visitor.EndFace(shaded);
     }
   }
 }
 
+// VisitFaces for one list of a tile.
 template <typename T, typename Visitor>
-TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item, const ShadedTile& tile,
-                                 double* attributes, Visitor& visitor) {
-  if (tile.bins == nullptr) {
-    VisitFaces<T>(item, nullptr, item.num_faces, tile.rect, attributes, visitor);
-    return;
+struct ListedFaces {
+  const ShadedItem<T>& item;
+  const PixelRect& tile;
+  double* attributes;
+  Visitor& visitor;
+
+  TF_SOFTRAS_INLINE void operator()(const int32_t* begin,
+                                    const int32_t* end) const {
+    VisitFaces(item, begin, end - begin, tile, attributes, visitor);
   }
-  tile.bins->ForTile(
-      tile.row,
-      tile.column, [&](const int32_t* begin, const int32_t* end) __attribute__((always_inline)) {
-        VisitFaces(item, begin, end - begin, tile.rect, attributes, visitor);
-      });
+};
+
+template <typename T, typename Visitor>
+TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
+                                 const ShadedTile& tile, double* attributes,
+                                 Visitor& visitor) {
+  if (tile.bins == nullptr) {
+    VisitFaces<T>(item, nullptr, item.num_faces, tile.rect, attributes,
+                  visitor);
+  } else {
+    tile.bins->ForTile(
+        tile.row, tile.column,
+        ListedFaces<T, Visitor>{item, tile.rect, attributes, visitor});
+  }
 }
 
 // Whether any of the kLanes pairs from `column` on counts.
-TF_SOFTRAS_INLINE bool AnyCounts(const DepthBlend<double>& blend, const LocalView<double>& view,
-                                 int64_t column, double qy) {
+TF_SOFTRAS_INLINE bool AnyCounts(const DepthBlend<double>& blend,
+                                 const LocalView<double>& view, int64_t column,
+                                 double qy) {
   bool any = false;
   for (int64_t lane = 0; lane < kLanes; ++lane) {
     any |= Counts(blend, Sample(view.triangle, view.qx(column + lane), qy));
@@ -203,12 +254,15 @@ struct GroupTerms {
   double parts[3][kLanes];
 };
 
-TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend, const ShadedFace& face,
-                                  const LocalView<double>& view, int64_t column, double qy,
-                                  double* level, double* total, GroupTerms& terms) {
+TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend,
+                                  const ShadedFace& face,
+                                  const LocalView<double>& view, int64_t column,
+                                  double qy, double* level, double* total,
+                                  GroupTerms& terms) {
   for (int64_t lane = 0; lane < kLanes; ++lane) {
     const ShadedPair<double> pair =
-        Shade(blend, view.triangle, face.shares, face.depths, view.qx(column + lane), qy);
+        Shade(blend, view.triangle, face.shares, face.depths,
+              view.qx(column + lane), qy);
     const BlendStep<double> step = Step(blend, level[lane], pair);
     level[lane] = step.level;
     total[lane] = total[lane] * step.keep + step.weight;

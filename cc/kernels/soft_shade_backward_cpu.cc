@@ -199,9 +199,10 @@ struct GradientVisitor {
       const ShadedPair<double> pair =
           Shade(blend, view.triangle, face.shares, face.depths,
                 view.qx(column + lane), qy);
-      const double weight = pair.coverage *
-                            blend.Falloff(level[lane] - pair.level) *
-                            inverse_total[lane];
+      // A pair that does not count may be nearer than all that do.
+      const double behind = Max(level[lane] - pair.level, 0.0);
+      const double weight =
+          pair.coverage * blend.Falloff(behind) * inverse_total[lane];
       const double corner_values[3] = {values[0][lane], values[1][lane],
                                        values[2][lane]};
       const PairGradient<double> gradient =

@@ -1,4 +1,4 @@
-"""Keras layers: cameras, surfaces, and the soft rasterisers."""
+"""Keras layers: cameras, surfaces, the soft rasteriser and the soft shader."""
 
 from tf_softras.layers.clip_to_near import ClipToNear
 from tf_softras.layers.lambert_lighting import LambertLighting
@@ -8,6 +8,7 @@ from tf_softras.layers.perspective import Perspective
 from tf_softras.layers.pinhole import Pinhole
 from tf_softras.layers.renderer import Renderer
 from tf_softras.layers.soft_rasterize import SoftRasterize
+from tf_softras.layers.soft_shade import SoftShade
 from tf_softras.layers.uv_texture import UVTexture
 from tf_softras.layers.vertex_normals import VertexNormals
 from tf_softras.layers.world_to_camera import WorldToCamera
@@ -21,6 +22,7 @@ __all__ = [
     "Pinhole",
     "Renderer",
     "SoftRasterize",
+    "SoftShade",
     "UVTexture",
     "VertexNormals",
     "WorldToCamera",

@@ -13,6 +13,7 @@ from tf_softras.layers.geometry_dtype import geometry_dtype
 from tf_softras.layers.lambert_lighting import LambertLighting
 from tf_softras.layers.look_at import LookAt
 from tf_softras.layers.perspective import Perspective
+from tf_softras.layers.soft_rasterize import standardize_positive
 from tf_softras.ops.soft_shade import soft_shade
 from tf_softras.shading.lighting import DirectionalLight
 from tf_softras.shading.texture import sample_texture
@@ -119,8 +120,9 @@ class Renderer(keras.layers.Layer):
         self.background = None if background is None else floats("background", background, 3)
         self.supersampling = _checked_supersampling(supersampling)
         edge = _EDGE_IN_PIXELS * 2.0 / (min(self.image_size) * self.supersampling)
-        self.sigma = edge**2 if sigma is None else float(sigma)
-        self.gamma, self.near, self.far = float(gamma), float(near), float(far)
+        self.sigma = standardize_positive("sigma", edge**2 if sigma is None else sigma)
+        self.gamma = standardize_positive("gamma", gamma)
+        self.near, self.far = float(near), float(far)
         self.aggregation, self.implementation = aggregation, implementation
         self.supports_jit = implementation == "reference"
         self.autocast = False

@@ -58,7 +58,7 @@ class Boundary(NamedTuple):
 
 
 def boundary_seen_from(pixels, corners):
-    """The `Boundary` of faces, corners `[batch, faces, 3, 2 or more]`, from pixels `[pixels, 2]`."""
+    """The `Boundary` of faces, from pixels `[pixels, 2]` and corners `[batch, faces, 3, xy...]`."""
     a = corners[:, None, :, :, :2]
     edge = tf.roll(a, -1, axis=-2) - a
     from_a = pixels[None, :, None, None, :] - a

@@ -1,6 +1,4 @@
-"""Faces blended by coverage and depth in plain TensorFlow: the definition that kernels are tested
-against.
-"""
+"""Faces blended by coverage and depth in plain TensorFlow: the definition of the kernels."""
 
 import math
 
