@@ -19,6 +19,7 @@ from tf_softras.geometry.mesh import Mesh
 from tf_softras.geometry.mesh_files import MeshFileError, load_mesh, save_mesh
 from tf_softras.geometry.normals import vertex_normals
 from tf_softras.geometry.rotations import rotation_from_quaternion
+from tf_softras.geometry.uv import spherical_uvs
 from tf_softras.geometry.voxels import voxelize
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "pinhole",
     "rotation_from_quaternion",
     "save_mesh",
+    "spherical_uvs",
     "srgb_from_linear",
     "vertex_normals",
     "voxelize",
