@@ -98,7 +98,7 @@ TEST(DepthBlendTest, StepsInAnyOrderAreTheSoftmax) {
     for (const Face& face : faces) {
       const Seen seen(face, blend);
       const long double x =
-          SignedSquaredDistance(seen.pair.sample) * 1.0L / 0.1L;
+          SignedSquaredDistance(Sample(seen.triangle, 0.0, 0.0)) * 1.0L / 0.1L;
       if (x < -blend.cutoff) continue;
       logs.push_back((10 - (long double)seen.pair.at.depth) / 9.5L / gamma -
                      std::log1p(std::exp(-x)));

@@ -118,7 +118,8 @@ TYPED_TEST(SoftShadeCpuTest, ScheduleDoesNotChangeABit) {
                                  &serial.attributes, &serial.background}) {
         EXPECT_EQ(std::count(values->begin(), values->end(), TypeParam(-77)),
                   0);
-        EXPECT_GT(*std::max_element(values->begin(), values->end()), 0);
+        EXPECT_LT(std::count(values->begin(), values->end(), TypeParam(0)),
+                  static_cast<int64_t>(values->size()));
       }
     }
   }
