@@ -56,7 +56,7 @@ struct DepthBlend {
 // One face as one pixel sees it.
 template <typename C>
 struct ShadedPair {
-  TriangleSample<C> sample;
+  bool inside;  // the pixel, of the face
   Closest<C> closest;
   FacePoint<C> point;
   Interpolation<C> at;
@@ -68,8 +68,8 @@ struct ShadedPair {
 
 template <typename C>
 TF_SOFTRAS_INLINE bool Counts(const DepthBlend<C>& blend,
-                              const TriangleSample<C>& sample) {
-  return SignedSquaredDistance(sample) * blend.inverse_sigma >= -blend.cutoff;
+                              C signed_squared_distance) {
+  return signed_squared_distance * blend.inverse_sigma >= -blend.cutoff;
 }
 
 template <typename C>
@@ -77,13 +77,15 @@ TF_SOFTRAS_INLINE ShadedPair<C> Shade(const DepthBlend<C>& blend,
                                       const LocalTriangle<C>& triangle,
                                       const EdgeShares<C>& shares,
                                       const FaceDepths<C>& depths, C qx, C qy) {
+  const TriangleSample<C> sample = Sample(triangle, qx, qy);
+  const C squared = SignedSquaredDistance(sample);
   ShadedPair<C> pair;
-  pair.sample = Sample(triangle, qx, qy);
-  pair.closest = ClosestPoint(triangle, pair.sample);
-  pair.point = PointOnFace(shares, pair.sample, pair.closest);
+  pair.inside = sample.inside;
+  pair.closest = ClosestPoint(triangle, sample);
+  pair.point = PointOnFace(shares, sample, pair.closest);
   pair.at = Interpolate(depths, pair.point.coordinates, pair.point.sum);
-  pair.odds = Odds(SignedSquaredDistance(pair.sample), blend.inverse_sigma);
-  pair.counts = Counts(blend, pair.sample);
+  pair.odds = Odds(squared, blend.inverse_sigma);
+  pair.counts = Counts(blend, squared);
   pair.coverage = pair.counts ? Coverage(pair.odds) : C(0);
   pair.level = blend.Level(pair.at.depth);
   return pair;
@@ -141,7 +143,7 @@ TF_SOFTRAS_INLINE PairGradient<C> GradientOfPair(
   // d log D / d x = 1 - D; x = s d^2 / sigma, and d(d^2) / d corner k is
   // -2 closest.corners[k] (rx, ry).
   const C toward = C(-2) * blend.inverse_sigma * log_weight_gradient /
-                   (C(1) + pair.odds) * (pair.sample.inside ? C(1) : C(-1));
+                   (C(1) + pair.odds) * (pair.inside ? C(1) : C(-1));
   for (int k = 0; k < 3; ++k) {
     const C part = toward * pair.closest.corners[k];
     gradient.corners.x[k] += part * pair.closest.rx;

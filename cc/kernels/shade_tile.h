@@ -231,10 +231,13 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
 TF_SOFTRAS_INLINE bool AnyCounts(const DepthBlend<double>& blend,
                                  const LocalView<double>& view, int64_t column,
                                  double qy) {
-  bool any = false;
+  double squared[kLanes];
   for (int64_t lane = 0; lane < kLanes; ++lane) {
-    any |= Counts(blend, Sample(view.triangle, view.qx(column + lane), qy));
+    squared[lane] = SignedSquaredDistance(
+        Sample(view.triangle, view.qx(column + lane), qy));
   }
+  bool any = false;
+  for (const double lane : squared) any |= Counts(blend, lane);
   return any;
 }
 
@@ -254,15 +257,22 @@ struct GroupTerms {
   double parts[3][kLanes];
 };
 
-TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend,
+// Copies of what lies behind references, here and wherever pairs are computed
+// in lanes: a load that only some lanes need keeps a loop from becoming vector
+// code.
+TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend_reference,
                                   const ShadedFace& face,
-                                  const LocalView<double>& view, int64_t column,
-                                  double qy, double* level, double* total,
-                                  GroupTerms& terms) {
+                                  const LocalView<double>& view_reference,
+                                  int64_t column, double qy,
+                                  double* __restrict level,
+                                  double* __restrict total, GroupTerms& terms) {
+  const DepthBlend<double> blend = blend_reference;
+  const LocalView<double> view = view_reference;
+  const EdgeShares<double> shares = face.shares;
+  const FaceDepths<double> depths = face.depths;
   for (int64_t lane = 0; lane < kLanes; ++lane) {
     const ShadedPair<double> pair =
-        Shade(blend, view.triangle, face.shares, face.depths,
-              view.qx(column + lane), qy);
+        Shade(blend, view.triangle, shares, depths, view.qx(column + lane), qy);
     const BlendStep<double> step = Step(blend, level[lane], pair);
     level[lane] = step.level;
     total[lane] = total[lane] * step.keep + step.weight;

@@ -192,29 +192,7 @@ struct GradientVisitor {
     double values[3][kLanes];
     upstream.TimesCorners(face, at, values);
     double weights[3][kLanes];
-    const double* level = pixels.planes.level.data() + at;
-    const double* inverse_total = pixels.planes.total.data() + at;
-    const double* mean = pixels.mean.data() + at;
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const ShadedPair<double> pair =
-          Shade(blend, view.triangle, face.shares, face.depths,
-                view.qx(column + lane), qy);
-      // A pair that does not count may be nearer than all that do.
-      const double behind = Max(level[lane] - pair.level, 0.0);
-      const double weight =
-          pair.coverage * blend.Falloff(behind) * inverse_total[lane];
-      const double corner_values[3] = {values[0][lane], values[1][lane],
-                                       values[2][lane]};
-      const PairGradient<double> gradient =
-          GradientOfPair(blend, view.triangle, face.shares, face.depths, pair,
-                         weight, corner_values, mean[lane]);
-      for (int k = 0; k < 3; ++k) {
-        lanes.positions[3 * k][lane] += gradient.corners.x[k];
-        lanes.positions[3 * k + 1][lane] += gradient.corners.y[k];
-        lanes.positions[3 * k + 2][lane] += gradient.depths[k];
-        weights[k][lane] = gradient.attribute_weights[k];
-      }
-    }
+    AddPositions(face, view, column, qy, at, values, weights);
     double* attribute = lanes.attributes.data();
     for (int k = 0; k < 3; ++k) {
       for (int64_t c = 0; c < upstream.channels; ++c, attribute += kLanes) {
@@ -222,6 +200,46 @@ struct GradientVisitor {
         for (int64_t lane = 0; lane < kLanes; ++lane) {
           attribute[lane] += weights[k][lane] * g[lane];
         }
+      }
+    }
+  }
+
+  // weights[k] is what corner k's attributes count at each pixel.
+  TF_SOFTRAS_INLINE void AddPositions(const ShadedFace& face,
+                                      const LocalView<double>& view_reference,
+                                      int64_t column, double qy, int64_t at,
+                                      const double (&values)[3][kLanes],
+                                      double (&weights)[3][kLanes]) {
+    const DepthBlend<double> own = blend;
+    const LocalView<double> view = view_reference;
+    const EdgeShares<double> shares = face.shares;
+    const FaceDepths<double> depths = face.depths;
+    const double* __restrict level = pixels.planes.level.data() + at;
+    const double* __restrict inverse_total = pixels.planes.total.data() + at;
+    const double* __restrict mean = pixels.mean.data() + at;
+    double parts[9][kLanes];
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const ShadedPair<double> pair =
+          Shade(own, view.triangle, shares, depths, view.qx(column + lane), qy);
+      // A pair that does not count may be nearer than all that do.
+      const double behind = Max(level[lane] - pair.level, 0.0);
+      const double weight =
+          pair.coverage * own.Falloff(behind) * inverse_total[lane];
+      const double corner_values[3] = {values[0][lane], values[1][lane],
+                                       values[2][lane]};
+      const PairGradient<double> gradient =
+          GradientOfPair(own, view.triangle, shares, depths, pair, weight,
+                         corner_values, mean[lane]);
+      for (int k = 0; k < 3; ++k) {
+        parts[3 * k][lane] = gradient.corners.x[k];
+        parts[3 * k + 1][lane] = gradient.corners.y[k];
+        parts[3 * k + 2][lane] = gradient.depths[k];
+        weights[k][lane] = gradient.attribute_weights[k];
+      }
+    }
+    for (int i = 0; i < 9; ++i) {
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        lanes.positions[i][lane] += parts[i][lane];
       }
     }
   }
