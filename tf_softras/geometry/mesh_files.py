@@ -13,6 +13,7 @@ import trimesh
 import trimesh.exchange.gltf
 import trimesh.exchange.obj
 
+from tf_softras.geometry.colors import linear_from_srgb
 from tf_softras.geometry.mesh import Mesh
 from tf_softras.geometry.polygons import triangulate
 
@@ -462,8 +463,7 @@ def _vertices_by_color(
 
 def _linear_bytes(srgb: np.ndarray) -> np.ndarray:
     """Returns sRGB values in [0, 1] as linear uint8 with alpha 255: `[..., 3]` to `[..., 4]`."""
-    srgb = srgb.astype(np.float64)
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    linear = np.asarray(linear_from_srgb(srgb.astype(np.float64)))
     rounded = np.round(linear * 255.0).astype(np.uint8)
     return np.concatenate([rounded, np.full_like(rounded[..., :1], 255)], axis=-1)
 

@@ -1,9 +1,8 @@
 """The soft rasteriser as a TensorFlow function, and its gradient."""
 
-import operator
-
 import tensorflow as tf
 
+from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.ops.library import library
 from tf_softras.ops.soft_rasterize_reference import soft_rasterize_reference
 
@@ -39,11 +38,7 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
     Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2.
     """
     height, width = standardize_image_size(image_size)
-    if implementation not in IMPLEMENTATIONS:
-        raise ValueError(
-            f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
-            f"Received: implementation={implementation!r}"
-        )
+    validate_implementation(implementation)
     with tf.name_scope("soft_rasterize"):
         vertices = tf.convert_to_tensor(vertices)
         faces = tf.convert_to_tensor(faces, tf.int32)
@@ -66,23 +61,13 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         return silhouette
 
 
-def standardize_image_size(image_size):
-    """(height, width) from an int or a pair.
-
-    Raises:
-        ValueError: it is neither, or a side is less than 1.
-    """
-    try:
-        sides = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
-        height, width = (operator.index(side) for side in sides)
-    except (TypeError, ValueError):
-        height = width = 0
-    if height < 1 or width < 1:
+def validate_implementation(implementation):
+    """Raises ValueError unless it is one of `IMPLEMENTATIONS`."""
+    if implementation not in IMPLEMENTATIONS:
         raise ValueError(
-            "Invalid image_size. Expected a positive int or (height, width) of positive ints. "
-            f"Received: image_size={image_size!r}"
+            f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
+            f"Received: implementation={implementation!r}"
         )
-    return height, width
 
 
 @tf.RegisterGradient("Softras>SoftRasterize")
