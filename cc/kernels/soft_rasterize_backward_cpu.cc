@@ -174,7 +174,7 @@ TF_SOFTRAS_INLINE void FaceSumsByBlocks(const Item<T>& item, int64_t face,
 // (rx, ry).
 TF_SOFTRAS_INLINE void WriteCorners(const double* sums, double sigma,
                                     double* corners) {
-  for (int i = 0; i < 6; ++i) corners[i] = -2.0 / sigma * sums[i];
+  for (int i = 0; i < 6; ++i) corners[i] = -2.0 * InverseSigma(sigma) * sums[i];
 }
 
 // Whether in T it could be told for each pixel which edge it is nearest to, by
@@ -186,10 +186,14 @@ TF_SOFTRAS_INLINE bool IsCertain(T gap, const ImagePlane& plane) {
   return sizeof(T) == sizeof(double) || gap > 8 * 0x1p-24 * side;
 }
 
-// Whether a face's edges are to be told apart in double from the start.
+// Whether a face is to be summed in double from the start: a thin one, and any
+// in a picture of few pixels, where a block of lanes is large beside the unit
+// square and a double costs nothing.
 template <typename T>
-TF_SOFTRAS_INLINE bool NeedsDouble(const FaceBatch<T>& batch, int lane) {
-  return sizeof(T) < sizeof(double) && batch.is_thin[lane];
+TF_SOFTRAS_INLINE bool NeedsDouble(const FaceBatch<T>& batch, int lane,
+                                   const ImagePlane& plane) {
+  return sizeof(T) < sizeof(double) &&
+         (batch.is_thin[lane] || plane.shorter_side() < 4 * kLanes);
 }
 
 // The faces of a batch that reach few pixels, one a lane, each lane going
@@ -217,7 +221,7 @@ struct FaceLanes {
                              (rect.column_end - rect.column_begin);
       const bool few = fits & (lane < lanes) & !rect.empty() &
                        (pixels <= kMostPixels) & IsOneBlock(rect, plane) &
-                       !NeedsDouble(batch, lane);
+                       !NeedsDouble(batch, lane, plane);
       count[lane] = few ? static_cast<int32_t>(pixels) : 0;
     }
   }
@@ -292,7 +296,7 @@ TF_SOFTRAS_INLINE void SumFace(const Item<T>& item, int64_t face,
     return;
   }
   const PixelRect rect = batch.rect(lane);
-  if (!lanes.has(lane) && !NeedsDouble(batch, lane)) {
+  if (!lanes.has(lane) && !NeedsDouble(batch, lane, item.plane)) {
     FaceSums<T> in_t;
     FaceSumsByBlocks(item, face, rect, inverse_sigma, weights, in_t);
     if (IsCertain(in_t.gap(), item.plane)) {
