@@ -18,7 +18,7 @@ def files(path: pathlib.Path) -> set[str]:
     """The names in a wheel, but for its own folder of facts and what auditwheel adds."""
     with zipfile.ZipFile(path) as wheel:
         assert wheel.testzip() is None, f"{path} is damaged"
-        return {name for name in wheel.namelist() if ".dist-info/" not in name}
+        return {name for name in wheel.namelist() if ".dist-info/" not in name and not name.endswith("/")}
 
 
 def expected() -> set[str]:
