@@ -85,6 +85,7 @@ def model_server(network, *, image_size=64, name="chair"):
         if images.shape[1:] != (image_size, image_size, 4):
             return 400, {"error": "is not compatible with expected shape"}
         vertices = np.asarray(network(images)).tolist()
-        return 200, {"outputs": {"vertices": vertices, "faces": network.faces.tolist()}}
+        faces = [network.faces.tolist()] * len(images)
+        return 200, {"outputs": {"vertices": vertices, "faces": faces}}
 
     return answer

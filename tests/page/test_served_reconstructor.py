@@ -21,40 +21,40 @@ def test_meshes_are_those_of_the_served_network():
 def test_no_server_is_one_clear_error():
     with rest_api(model_server(Ball())) as url:
         pass
-    with pytest.raises(ServingError, match="No model server answers at .*refused"):
+    with pytest.raises(ServingError, match="UNREACHABLE"):
         ServedReconstructor(f"{url}/v1/models/chair")
 
 
 def test_what_the_server_says_is_handed_on():
     with rest_api(model_server(Ball())) as url:
-        with pytest.raises(ServingError, match="HTTP 404, Servable not found"):
+        with pytest.raises(ServingError, match="HTTP 404: Servable not found"):
             ServedReconstructor(f"{url}/v1/models/table")
         served = ServedReconstructor(f"{url}/v1/models/chair")
-        with pytest.raises(ServingError, match="HTTP 400, is not compatible"):
+        with pytest.raises(ServingError, match="HTTP 400: is not compatible"):
             served(np.zeros([1, 32, 64, 4]))
 
 
 WRONG = {
-    "no JSON": b"<html>",
-    "other metadata": {"metadata": {}},
-    "a list": [],
+    "no JSON": (b"<html>", "the answer is no JSON"),
+    "other metadata": ({"metadata": {}}, "Expected a reconstructor"),
+    "a list": ([], "Expected a reconstructor"),
 }
 
 
-@pytest.mark.parametrize("content", WRONG.values(), ids=WRONG)
-def test_another_service_is_refused(content):
+@pytest.mark.parametrize("content, words", WRONG.values(), ids=WRONG)
+def test_another_service_is_refused(content, words):
     with (
         rest_api(lambda *_: (200, content)) as url,
-        pytest.raises(ServingError, match="Expected a reconstructor.*no signature serving_default"),
+        pytest.raises(ServingError, match=words),
     ):
-        ServedReconstructor(url)
+        ServedReconstructor(f"{url}/v1/models/chair")
 
 
 MESHES = {
-    "NaN": ([[[float("nan"), 0, 0]] * 3], [[0, 1, 2]], "finite"),
-    "no such vertex": ([[[0, 0, 0]] * 3], [[0, 1, 3]], "vertex indices"),
-    "flat": ([[0, 0, 0]] * 3, [[0, 1, 2]], "vertices of shape"),
-    "words": ("words", [[0, 1, 2]], "no vertices and faces"),
+    "NaN": ([[[float("nan"), 0, 0]] * 3], [[[0, 1, 2]]], "finite"),
+    "no such vertex": ([[[0, 0, 0]] * 3], [[[0, 1, 3]]], "vertex indices"),
+    "flat": ([[0, 0, 0]] * 3, [[[0, 1, 2]]], "vertices and faces of"),
+    "words": ("words", [[[0, 1, 2]]], "no meshes"),
 }
 
 

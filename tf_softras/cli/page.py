@@ -7,7 +7,7 @@ import socket
 
 import click
 
-from tf_softras.cli.command import Command, WrongInput
+from tf_softras.cli.command import Command, WrongInput, wrong_input
 from tf_softras.cli.options import checkpoint_option, load_network
 
 # More requests than these at one time are told to come back later.
@@ -43,7 +43,7 @@ def page(model, host, port, max_upload, checkpoint):
 
     Drop a picture or choose a sample; see its cut-out, the mesh turning and its silhouettes, and
     download the mesh. The network is that of a run, of a SavedModel, or of a model under TensorFlow
-    Serving, by its REST address. Needs the extra: pip install 'tf-softras[page]'
+    Serving, by its REST or gRPC address. Needs the extra: pip install 'tf-softras[page]'
     """
     try:
         import uvicorn
@@ -88,8 +88,9 @@ def _network(model: str, checkpoint: str):
     """Returns the network of a run, a SavedModel or a model server, and its pictures' side."""
     from tf_softras.page.served_reconstructor import ServedReconstructor
 
-    if model.startswith(("http://", "https://")):
-        served = ServedReconstructor(model)
+    if "://" in model:
+        with wrong_input(ValueError):
+            served = ServedReconstructor(model)
         return served, served.image_size
     return load_network(pathlib.Path(model), checkpoint=checkpoint)
 
