@@ -10,6 +10,7 @@ from tf_softras.cli.command import Group
 from tf_softras.cli.demo import demo
 from tf_softras.cli.evaluate import evaluate
 from tf_softras.cli.export import export
+from tf_softras.cli.gallery import gallery
 from tf_softras.cli.prepare import prepare
 from tf_softras.cli.reconstruct import reconstruct
 from tf_softras.cli.render import render
@@ -33,5 +34,5 @@ def main():
     """Meshes out of single pictures, learned from silhouettes."""
 
 
-for _command in (prepare, train, evaluate, reconstruct, export, render, demo):
+for _command in (prepare, train, evaluate, reconstruct, export, render, gallery, demo):
     main.add_command(_command)
