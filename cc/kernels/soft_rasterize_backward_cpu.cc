@@ -174,7 +174,8 @@ TF_SOFTRAS_INLINE void FaceSumsByBlocks(const Item<T>& item, int64_t face,
 // (rx, ry).
 TF_SOFTRAS_INLINE void WriteCorners(const double* sums, double sigma,
                                     double* corners) {
-  for (int i = 0; i < 6; ++i) corners[i] = -2.0 / sigma * sums[i];
+  const double factor = -2.0 * InverseSigma(sigma);
+  for (int i = 0; i < 6; ++i) corners[i] = factor * sums[i];
 }
 
 // Whether in T it could be told for each pixel which edge it is nearest to, by
@@ -186,10 +187,14 @@ TF_SOFTRAS_INLINE bool IsCertain(T gap, const ImagePlane& plane) {
   return sizeof(T) == sizeof(double) || gap > 8 * 0x1p-24 * side;
 }
 
-// Whether a face's edges are to be told apart in double from the start.
+// Whether a face is a matter for double from the start: its edges are hard to
+// tell apart, or blocks are large beside the unit square, as groups of lanes
+// are in an image of few pixels (where double costs nothing).
 template <typename T>
-TF_SOFTRAS_INLINE bool NeedsDouble(const FaceBatch<T>& batch, int lane) {
-  return sizeof(T) < sizeof(double) && batch.is_thin[lane];
+TF_SOFTRAS_INLINE bool NeedsDouble(const FaceBatch<T>& batch, int lane,
+                                   const ImagePlane& plane) {
+  const bool is_coarse = plane.shorter_side() < 4 * kLanes;
+  return sizeof(T) < sizeof(double) && (batch.is_thin[lane] || is_coarse);
 }
 
 // The faces of a batch that reach few pixels, one a lane, each lane going
@@ -217,7 +222,7 @@ struct FaceLanes {
                              (rect.column_end - rect.column_begin);
       const bool few = fits & (lane < lanes) & !rect.empty() &
                        (pixels <= kMostPixels) & IsOneBlock(rect, plane) &
-                       !NeedsDouble(batch, lane);
+                       !NeedsDouble(batch, lane, plane);
       count[lane] = few ? static_cast<int32_t>(pixels) : 0;
     }
   }
@@ -292,7 +297,7 @@ TF_SOFTRAS_INLINE void SumFace(const Item<T>& item, int64_t face,
     return;
   }
   const PixelRect rect = batch.rect(lane);
-  if (!lanes.has(lane) && !NeedsDouble(batch, lane)) {
+  if (!lanes.has(lane) && !NeedsDouble(batch, lane, item.plane)) {
     FaceSums<T> in_t;
     FaceSumsByBlocks(item, face, rect, inverse_sigma, weights, in_t);
     if (IsCertain(in_t.gap(), item.plane)) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <thread>
 #include <utility>
@@ -185,6 +186,33 @@ TYPED_TEST(SoftRasterizeCpuTest, FacesInOneTileAreWorkForSeveralThreads) {
   EXPECT_LT(
       *std::min_element(whole.transparency.begin(), whole.transparency.end()),
       TypeParam(0.5));
+}
+
+// So many opaque faces that a sum overflows, before and after stretches of
+// faces that do not reach the pixel at all.
+TYPED_TEST(SoftRasterizeCpuTest, OpaquePixelsHaveNoTransparency) {
+  for (const int64_t opaque : {0, 1400}) {
+    Scene<TypeParam> scene(1, 1500, 4, 4, 0.01, TypeParam(1e-7));
+    for (int64_t face = opaque; face < opaque + 100; ++face) {
+      const TypeParam corners[] = {-9, -9, 1, 9, -9, 1, 0, 9, 1};
+      std::copy(corners, corners + 9, scene.vertices.begin() + 9 * face);
+    }
+    const auto results = Run(scene, Serial);
+    for (const TypeParam value : results.silhouette) EXPECT_EQ(value, 1);
+    for (const TypeParam value : results.transparency) {
+      EXPECT_GE(value, 0);
+      EXPECT_LT(value, TypeParam(1e-37));
+    }
+  }
+}
+
+// 1 / sigma overflows where sigma is denormal.
+TYPED_TEST(SoftRasterizeCpuTest, GradientIsFiniteForTheSmallestSigma) {
+  const Scene<TypeParam> scene(1, 10, 7, 9, 0.2,
+                               std::numeric_limits<TypeParam>::denorm_min());
+  for (const TypeParam value : Run(scene, Serial).gradient) {
+    EXPECT_TRUE(std::isfinite(value));
+  }
 }
 
 // An item's picture does not depend on its neighbours in the batch beyond

@@ -47,7 +47,7 @@ struct TileSums {
     double* whole = total.data();
     const int64_t count = static_cast<int64_t>(total.size());
     for (int64_t i = 0; i < count; ++i) {
-      whole[i] = Aggregate(whole[i], static_cast<double>(part[i]));
+      whole[i] = JoinExcess(whole[i], static_cast<double>(part[i]));
       part[i] = T(0);
     }
     faces_in_stretch = 0;
