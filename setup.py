@@ -1,4 +1,4 @@
-"""Builds the op library with Bazel; everything else about the package is in pyproject.toml."""
+"""Builds the op libraries with Bazel; everything else about the package is in pyproject.toml."""
 
 import importlib.util
 import os
@@ -13,7 +13,11 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import ExecError
 
 ROOT = pathlib.Path(__file__).resolve().parent
-TARGET = "//cc:soft_rasterize_ops.so"
+# Extension -> Bazel's target.
+TARGETS = {
+    "tf_softras.ops._softras_ops": "//cc:soft_rasterize_ops.so",
+    "tf_softras.ops._softras_xla": "//cc:soft_rasterize_xla.so",
+}
 
 
 def tensorflow_folder() -> pathlib.Path:
@@ -51,20 +55,21 @@ def run(command: list[str], **options) -> str:
 
 
 class BazelBuildExt(build_ext):
-    """Fills the one extension from Bazel's build of the op library."""
+    """Fills the extensions from Bazel's build of the op libraries."""
 
     def get_ext_filename(self, fullname):
         # A TensorFlow op library is no Python module: it has no ABI suffix.
         return str(pathlib.Path(*fullname.split("."))) + ".so"
 
-    def build_extension(self, ext):
+    def build_extensions(self):
         bazel = run(["sh", str(ROOT / "tools" / "find_bazel.sh")])
         environment = bazel_environment()
         quiet = ["--ui_event_filters=-info", "--noshow_progress", "--show_result=0"]
-        run([bazel, "build", *quiet, TARGET], env=environment)
+        run([bazel, "build", *quiet, *TARGETS.values()], env=environment)
         binaries = run([bazel, "info", "bazel-bin"], env=environment)
-        source = pathlib.Path(binaries, *TARGET.removeprefix("//").split(":"))
-        replace(source, pathlib.Path(self.get_ext_fullpath(ext.name)))
+        for name, target in TARGETS.items():
+            source = pathlib.Path(binaries, *target.removeprefix("//").split(":"))
+            replace(source, pathlib.Path(self.get_ext_fullpath(name)))
 
     def copy_extensions_to_source(self):
         for extension in self.extensions:
@@ -89,6 +94,6 @@ class PlatformWheel(bdist_wheel):
 
 
 setup(
-    ext_modules=[Extension("tf_softras.ops._softras_ops", sources=[])],
+    ext_modules=[Extension(name, sources=[]) for name in TARGETS],
     cmdclass={"build_ext": BazelBuildExt, "bdist_wheel": PlatformWheel},
 )

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from tf_softras.layers.geometry_dtype import geometry_dtype
+from tf_softras.ops.library import xla_compiles
 from tf_softras.ops.soft_rasterize import (
     IMPLEMENTATIONS,
     soft_rasterize,
@@ -21,9 +22,11 @@ class SoftRasterize(keras.layers.Layer):
     hands back the policy's compute type. Its one weight, `sigma`, is not trainable; assigning to
     it, as `tf_softras.training.SigmaSchedule` does, retraces nothing.
 
-    XLA has no kernel for the op: with `implementation="op"` the layer says so to Keras, and
-    `compile(jit_compile="auto")` trains without XLA. `implementation="reference"` compiles under
-    XLA and runs where no custom op can be loaded; it is slow.
+    On CPUs XLA compiles the op to the same code: `compile(jit_compile=True)` gives the same
+    pictures, bit for bit. XLA has no kernel for GPUs: where one is visible the layer says so to
+    Keras (`supports_jit`), which then trains without XLA, with a warning if it was asked for.
+    `implementation="reference"` compiles under XLA on every device and runs where no custom op can
+    be loaded; it is slow.
 
     Args:
         faces: int `[num_faces, 3]`, vertex indices.
@@ -57,7 +60,7 @@ class SoftRasterize(keras.layers.Layer):
         self.implementation = implementation
         self.near = float(near)
         self._initial_sigma = _standardize_sigma(sigma)
-        self.supports_jit = implementation == "reference"
+        self.supports_jit = implementation == "reference" or xla_compiles()
         # Vertices in float16 would be off by pixels: `call` casts them itself.
         self.autocast = False
         # A weight, so that a schedule's value is saved with the model; float32 under every policy.
