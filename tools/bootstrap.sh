@@ -1,6 +1,7 @@
 #!/bin/bash
 # Makes .venv on a machine that may have nothing: finds a Python that fits, and installs what is missing with apt where
 # it may (root on Debian or Ubuntu). Elsewhere it says what to install, and fails. PYTHON names a Python to use.
+#   tools/bootstrap.sh clang   readies the machine for `make fuzz` too
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -46,6 +47,7 @@ missing_packages() {
   command -v gcc >/dev/null && command -v g++ >/dev/null || echo g++
   [[ -e "${GTEST_ROOT:-/usr}/include/gtest/gtest.h" ]] || echo libgtest-dev
   tools/find_bazel.sh >/dev/null 2>&1 || echo bazel-bootstrap
+  [[ "$2" != clang ]] || command -v clang >/dev/null || printf '%s\n' clang libclang-rt-dev
 }
 
 install_packages() {
@@ -69,7 +71,7 @@ venv_serves() {
 main() {
   local python packages
   python=$(find_python)
-  mapfile -t packages < <(missing_packages "$python")
+  mapfile -t packages < <(missing_packages "$python" "${1:-}")
   if ((${#packages[@]})); then
     install_packages "${packages[@]}"
     python=$(find_python)
@@ -81,4 +83,4 @@ main() {
   fi
 }
 
-main
+main "$@"
