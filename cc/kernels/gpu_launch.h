@@ -105,8 +105,11 @@ class GpuCall {
     cuda_emulation::Run(blocks, static_cast<unsigned>(threads),
                         [&] { kernel(arguments...); });
 #else
-    kernel<<<blocks, static_cast<unsigned>(threads), 0, stream_> > >(
+    // It would take the brackets apart.
+    // clang-format off
+    kernel<<<blocks, static_cast<unsigned>(threads), 0, stream_>>>(
         arguments...);
+    // clang-format on
 #endif
     Check(cudaGetLastError(), name);
   }

@@ -32,8 +32,8 @@ struct BackwardArguments {
   Slice<T> slice;
   const T* transparency;
   const T* upstream;
-  T sigma;
   T inverse_sigma;
+  double factor;  // -2 / sigma: d(d^2) / d corner k is -2 corners[k] (rx, ry)
   // Pixels below it are left out (coverage.h).
   T smallest_transparency;
   int64_t patch_side;
@@ -156,6 +156,9 @@ __device__ void AddPatches(const BackwardArguments<T>& arguments, int64_t index,
   const ImagePlane& plane = arguments.slice.first.plane;
   const double radius = arguments.slice.first.radius;
   constexpr bool kIsDouble = sizeof(T) == sizeof(double);
+  // T is enough where a patch is small beside the unit square, which it is not
+  // in an image of few pixels.
+  const bool is_coarse = plane.shorter_side() < 4 * kLanes;
   // The error of a difference of two c: a few units of 2^-24 of the largest
   // |q|, half a patch's diagonal.
   const T smallest_gap = static_cast<T>(
@@ -166,7 +169,7 @@ __device__ void AddPatches(const BackwardArguments<T>& arguments, int64_t index,
         MakeViewByWarp(triangle, plane, patch, &warp->triangle);
     if (patches.count > 1 && OutOfReach(view, patch, radius)) continue;
     double terms[6];
-    bool is_certain = kIsDouble || !triangle.is_thin;
+    bool is_certain = kIsDouble || !(is_coarse || triangle.is_thin);
     if (is_certain) {
       T gap;
       AddPatchTo(arguments, index, view, patch, terms, &gap);
@@ -226,8 +229,7 @@ __global__ void __launch_bounds__(kThreads)
   const int lane = thread % kThreadsPerWarp;
   const int64_t faces = arguments.slice.num_faces;
   const int64_t groups = (faces + kFacesPerUnit - 1) / kFacesPerUnit;
-  // d(d^2) / d corner k is -2 corners[k] (rx, ry).
-  const double factor = -2.0 / static_cast<double>(arguments.sigma);
+  const double factor = arguments.factor;
   for (int64_t unit = blockIdx.x; unit < units; unit += gridDim.x) {
     const int64_t part = unit % arguments.parts;
     const int64_t first_face = unit / arguments.parts % groups * kFacesPerUnit;
@@ -375,8 +377,8 @@ std::string SoftRasterizeBackwardGpu(const SoftRasterizeInputs<T>& inputs,
           inputs.num_faces, MinInt(slice, inputs.batch - first)},
          transparency + first * pixels,
          upstream + first * pixels,
-         inputs.sigma,
          InverseSigma(inputs.sigma),
+         -2.0 * InverseSigma(static_cast<double>(inputs.sigma)),
          static_cast<T>(std::exp(-cutoff)),
          MinInt(kLongestPatch, BlockSide(plane)),
          1,

@@ -570,8 +570,10 @@ void TestFinite() {
       {{0.125, 0.125}, {0.875, 0.125}, {0.125, 0.875}}, {0, 1, 2});
   add("needle", {{-1, 0.1}, {1, 0.1 + 1e-8}, {1, 0.1}}, {0, 1, 2});
   for (Scene<T>& scene : scenes) {
-    for (const double sigma : {1e-37, 1e-7, 1e-3, 1.0, 1e30}) {
-      scene.sigma = static_cast<T>(sigma);
+    for (const double sigma : {0.0, 1e-37, 1e-7, 1e-3, 1.0, 1e30}) {
+      // 0: the smallest number.
+      scene.sigma =
+          std::max(static_cast<T>(sigma), std::numeric_limits<T>::denorm_min());
       const Results<T> results = RunOnGpu(scene);
       for (const T value : results.silhouette) {
         Check(value >= 0 && value <= 1, "%s, sigma %g: silhouette %g",
