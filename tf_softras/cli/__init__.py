@@ -11,6 +11,7 @@ from tf_softras.cli.command import Group
 from tf_softras.cli.demo import demo
 from tf_softras.cli.evaluate import evaluate
 from tf_softras.cli.export import export
+from tf_softras.cli.gallery import gallery
 from tf_softras.cli.page import page
 from tf_softras.cli.prepare import prepare
 from tf_softras.cli.reconstruct import reconstruct
@@ -45,6 +46,7 @@ for _command in (
     render,
     view,
     page,
+    gallery,
     demo,
     bench_serving,
 ):
