@@ -57,7 +57,6 @@ struct DepthBlend {
 template <typename C>
 struct ShadedPair {
   bool inside;  // the pixel, of the face
-  Closest<C> closest;
   FacePoint<C> point;
   Interpolation<C> at;
   C coverage;  // 0 if the pair does not count
@@ -81,8 +80,7 @@ TF_SOFTRAS_INLINE ShadedPair<C> Shade(const DepthBlend<C>& blend,
   const C squared = SignedSquaredDistance(sample);
   ShadedPair<C> pair;
   pair.inside = sample.inside;
-  pair.closest = ClosestPoint(triangle, sample);
-  pair.point = PointOnFace(shares, sample, pair.closest);
+  PointOnFace(shares, sample, ClosestPoint(triangle, sample), &pair.point);
   pair.at = Interpolate(depths, pair.point.coordinates, pair.point.sum);
   pair.odds = Odds(squared, blend.inverse_sigma);
   pair.counts = Counts(blend, squared);
@@ -113,10 +111,8 @@ TF_SOFTRAS_INLINE BlendStep<C> Step(const DepthBlend<C>& blend, C level_so_far,
 // The gradient of a loss through one pair.
 template <typename C>
 struct PairGradient {
-  C attribute_weights[3];  // d attribute k / d loss: times the upstream
-                           // gradient
-  CornerGradient<C> corners;
-  C depths[3];
+  C x[3], y[3], z[3];      // of the corners
+  C attribute_weights[3];  // what corner k's attributes count in the pixel
 };
 
 // `weight` is w_j; values[k] the upstream gradient times corner k's attributes,
@@ -126,7 +122,8 @@ template <typename C>
 TF_SOFTRAS_INLINE PairGradient<C> GradientOfPair(
     const DepthBlend<C>& blend, const LocalTriangle<C>& triangle,
     const EdgeShares<C>& shares, const FaceDepths<C>& depths,
-    const ShadedPair<C>& pair, C weight, const C (&values)[3], C mean) {
+    const ShadedPair<C>& pair, C qx, C qy, C weight, const C (&values)[3],
+    C mean) {
   const C* w = pair.at.weights;
   const C value = w[0] * values[0] + w[1] * values[1] + w[2] * values[2];
   const C log_weight_gradient = weight * (value - mean);
@@ -137,18 +134,20 @@ TF_SOFTRAS_INLINE PairGradient<C> GradientOfPair(
       depths, pair.point.coordinates, pair.point.sum, pair.at, deviation,
       -log_weight_gradient * blend.inverse_range * blend.inverse_gamma);
 
-  PairGradient<C> gradient;
-  gradient.corners = GradientOfPoint(triangle, shares, pair.point, pair.closest,
-                                     interpolation.coordinates);
+  // Once more: a pair that carried it would not be kept in vector registers.
+  const Closest<C> closest = ClosestPoint(triangle, Sample(triangle, qx, qy));
+  const CornerGradient<C> corners = GradientOfPoint(
+      triangle, shares, pair.point, closest, interpolation.coordinates);
   // d log D / d x = 1 - D; x = s d^2 / sigma, and d(d^2) / d corner k is
   // -2 closest.corners[k] (rx, ry).
   const C toward = C(-2) * blend.inverse_sigma * log_weight_gradient /
                    (C(1) + pair.odds) * (pair.inside ? C(1) : C(-1));
+  PairGradient<C> gradient;
   for (int k = 0; k < 3; ++k) {
-    const C part = toward * pair.closest.corners[k];
-    gradient.corners.x[k] += part * pair.closest.rx;
-    gradient.corners.y[k] += part * pair.closest.ry;
-    gradient.depths[k] = interpolation.depths[k];
+    const C part = toward * closest.corners[k];
+    gradient.x[k] = corners.x[k] + part * closest.rx;
+    gradient.y[k] = corners.y[k] + part * closest.ry;
+    gradient.z[k] = interpolation.depths[k];
     gradient.attribute_weights[k] = weight * w[k];
   }
   return gradient;

@@ -149,12 +149,11 @@ TEST(DepthBlendTest, GradientOfAPairIsThatOfDifferences) {
     const double weight = seen.pair.coverage *
                           blend.Falloff(pixel.level - seen.pair.level) /
                           pixel.total;
-    const auto gradient =
-        GradientOfPair(blend, seen.triangle, seen.shares, seen.depths,
-                       seen.pair, weight, faces[0].value, pixel.value);
+    const auto gradient = GradientOfPair(blend, seen.triangle, seen.shares,
+                                         seen.depths, seen.pair, 0.0, 0.0,
+                                         weight, faces[0].value, pixel.value);
     for (int k = 0; k < 3; ++k) {
-      const double expected[3] = {gradient.corners.x[k], gradient.corners.y[k],
-                                  gradient.depths[k]};
+      const double expected[3] = {gradient.x[k], gradient.y[k], gradient.z[k]};
       const double scale = 1 + std::fabs(expected[0]) + std::fabs(expected[1]);
       const double step = 1e-6;
       for (int axis = 0; axis < 3; ++axis) {

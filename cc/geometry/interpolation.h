@@ -70,25 +70,25 @@ TF_SOFTRAS_INLINE EdgeShares<C> MakeEdgeShares(
 }
 
 // The point of the face that the pixel of this sample sees. `closest` is the
-// boundary's point.
+// boundary's point. (Written in place: a struct with a bool in it that is
+// copied keeps loops over pixels from becoming vector code.)
 template <typename C>
-TF_SOFTRAS_INLINE FacePoint<C> PointOnFace(const EdgeShares<C>& shares,
-                                           const TriangleSample<C>& sample,
-                                           const Closest<C>& closest) {
+TF_SOFTRAS_INLINE void PointOnFace(const EdgeShares<C>& shares,
+                                   const TriangleSample<C>& sample,
+                                   const Closest<C>& closest,
+                                   FacePoint<C>* point) {
   // Corner k lies opposite edge k + 1.
   const C own[3] = {sample.edges[1].c * shares.share[1],
                     sample.edges[2].c * shares.share[2],
                     sample.edges[0].c * shares.share[0]};
   const C sum = own[0] + own[1] + own[2];
-  FacePoint<C> point;
   // The sum is the face's height over its longest edge: one that vanishes in C
   // leaves nothing to divide by.
-  point.inside = sample.inside & (sum > static_cast<C>(Far<C>::kShortestEdge));
+  point->inside = sample.inside & (sum > static_cast<C>(Far<C>::kShortestEdge));
   for (int k = 0; k < 3; ++k) {
-    point.coordinates[k] = point.inside ? own[k] : closest.corners[k];
+    point->coordinates[k] = point->inside ? own[k] : closest.corners[k];
   }
-  point.sum = point.inside ? sum : C(1);
-  return point;
+  point->sum = point->inside ? sum : C(1);
 }
 
 template <typename C>

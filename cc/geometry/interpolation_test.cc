@@ -31,9 +31,10 @@ struct Seen {
         sample(Sample(triangle, 0.0, 0.0)),
         closest(ClosestPoint(triangle, sample)),
         shares(MakeEdgeShares(triangle)),
-        point(PointOnFace(shares, sample, closest)),
-        depths(MakeFaceDepths(f.z[0], f.z[1], f.z[2])),
-        at(Interpolate(depths, point.coordinates, point.sum)) {}
+        depths(MakeFaceDepths(f.z[0], f.z[1], f.z[2])) {
+    PointOnFace(shares, sample, closest, &point);
+    at = Interpolate(depths, point.coordinates, point.sum);
+  }
 };
 
 Face RandomFace(std::mt19937& random) {

@@ -219,8 +219,9 @@ struct GradientVisitor {
     const double* __restrict mean = pixels.mean.data() + at;
     double parts[9][kLanes];
     for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const double qx = view.qx(column + lane);
       const ShadedPair<double> pair =
-          Shade(own, view.triangle, shares, depths, view.qx(column + lane), qy);
+          Shade(own, view.triangle, shares, depths, qx, qy);
       // A pair that does not count may be nearer than all that do.
       const double behind = Max(level[lane] - pair.level, 0.0);
       const double weight =
@@ -228,12 +229,12 @@ struct GradientVisitor {
       const double corner_values[3] = {values[0][lane], values[1][lane],
                                        values[2][lane]};
       const PairGradient<double> gradient =
-          GradientOfPair(own, view.triangle, shares, depths, pair, weight,
-                         corner_values, mean[lane]);
+          GradientOfPair(own, view.triangle, shares, depths, pair, qx, qy,
+                         weight, corner_values, mean[lane]);
       for (int k = 0; k < 3; ++k) {
-        parts[3 * k][lane] = gradient.corners.x[k];
-        parts[3 * k + 1][lane] = gradient.corners.y[k];
-        parts[3 * k + 2][lane] = gradient.depths[k];
+        parts[3 * k][lane] = gradient.x[k];
+        parts[3 * k + 1][lane] = gradient.y[k];
+        parts[3 * k + 2][lane] = gradient.z[k];
         weights[k][lane] = gradient.attribute_weights[k];
       }
     }
