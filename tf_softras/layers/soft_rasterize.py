@@ -5,6 +5,7 @@ import numpy as np
 
 from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.layers.geometry_dtype import geometry_dtype
+from tf_softras.ops.library import xla_compiles
 from tf_softras.ops.soft_rasterize import soft_rasterize, validate_implementation
 
 
@@ -18,9 +19,11 @@ class SoftRasterize(keras.layers.Layer):
     hands back the policy's compute type. Its one weight, `sigma`, is not trainable; assigning to
     it, as `tf_softras.training.SigmaSchedule` does, retraces nothing.
 
-    XLA has no kernel for the op: with `implementation="op"` the layer says so to Keras, and
-    `compile(jit_compile="auto")` trains without XLA. `implementation="reference"` compiles under
-    XLA and runs where no custom op can be loaded; it is slow.
+    On CPUs XLA compiles the op to the same code: `compile(jit_compile=True)` gives the same
+    pictures, bit for bit. XLA has no kernel for GPUs: where one is visible the layer says so to
+    Keras (`supports_jit`), which then trains without XLA, with a warning if it was asked for.
+    `implementation="reference"` compiles under XLA on every device and runs where no custom op can
+    be loaded; it is slow.
 
     Args:
         faces: int `[num_faces, 3]`, vertex indices.
@@ -50,7 +53,7 @@ class SoftRasterize(keras.layers.Layer):
         self.implementation = implementation
         self.near = float(near)
         self._initial_sigma = standardize_positive("sigma", sigma)
-        self.supports_jit = implementation == "reference"
+        self.supports_jit = implementation == "reference" or xla_compiles()
         # Vertices in float16 would be off by pixels: `call` casts them itself.
         self.autocast = False
         self._sigma = self._add_number("sigma", self._initial_sigma)

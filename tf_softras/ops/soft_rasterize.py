@@ -24,8 +24,9 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         sigma: positive scalar, squared image-plane units: the sharpness. May be a tensor, so that
             a schedule does not retrace.
         near: float; a face with a vertex at z <= near is left out, forward and backward.
-        implementation: "op" (the custom op) or "reference" (plain TensorFlow: slow, but XLA
-            compiles it and a graph holds no custom op; it does not check values).
+        implementation: "op" (the custom op, which XLA compiles on CPUs) or "reference" (plain
+            TensorFlow: slow, but XLA compiles it on every device and a graph holds no custom op;
+            it does not check values).
 
     Returns:
         Silhouettes `[batch, height, width]` of the type of `vertices`, in [0, 1]; 0 where no face
