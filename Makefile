@@ -1,5 +1,6 @@
 # Every target does its own set-up: a fresh clone needs make and nothing else.
 #   PYTHON=python3.12   another Python for .venv        BAZEL=/path/to/bazel   another Bazel
+#   FUZZ_SECONDS=600    how long `make fuzz` runs
 #   PYTEST_ARGS='-k iou'   what pytest gets beside its configuration in pyproject.toml
 
 SHELL := /bin/bash
@@ -11,13 +12,14 @@ export PYTHON_BIN_PATH := $(CURDIR)/.venv/bin/python
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
 CPP_SOURCES = $(shell find cc -name '*.h' -o -name '*.cc')
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 600
 
 # The steps that are done, kept in .venv so that they go when it goes. A .venv that was copied or moved has done none.
 STAMPS := .venv/.stamps
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
 ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 
-.PHONY: help build op-library test test-cc test-page test-matrix chromium demo lint format docs wheel test-wheel clean
+.PHONY: help build op-library test test-cc test-page test-matrix sanitize fuzz chromium demo lint format docs wheel test-wheel clean
 .PHONY: bench cuda cuda-test cuda-bench
 
 help:
@@ -26,6 +28,7 @@ help:
 	@echo 'make test-page   the web pages in headless Chromium, installed if need be'
 	@echo 'make test-matrix   build and test beside each TensorFlow and Python that is supported'
 	@echo 'make bench   verify the rasteriser, then time it, row by row'
+	@echo 'make sanitize   C++ tests under sanitizers;  make fuzz FUZZ_SECONDS=600'
 	@echo 'make build   .venv, and the op library in it (editable)'
 	@echo 'make cuda    the op library with GPU kernels in build/cuda, tested;  make build TF_SOFTRAS_CUDA=1  puts them in'
 	@echo 'make cuda-test, cuda-bench   the GPU kernels alone: nvcc is all they need'
@@ -79,6 +82,15 @@ test-matrix:
 docs: $(STAMPS)/packages
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs --quiet build
 	@.venv/bin/python tools/check_site.py build/site
+
+# Addresses and undefined behaviour, then races.
+sanitize: $(STAMPS)/packages
+	@for config in asan tsan; do echo "== $$config"; \
+	  $$(tools/find_bazel.sh) test --noshow_progress --ui_event_filters=-info --config=$$config //... || exit 1; done
+
+fuzz: $(STAMPS)/packages
+	@tools/bootstrap.sh clang
+	@tools/fuzz.sh $(FUZZ_SECONDS)
 
 demo: build
 	@.venv/bin/softras demo --output runs/demo

@@ -2,7 +2,7 @@
 // compiles to a custom call, whose handler runs the functor of the op's kernel.
 #include <cstdint>
 #include <cstring>
-#include <new>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cc/kernels/op_validation.h"
+#include "cc/kernels/scratch.h"
 #include "cc/kernels/soft_rasterize_cpu.h"
 #include "cc/xla/ffi_parallel.h"
 #include "tensorflow/compiler/tf2xla/shape_util.h"
@@ -45,6 +46,14 @@ ffi::Error ToFfi(const absl::Status& status) {
                     std::string(status.message()));
 }
 
+ffi::Error Run(ffi::ThreadPool& pool,
+               const std::function<void(const ParallelFor&)>& functor) {
+  if (RunWithScratch(FfiParallelFor(pool), functor)) {
+    return ffi::Error::Success();
+  }
+  return ffi::Error(ffi::ErrorCode::kResourceExhausted, kNoScratch);
+}
+
 // Shapes are what Compile below made of them; values are known only here.
 template <ffi::DataType type, typename T = ffi::NativeType<type>>
 absl::Status ReadInputs(ffi::Buffer<type> vertices,
@@ -78,8 +87,10 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
       vertices, faces, sigma, silhouette->dimensions(), near, &inputs);
   if (!status.ok()) return ToFfi(status);
   if (silhouette->element_count() > 0) {
-    SoftRasterizeForward(inputs, silhouette->typed_data(),
-                         transparency->typed_data(), FfiParallelFor(pool));
+    return Run(pool, [&](const ParallelFor& parallel_for) {
+      SoftRasterizeForward(inputs, silhouette->typed_data(),
+                           transparency->typed_data(), parallel_for);
+    });
   }
   return ffi::Error::Success();
 }
@@ -95,9 +106,11 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
       vertices, faces, sigma, upstream.dimensions(), near, &inputs);
   if (!status.ok()) return ToFfi(status);
   if (gradient->element_count() > 0) {
-    SoftRasterizeBackward(inputs, transparency.typed_data(),
-                          upstream.typed_data(), gradient->typed_data(),
-                          FfiParallelFor(pool));
+    return Run(pool, [&](const ParallelFor& parallel_for) {
+      SoftRasterizeBackward(inputs, transparency.typed_data(),
+                            upstream.typed_data(), gradient->typed_data(),
+                            parallel_for);
+    });
   }
   return ffi::Error::Success();
 }

@@ -14,7 +14,8 @@ def standardize_image_size(image_size):
         height, width = (operator.index(side) for side in sides)
     except (TypeError, ValueError):
         height = width = 0
-    if height < 1 or width < 1:
+    # The ops take 64 bits, and say which sizes are too large.
+    if not (1 <= height < 2**63 and 1 <= width < 2**63):
         raise ValueError(
             "Invalid image_size. Expected a positive int or (height, width) of positive ints. "
             f"Received: image_size={image_size!r}"

@@ -33,7 +33,8 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         reaches. Row 0 is the top.
 
     Raises:
-        ValueError: `image_size` or `implementation` is not one of the above.
+        ValueError: `image_size` or `implementation` is not one of the above, or `vertices` or
+            `sigma` are no floating-point numbers.
         tf.errors.InvalidArgumentError: shapes, indices, sigma or coordinates are not as above.
 
     Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2.
@@ -41,12 +42,11 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
     height, width = standardize_image_size(image_size)
     validate_implementation(implementation)
     with tf.name_scope("soft_rasterize"):
-        vertices = tf.convert_to_tensor(vertices)
+        vertices = _to_floating("vertices", vertices)
         faces = tf.convert_to_tensor(faces, tf.int32)
-        if not hasattr(sigma, "dtype"):
-            # Not by way of float32, which is what tf.cast makes of a Python number.
-            sigma = tf.convert_to_tensor(sigma, vertices.dtype)
-        sigma = tf.cast(sigma, vertices.dtype)
+        # A Python number not by way of float32, which is what tf.cast makes of it.
+        dtype = None if hasattr(sigma, "dtype") else vertices.dtype
+        sigma = tf.cast(_to_floating("sigma", sigma, dtype), vertices.dtype)
         if implementation == "reference":
             return soft_rasterize_reference(
                 vertices, faces, image_size=(height, width), sigma=sigma, near=near
@@ -69,6 +69,15 @@ def validate_implementation(implementation):
             f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
             f"Received: implementation={implementation!r}"
         )
+
+
+def _to_floating(name, value, dtype=None):
+    tensor = tf.convert_to_tensor(value, dtype)
+    if not tensor.dtype.is_floating:
+        raise ValueError(
+            f"Invalid {name}. Expected floating-point numbers. Received: dtype {tensor.dtype.name}"
+        )
+    return tensor
 
 
 @tf.RegisterGradient("Softras>SoftRasterize")
