@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "cc/fuzzing/scene.h"
-#include "cc/fuzzing/soft_truth.h"
+#include "cc/kernels/brute_force.h"
 #include "cc/kernels/hard_rasterize_cpu.h"
 #include "cc/kernels/soft_rasterize_cpu.h"
 
@@ -43,14 +43,19 @@ struct SoftResults {
   std::vector<T> silhouette, transparency, gradient;
 };
 
+template <typename T>
+SoftRasterizeInputs<T> SoftInputs(const FuzzScene<T>& scene) {
+  return {
+      scene.vertices.data(), scene.faces.data(), scene.batch,
+      scene.num_vertices,    scene.num_faces,    scene.height,
+      scene.width,           scene.sigma,        static_cast<T>(scene.near)};
+}
+
 // Outputs start as NaN: a value that is not written shows.
 template <typename T>
 SoftResults<T> RunSoft(const FuzzScene<T>& scene,
                        const ParallelFor& parallel_for) {
-  const SoftRasterizeInputs<T> inputs = {
-      scene.vertices.data(), scene.faces.data(), scene.batch,
-      scene.num_vertices,    scene.num_faces,    scene.height,
-      scene.width,           scene.sigma,        static_cast<T>(scene.near)};
+  const SoftRasterizeInputs<T> inputs = SoftInputs(scene);
   const std::vector<T> unwritten(scene.pixels(), T(NAN));
   SoftResults<T> results = {unwritten, unwritten,
                             std::vector<T>(scene.vertices.size(), T(NAN))};
@@ -86,9 +91,10 @@ std::string CheckRanges(const SoftResults<T>& results) {
 }
 
 template <typename Value>
-Real Norm(const std::vector<Value>& values) {
-  Real square = 0;
-  for (const Value value : values) square += static_cast<Real>(value) * value;
+double Norm(const std::vector<Value>& values) {
+  double square = 0;
+  for (const Value value : values)
+    square += static_cast<double>(value) * static_cast<double>(value);
   return std::sqrt(square);
 }
 
@@ -96,7 +102,8 @@ Real Norm(const std::vector<Value>& values) {
 template <typename T>
 std::string CheckAgainstBruteForce(const FuzzScene<T>& scene,
                                    const SoftResults<T>& results) {
-  const SoftTruth truth = BruteForce(scene);
+  const BruteForce truth =
+      RasterizeByBruteForce(SoftInputs(scene), scene.upstream.data());
   if (truth.is_uncertain) return "";
   constexpr bool kSingle = sizeof(T) == sizeof(float);
   const double root = std::sqrt(static_cast<double>(scene.sigma));
@@ -109,22 +116,22 @@ std::string CheckAgainstBruteForce(const FuzzScene<T>& scene,
                      image_bound, ", sigma ", scene.sigma);
     }
   }
-  std::vector<Real> error(truth.gradient.size());
+  std::vector<double> error(truth.gradient.size());
   for (size_t i = 0; i < error.size(); ++i) {
-    error[i] = results.gradient[i / 2 * 3 + i % 2] - truth.gradient[i];
+    error[i] = static_cast<double>(results.gradient[i]) - truth.gradient[i];
   }
-  const Real norm = Norm(truth.gradient);
-  const Real bound = kSingle ? 1e-5L + 2e-7L / root : 1e-8L;
+  const double norm = Norm(truth.gradient);
+  const double bound = kSingle ? 1e-5 + 2e-7 / root : 1e-8;
   // The bound is made for pictures of many pixels at about sqrt(sigma) from
   // edges, whose errors differ. Of terms that cancel, rounding leaves about
   // 1e-6 of their absolute sum. Distances are rounded to 2^-24 of half a
   // block's diagonal: a lone pixel close to an edge shows it, and the same face
   // drawn over and over multiplies it.
-  const Real scale = std::max(norm, Norm(truth.absolute) / 10);
-  const Real block = std::max<Real>(
-      1, 32 / static_cast<Real>(std::min(scene.height, scene.width)));
-  const Real rounding = kSingle ? 0x1p-24L * block * truth.slope : 0;
-  if (norm > 1e-3L * Norm(scene.upstream) / root &&
+  const double scale = std::max(norm, Norm(truth.absolute) / 10);
+  const double block = std::max<double>(
+      1, 32 / static_cast<double>(std::min(scene.height, scene.width)));
+  const double rounding = kSingle ? 0x1p-24 * block * truth.slope : 0;
+  if (norm > 1e-3 * Norm(scene.upstream) / root &&
       Norm(error) > bound * scale + rounding + truth.ties) {
     return Message("gradient off by ", Norm(error) / scale,
                    " of its size, promised ", bound, ", sigma ", scene.sigma);
