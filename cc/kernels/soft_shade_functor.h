@@ -17,28 +17,30 @@ struct SoftShadeGrad;
 // `is_hard`: the nearest face alone.
 template <typename T>
 struct SoftShade<Eigen::ThreadPoolDevice, T> {
-  void operator()(tensorflow::OpKernelContext* context, bool is_hard,
-                  const SoftShadeInputs<T>& inputs, T* image) const {
-    const ParallelFor parallel_for = IntraOpParallelFor(context);
-    if (is_hard) {
-      HardShadeForward(inputs, image, parallel_for);
-    } else {
-      SoftShadeForward(inputs, image, parallel_for);
-    }
+  absl::Status operator()(tensorflow::OpKernelContext* context, bool is_hard,
+                          const SoftShadeInputs<T>& inputs, T* image) const {
+    return RunOnCpu(context, [&](const ParallelFor& parallel_for) {
+      if (is_hard) {
+        HardShadeForward(inputs, image, parallel_for);
+      } else {
+        SoftShadeForward(inputs, image, parallel_for);
+      }
+    });
   }
 };
 
 template <typename T>
 struct SoftShadeGrad<Eigen::ThreadPoolDevice, T> {
-  void operator()(tensorflow::OpKernelContext* context, bool is_hard,
-                  const SoftShadeInputs<T>& inputs, const T* upstream,
-                  const SoftShadeGradients<T>& gradients) const {
-    const ParallelFor parallel_for = IntraOpParallelFor(context);
-    if (is_hard) {
-      HardShadeBackward(inputs, upstream, gradients, parallel_for);
-    } else {
-      SoftShadeBackward(inputs, upstream, gradients, parallel_for);
-    }
+  absl::Status operator()(tensorflow::OpKernelContext* context, bool is_hard,
+                          const SoftShadeInputs<T>& inputs, const T* upstream,
+                          const SoftShadeGradients<T>& gradients) const {
+    return RunOnCpu(context, [&](const ParallelFor& parallel_for) {
+      if (is_hard) {
+        HardShadeBackward(inputs, upstream, gradients, parallel_for);
+      } else {
+        SoftShadeBackward(inputs, upstream, gradients, parallel_for);
+      }
+    });
   }
 };
 

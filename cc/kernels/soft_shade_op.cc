@@ -97,15 +97,11 @@ class SoftShadeOpBase : public OpKernel {
     std::string aggregation;
     OP_REQUIRES_OK(context, context->GetAttr("aggregation", &aggregation));
     is_hard_ = aggregation == "hard";
-    OP_REQUIRES(context, height_ <= kLongestSide && width_ <= kLongestSide,
-                InvalidArgument("height, width: expected sides of at most ",
-                                kLongestSide, " pixels; received ", height_,
-                                " x ", width_));
+    OP_REQUIRES_OK(context, ValidateAttributes(height_, width_, near_));
     OP_REQUIRES(
-        context, std::isfinite(near_) && near_ >= 0.0f,
-        InvalidArgument("near: expected a finite depth that is not negative; "
-                        "received ",
-                        near_));
+        context, near_ >= 0.0f,
+        InvalidArgument(
+            "near: expected a depth that is not negative; received ", near_));
     OP_REQUIRES(context, std::isfinite(far_) && far_ > near_,
                 InvalidArgument("far: expected a finite depth above near = ",
                                 near_, "; received ", far_));
@@ -119,9 +115,6 @@ class SoftShadeOpBase : public OpKernel {
   }
 
  protected:
-  // Pixel offsets are exact in 32 bits.
-  static constexpr int64_t kLongestSide = int64_t{1} << 30;
-
   // `plane` is [batch, height, width], `image` has the channels too.
   absl::Status Read(OpKernelContext* context, SoftShadeInputs<T>* inputs,
                     TensorShape* plane, TensorShape* image) const {
@@ -181,6 +174,8 @@ class SoftShadeOp : public SoftShadeOpBase<T> {
     SoftShadeInputs<T> inputs;
     TensorShape plane, shape;
     OP_REQUIRES_OK(context, this->Read(context, &inputs, &plane, &shape));
+    OP_REQUIRES_OK(context, ValidateMemory(plane, (2 + inputs.channels) *
+                                                      int64_t{sizeof(T)}));
     Tensor* image = nullptr;
     Tensor* alpha = nullptr;
     Tensor* transparency = nullptr;
@@ -188,12 +183,13 @@ class SoftShadeOp : public SoftShadeOpBase<T> {
     OP_REQUIRES_OK(context, context->allocate_output(1, plane, &alpha));
     OP_REQUIRES_OK(context, context->allocate_output(2, plane, &transparency));
     if (alpha->NumElements() == 0) return;
-    functor::SoftRasterize<Device, T>()(context, inputs.mesh,
-                                        alpha->flat<T>().data(),
-                                        transparency->flat<T>().data());
+    OP_REQUIRES_OK(context, (functor::SoftRasterize<Device, T>()(
+                                context, inputs.mesh, alpha->flat<T>().data(),
+                                transparency->flat<T>().data())));
     if (image->NumElements() == 0) return;
-    functor::SoftShade<Device, T>()(context, this->is_hard(), inputs,
-                                    image->flat<T>().data());
+    OP_REQUIRES_OK(context, (functor::SoftShade<Device, T>()(
+                                context, this->is_hard(), inputs,
+                                image->flat<T>().data())));
   }
 };
 
@@ -209,10 +205,12 @@ class SoftShadeGradOp : public SoftShadeOpBase<T> {
     const Tensor& transparency = context->input(6);
     const Tensor& upstream = context->input(7);
     const Tensor& alpha_upstream = context->input(8);
-    OP_REQUIRES_OK(context, ValidateShape("transparency", transparency, plane));
-    OP_REQUIRES_OK(context, ValidateShape("image_gradient", upstream, image));
     OP_REQUIRES_OK(context,
-                   ValidateShape("alpha_gradient", alpha_upstream, plane));
+                   ValidateShape("transparency", transparency.shape(), plane));
+    OP_REQUIRES_OK(context,
+                   ValidateShape("image_gradient", upstream.shape(), image));
+    OP_REQUIRES_OK(context, ValidateShape("alpha_gradient",
+                                          alpha_upstream.shape(), plane));
     Tensor* gradients[3] = {nullptr, nullptr, nullptr};
     for (int i = 0; i < 3; ++i) {
       constexpr int kInputs[3] = {0, 4, 5};
@@ -223,31 +221,36 @@ class SoftShadeGradOp : public SoftShadeOpBase<T> {
       std::fill(values.data(), values.data() + values.size(), T(0));
     }
     if (image.num_elements() > 0) {
-      functor::SoftShadeGrad<Device, T>()(
-          context, this->is_hard(), inputs, upstream.flat<T>().data(),
-          {gradients[0]->flat<T>().data(), gradients[1]->flat<T>().data(),
-           gradients[2]->flat<T>().data()});
+      OP_REQUIRES_OK(
+          context,
+          (functor::SoftShadeGrad<Device, T>()(
+              context, this->is_hard(), inputs, upstream.flat<T>().data(),
+              {gradients[0]->flat<T>().data(), gradients[1]->flat<T>().data(),
+               gradients[2]->flat<T>().data()})));
     }
     if (gradients[0]->NumElements() > 0 && AnyNonZero<T>(alpha_upstream)) {
-      AddAlpha(context, inputs, transparency, alpha_upstream, gradients[0]);
+      OP_REQUIRES_OK(context, AddAlpha(context, inputs, transparency,
+                                       alpha_upstream, gradients[0]));
     }
   }
 
  private:
-  static void AddAlpha(OpKernelContext* context,
-                       const SoftShadeInputs<T>& inputs,
-                       const Tensor& transparency, const Tensor& upstream,
-                       Tensor* vertices_gradient) {
+  static absl::Status AddAlpha(OpKernelContext* context,
+                               const SoftShadeInputs<T>& inputs,
+                               const Tensor& transparency,
+                               const Tensor& upstream,
+                               Tensor* vertices_gradient) {
     Tensor through_alpha;
-    OP_REQUIRES_OK(context, context->allocate_temp(
-                                tensorflow::DataTypeToEnum<T>::value,
-                                vertices_gradient->shape(), &through_alpha));
+    TF_RETURN_IF_ERROR(
+        context->allocate_temp(tensorflow::DataTypeToEnum<T>::value,
+                               vertices_gradient->shape(), &through_alpha));
     auto part = through_alpha.flat<T>();
-    functor::SoftRasterizeGrad<Device, T>()(
+    TF_RETURN_IF_ERROR((functor::SoftRasterizeGrad<Device, T>()(
         context, inputs.mesh, transparency.flat<T>().data(),
-        upstream.flat<T>().data(), part.data());
+        upstream.flat<T>().data(), part.data())));
     auto sum = vertices_gradient->flat<T>();
     for (int64_t i = 0; i < sum.size(); ++i) sum(i) += part(i);
+    return absl::OkStatus();
   }
 };
 
