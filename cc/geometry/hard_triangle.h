@@ -156,7 +156,7 @@ class HardTriangle {
   Edge edges_[3];
   double inverse_depth_[3];
   double nearest_, farthest_;
-  double scale_;
+  double scale_ = 0.0;
 };
 
 }  // namespace tf_softras

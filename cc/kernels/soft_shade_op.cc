@@ -100,8 +100,9 @@ class SoftShadeOpBase : public OpKernel {
     OP_REQUIRES_OK(context, ValidateAttributes(height_, width_, near_));
     OP_REQUIRES(
         context, near_ >= 0.0f,
-        InvalidArgument(
-            "near: expected a depth that is not negative; received ", near_));
+        InvalidArgument("near: expected a finite depth that is not negative; "
+                        "received ",
+                        near_));
     OP_REQUIRES(context, std::isfinite(far_) && far_ > near_,
                 InvalidArgument("far: expected a finite depth above near = ",
                                 near_, "; received ", far_));
