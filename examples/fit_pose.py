@@ -14,7 +14,7 @@ def colored_box():
     """Vertices, faces and colours of a box; a corner's colour says which one it is."""
     sphere = geometry.icosphere(2)
     cube = sphere.vertices / np.abs(sphere.vertices).max(axis=1, keepdims=True)
-    return 0.35 * cube * np.float32([1.0, 0.8, 0.6]), sphere.faces, 0.5 + 0.5 * cube
+    return 0.35 * cube * np.array([1.0, 0.8, 0.6], np.float32), sphere.faces, 0.5 + 0.5 * cube
 
 
 def project(vertices):
@@ -34,7 +34,7 @@ def main():
     renderer = layers.Renderer(
         faces, args.size, camera=camera, lighting=None, aggregation="hard", supersampling=4
     )
-    random, errors = np.random.default_rng(0), []
+    random, degrees_off = np.random.default_rng(0), []
     for number in range(args.pictures):
         truth = np.asarray(geometry.rotation_from_quaternion(random.normal(size=4)), np.float32)
         seen = renderer({"vertices": (vertices @ truth.T)[None], "colors": colors[None]})
@@ -44,9 +44,9 @@ def main():
         )  # fmt: skip
         cosines = (np.einsum("sij,ij->s", fit.rotations, truth) - 1.0) / 2.0
         degrees = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
-        errors.append(degrees)
+        degrees_off.append(degrees)
         print(f"picture {number}: the start of the lowest loss is {degrees[fit.best]:.1f} deg off")
-    errors = np.concatenate(errors)
+    errors = np.concatenate(degrees_off)
     share = 100.0 * np.mean(errors < 5.0)
     print(f"{len(errors)} starts: {share:.0f} % within 5 deg, median {np.median(errors):.1f} deg")
 

@@ -27,7 +27,7 @@ from tf_softras.shading import DirectionalLight, PointLight
 _CELL = 112
 _GAP = 4
 _LABEL = 14
-_EYE = np.float32([[2.1, 1.2, 1.2]])
+_EYE = np.array([[2.1, 1.2, 1.2]], np.float32)
 # Of the embedded sample: an armchair by Absfrm, and a cabinet (CC0).
 _CHAIR = "03001627/47be5f3bd17a5f26ac3d2432dd1cb399"
 _CABINET = "02933112/237bb88ea4fdfcabec70b5b09062548d"
@@ -39,7 +39,7 @@ def softness():
     mesh, colors = _three_balls()
     plane = perspective(look_at(mesh.vertices[None], [0.0, 0.0, 2.732]))
     options = {"image_size": _CELL, "far": 10.0, "background": 1.0}
-    rows = [[], []]
+    rows: list[list] = [[], []]
     for sigma in (1e-6, 3e-4, 3e-3, 3e-2):
         alpha = soft_rasterize(plane, mesh.faces, image_size=_CELL, sigma=sigma)[0]
         rows[0].append((f"sigma {sigma:.0e}", 1.0 - alpha[..., None] * np.ones(3)))
@@ -165,10 +165,10 @@ def draw_sheet(name):
 def _three_balls():
     """A red, a green and a blue ball, one behind the other seen from +z, and their colours."""
     ball = icosphere(2)
-    centres = np.float32([[-0.22, -0.12, 0.3], [0.0, 0.12, 0.0], [0.22, -0.12, -0.3]])
+    centres = np.array([[-0.22, -0.12, 0.3], [0.0, 0.12, 0.0], [0.22, -0.12, -0.3]], np.float32)
     vertices = 0.3 * ball.vertices + centres[:, None]
     faces = ball.faces + len(ball.vertices) * np.arange(3)[:, None, None]
-    colors = np.float32([[0.9, 0.2, 0.1], [0.2, 0.7, 0.2], [0.1, 0.3, 0.9]])
+    colors = np.array([[0.9, 0.2, 0.1], [0.2, 0.7, 0.2], [0.1, 0.3, 0.9]], np.float32)
     mesh = Mesh(vertices.reshape(-1, 3), faces.reshape(-1, 3))
     return mesh, colors.repeat(len(ball.vertices), axis=0)
 
@@ -178,6 +178,7 @@ def _sample(name):
     with tempfile.TemporaryDirectory() as folder:
         unpack_sample(folder)
         mesh = load_mesh(pathlib.Path(folder, name, "models", "model_normalized.obj")).normalized()
+    assert mesh.face_colors is not None  # load_mesh gives every face one
     faces = np.arange(mesh.faces.size, dtype=np.int32).reshape(-1, 3)
     return Mesh(mesh.vertices[mesh.faces].reshape(-1, 3), faces), mesh.face_colors.repeat(3, axis=0)
 
@@ -215,7 +216,7 @@ def _floor(*, cut):
     vertices = np.stack([a, b, c, a, c, d], axis=1).reshape(-1, 3).astype(np.float32)
     shade = np.where((a[:, 0] + a[:, 2]) % 2, 0.25, 0.75).repeat(6)[:, None] * np.ones(3)
     faces = np.arange(len(vertices), dtype=np.int32).reshape(-1, 3)
-    eye = np.float32([[0.0, 0.0, 0.5]])
+    eye = np.array([[0.0, 0.0, 0.5]], np.float32)
     lens = Perspective(viewing_angle=45.0)
     at = (0.0, -0.35, -0.5)
     if cut:
@@ -266,8 +267,8 @@ def _fitted_mesh():
 
 def _fitted_pose():
     mesh, colors = _sample(_CABINET)
-    eye = np.float32([[0.0, 0.0, 2.732]])
-    quaternions = np.float32([[0.1, 0.45, 0.05, 0.9], [0.25, 0.0, 0.05, 0.95]])
+    eye = np.array([[0.0, 0.0, 2.732]], np.float32)
+    quaternions = np.array([[0.1, 0.45, 0.05, 0.9], [0.25, 0.0, 0.05, 0.95]], np.float32)
     truth, start = (np.asarray(rotation_from_quaternion(q)) for q in quaternions)
 
     def seen(rotation, size=_CELL):

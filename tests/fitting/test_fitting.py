@@ -137,7 +137,7 @@ def test_descent_minimises_each_item_for_itself():
 
 
 def test_schedules_go_by_equal_factors():
-    assert [float(between(1e-2, 1e-4, p)) for p in (0.0, 0.5, 1.0)] == pytest.approx(
+    assert [float(between((1e-2, 1e-4), p)) for p in (0.0, 0.5, 1.0)] == pytest.approx(
         [1e-2, 1e-3, 1e-4]
     )
 

@@ -58,6 +58,7 @@ def _diverged(learning_rate):
     )
 
 
-def between(first, last, progress):
-    """From `first` to `last` (positive floats) by equal factors, as progress goes from 0 to 1."""
+def between(ends, progress):
+    """From one of two positive floats to the other by equal factors, for progress from 0 to 1."""
+    first, last = ends
     return tf.exp((1.0 - progress) * math.log(first) + progress * math.log(last))

@@ -84,7 +84,7 @@ def fit_mesh(
         return tf.reduce_sum(masks[..., None] * difference**2) / (3.0 * tf.reduce_sum(masks) + 1e-6)
 
     def loss(progress):
-        options = {"image_size": image_size, "sigma": between(*sigma, progress)}
+        options = {"image_size": image_size, "sigma": between(sigma, progress)}
         plane = project(vertices[None])
         value = laplacian_weight * laplacian(None, vertices[None])
         value += flattening_weight * flattening(None, vertices[None])

@@ -99,8 +99,8 @@ def fit_pose(
             faces,
             colors,
             image_size=tuple(mask.shape[1:]),
-            sigma=between(*sigma, progress),
-            gamma=between(*gamma, progress),
+            sigma=between(sigma, progress),
+            gamma=between(gamma, progress),
             far=far,
         )
         difference = is_pure * (image * alpha[..., None] - target) ** 2
