@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly VERSION=8.2.1
-# Bazel 4 has the C++ rules built in, without a network, and knows no cfg = "exec" that stands for the host.
+# Bazel 4 has the C++ rules built in, without a network; cfg = "host" is what it was tested with.
 readonly BUILT_IN=-native-cc-info,-attr-cfg,-native-cc-library,-native-cc-test,-native-cc-binary,-unnamed-macro
 readonly NPM="$(pwd -P)/.venv/npm"
 
