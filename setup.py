@@ -1,5 +1,6 @@
-"""Builds the op library with Bazel; everything else about the package is in pyproject.toml."""
+"""Builds the op libraries with Bazel; everything else about the package is in pyproject.toml."""
 
+import importlib.metadata
 import importlib.util
 import os
 import pathlib
@@ -13,7 +14,13 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import ExecError
 
 ROOT = pathlib.Path(__file__).resolve().parent
-TARGET = "//cc:soft_rasterize_ops.so"
+# Read by tf_softras/ops/library.py.
+BUILT_FOR = pathlib.PurePath("tf_softras/ops/_built_for.txt")
+# Extension -> Bazel's target.
+TARGETS = {
+    "tf_softras.ops._softras_ops": "//cc:soft_rasterize_ops.so",
+    "tf_softras.ops._softras_xla": "//cc:soft_rasterize_xla.so",
+}
 
 
 def tensorflow_folder() -> pathlib.Path:
@@ -26,6 +33,22 @@ def tensorflow_folder() -> pathlib.Path:
             "--no-build-isolation."
         )
     return pathlib.Path(spec.submodule_search_locations[0])
+
+
+def tensorflow_minor() -> str:
+    """The minor version of that TensorFlow, to which the library binds."""
+    folder = str(tensorflow_folder().parent)
+    minors = {
+        ".".join(distribution.version.split(".")[:2])
+        for distribution in importlib.metadata.distributions(path=[folder])
+        if distribution.name in ("tensorflow", "tensorflow-cpu", "tensorflow_cpu")
+    }
+    if len(minors) != 1:
+        raise ExecError(
+            f"Expected one TensorFlow in {folder}, found {' and '.join(sorted(minors)) or 'none'}: "
+            "reinstall tensorflow or tensorflow-cpu, one of the two."
+        )
+    return minors.pop()
 
 
 def bazel_environment() -> dict[str, str]:
@@ -51,20 +74,26 @@ def run(command: list[str], **options) -> str:
 
 
 class BazelBuildExt(build_ext):
-    """Fills the one extension from Bazel's build of the op library."""
+    """Fills the extensions from Bazel's build of the op libraries."""
 
     def get_ext_filename(self, fullname):
         # A TensorFlow op library is no Python module: it has no ABI suffix.
         return str(pathlib.Path(*fullname.split("."))) + ".so"
 
-    def build_extension(self, ext):
+    def run(self):
+        super().run()
+        folder = ROOT if self.inplace else pathlib.Path(self.build_lib)
+        (folder / BUILT_FOR).write_text(tensorflow_minor() + "\n", encoding="utf-8")
+
+    def build_extensions(self):
         bazel = run(["sh", str(ROOT / "tools" / "find_bazel.sh")])
         environment = bazel_environment()
         quiet = ["--ui_event_filters=-info", "--noshow_progress", "--show_result=0"]
-        run([bazel, "build", *quiet, TARGET], env=environment)
+        run([bazel, "build", *quiet, *TARGETS.values()], env=environment)
         binaries = run([bazel, "info", "bazel-bin"], env=environment)
-        source = pathlib.Path(binaries, *TARGET.removeprefix("//").split(":"))
-        replace(source, pathlib.Path(self.get_ext_fullpath(ext.name)))
+        for name, target in TARGETS.items():
+            source = pathlib.Path(binaries, *target.removeprefix("//").split(":"))
+            replace(source, pathlib.Path(self.get_ext_fullpath(name)))
 
     def copy_extensions_to_source(self):
         for extension in self.extensions:
@@ -89,6 +118,6 @@ class PlatformWheel(bdist_wheel):
 
 
 setup(
-    ext_modules=[Extension("tf_softras.ops._softras_ops", sources=[])],
+    ext_modules=[Extension(name, sources=[]) for name in TARGETS],
     cmdclass={"build_ext": BazelBuildExt, "bdist_wheel": PlatformWheel},
 )

@@ -17,7 +17,7 @@ def main():
     if len(sys.argv) > 4:
         files["mask_bytes"] = pathlib.Path(sys.argv[4]).read_bytes()
     inputs = {name: [{"b64": base64.b64encode(file).decode()}] for name, file in files.items()}
-    body = {"signature_name": "glb", "inputs": inputs}
+    body: dict = {"signature_name": "glb", "inputs": inputs}
     answer = requests.post(f"{url}:predict", json=body, timeout=30).json()
     if "error" in answer:
         sys.exit(answer["error"])

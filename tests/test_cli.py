@@ -1,11 +1,17 @@
 """The command softras: what each command writes, and one sentence for every wrong input."""
 
+import base64
+import contextlib
+import io
 import json
 import os
 import pathlib
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import urllib.request
 
 import click.testing
 import numpy as np
@@ -14,10 +20,12 @@ import pytest
 import tensorflow as tf
 import trimesh
 
+from tests.page.servers import model_server, rest_api
 from tf_softras.cli import main
 from tf_softras.cli.command import LOG_LEVEL
 from tf_softras.config import preset
 from tf_softras.datasets.shapenet_views import shapenet_views_dataset_builder as shapenet_views
+from tf_softras.export import ExportedReconstructor
 from tf_softras.geometry import load_mesh
 from tf_softras.training import RunFolder
 
@@ -63,6 +71,7 @@ def work(tmp_path_factory):
     PIL.Image.new("1", (9000, 9000)).save(folder / "huge.png")
     (folder / "text.png").write_text("not a picture")
     (folder / "empty.obj").write_text("v 0 0 0\n")
+    (folder / "empty.glb").touch()
     (folder / "no_run").mkdir()
     shutil.copytree(folder / "run", folder / "other_run")
     config = preset("small").replace(model=preset("small").model.replace(template_level=2))
@@ -157,6 +166,63 @@ def test_render_writes_views_side_by_side(tmp_path):
     np.testing.assert_array_equal(corner, 255)
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".mp4"])
+def test_render_writes_a_turntable(tmp_path, suffix):
+    film = tmp_path / f"turn{suffix}"
+    done("render", BOX, "-o", film, "--views", 12, "--size", 40, "--seconds", 1.2)
+    assert film.stat().st_size > 500 and os.listdir(tmp_path) == [film.name]
+
+
+def test_view_writes_one_page_of_a_mesh_or_of_what_a_network_makes(work, tmp_path):
+    mesh, page = tmp_path / "mesh.glb", tmp_path / "view.html"
+    done("reconstruct", work / "cut_out.png", work / "saved", "-o", mesh)
+    for source, count in ((mesh, 1), (BOX, 1), (work / "saved", 6), (work / "run", 6)):
+        assert f"{count} mesh" in done("view", source, "-o", page)
+        views = re.search(r'id="views">(.*)</script>', page.read_text())[1]
+        glbs = [base64.b64decode(view["glb"]) for view in json.loads(views)]
+        assert len(glbs) == count and len(set(glbs)) == count
+        assert all(len(trimesh.load_mesh(io.BytesIO(glb), file_type="glb").faces) for glb in glbs)
+        if source == mesh:
+            assert glbs == [mesh.read_bytes()]
+
+
+def asked(url, body=None):
+    with urllib.request.urlopen(url, None if body is None else json.dumps(body).encode()) as answer:
+        return json.loads(answer.read())
+
+
+@pytest.mark.parametrize("kind", ["saved", "url"])
+def test_page_serves_the_meshes_that_reconstruct_writes(work, tmp_path, kind):
+    done("reconstruct", work / "cut_out.png", work / "saved", "-o", tmp_path / "mesh.glb")
+    expected = trimesh.load_mesh(tmp_path / "mesh.glb", process=False).vertices
+    with contextlib.ExitStack() as stack:
+        model = work / "saved"
+        if kind == "url":
+            server = model_server(ExportedReconstructor(model))
+            model = f"{stack.enter_context(rest_api(server))}/v1/models/chair"
+        process = start_process("page", model, "--port", 0, cwd=tmp_path)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        url = process.stdout.readline().split()[0]
+        assert url.startswith("http://127.0.0.1:")
+        assert [sample["name"] for sample in asked(f"{url}/settings")["samples"]][0] == "chair 1"
+        picture = base64.b64encode((work / "cut_out.png").read_bytes()).decode()
+        files = asked(f"{url}/reconstruct", {"picture": picture})["files"]
+        mesh = trimesh.load_mesh(
+            io.BytesIO(base64.b64decode(files["mesh.glb"])), file_type="glb", process=False
+        )
+        np.testing.assert_allclose(mesh.vertices, expected, atol=1e-6)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_page_names_the_extra_that_it_needs(work, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = softras("page", work / "saved")
+    assert result.exit_code == 2 and "pip install 'tf-softras[page]'" in result.stderr
+
+
 def test_demo_leaves_what_it_lists_and_moves_an_earlier_one_aside(tmp_path, monkeypatch):
     def unpack_dummy(folder):
         shutil.copytree(MESHES, folder, dirs_exist_ok=True)
@@ -217,6 +283,10 @@ WRONG = {
     ),
     "train: value": ("train --run OUT/r --data-dir {}/data --steps 0", "Invalid steps"),
     "train: rate": ("train --run OUT/r --data-dir {}/data --learning-rate nan", "learning_rate"),
+    "train: meshes": (
+        "train --run OUT/r --data-dir {}/data --tensorboard-meshes -1",
+        "Invalid tensorboard_meshes",
+    ),
     "train: epoch": (
         "train --run OUT/r --data-dir {}/data --steps-per-epoch 0",
         "Invalid steps_per_epoch",
@@ -278,6 +348,17 @@ WRONG = {
     "render: suffix": (f"render {BOX} -o OUT/a.jpg", "ends in .png"),
     "render: no output": (f"render {BOX} -o OUT/none/a.png", "folder that exists"),
     "render: too large": (f"render {BOX} -o OUT/a.png --views 99 --size 4096", "pixels in all"),
+    "view: no mesh": ("view {}/none.glb -o OUT/a.html", "No such file"),
+    "view: no glTF": ("view {}/empty.glb -o OUT/a.html", "Expected a mesh in binary glTF"),
+    "view: no OBJ": ("view {}/mask.png -o OUT/a.html", "ends in .obj"),
+    "view: no run": ("view {}/no_run -o OUT/a.html", "is neither"),
+    "view: suffix": (f"view {BOX} -o OUT/a.png", "ends in .html"),
+    "view: no output": (f"view {BOX} -o OUT/none/a.html", "folder that exists"),
+    "page: no run": ("page {}/no_run", "is neither"),
+    "page: no server": ("page http://127.0.0.1:1/v1/models/a", "UNREACHABLE"),
+    "page: no URL": ("page http://127.0.0.1:1/chair", "Invalid URL of a model"),
+    "page: no address": ("page {}/saved --host 203.0.113.1", "Cannot listen on --host"),
+    "render: too fast": (f"render {BOX} -o OUT/a.gif --seconds 0.001", "frames_per_second"),
     "demo: other files": ("demo --output {}", "holds other files"),
     "demo: a file": ("demo --output {}/mask.png", "received the file"),
 }
@@ -316,6 +397,19 @@ def test_examples_of_the_help_are_commands_that_parse():
             name, *arguments = example.split()[1:]
             if example.startswith("softras ") and name == command.name:
                 command.make_context(name, arguments)
+
+
+def start_process(*arguments, cwd):
+    """The command in a process of its own, from this source tree."""
+    program = "from tf_softras.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])},
+    )
 
 
 def in_a_process(*arguments):

@@ -2,10 +2,13 @@
 
 import ast
 import pathlib
+import re
 import runpy
 import sys
 
+import PIL.Image
 import pytest
+import trimesh
 
 from tf_softras.datasets.shapenet_views import shapenet_views_dataset_builder as shapenet_views
 from tf_softras.geometry import load_mesh
@@ -35,10 +38,21 @@ def test_examples_are_short_and_use_public_names_only(path):
 
 
 def test_a_sphere_is_fitted_to_silhouettes(monkeypatch, tmp_path, capsys):
-    run(monkeypatch, "fit_mesh_to_silhouettes.py", BOX, tmp_path / "fitted.obj", "--steps", "51")
+    film = ("--film", tmp_path / "fit.gif")
+    run(
+        monkeypatch,
+        "fit_mesh_to_silhouettes.py",
+        BOX,
+        tmp_path / "fitted.obj",
+        "--steps",
+        "51",
+        *film,
+    )
     lines = capsys.readouterr().out.splitlines()
     first, last = (float(lines[at].split()[-1]) for at in (0, -1))
     assert last > first + 0.1 and last > 0.8
+    with PIL.Image.open(tmp_path / "fit.gif") as shown:
+        assert shown.n_frames == 6  # Every tenth of the 51 steps; no two alike.
     assert load_mesh(tmp_path / "fitted.obj").faces.shape == (1280, 3)
 
 
@@ -53,7 +67,35 @@ def test_own_meshes_are_trained_on(monkeypatch, tmp_path, capsys):
     assert load_glb_faces(tmp_path / "mesh.glb") == 1280
 
 
-def load_glb_faces(path):
-    import trimesh
+def test_a_coloured_mesh_is_fitted_to_pictures(monkeypatch, tmp_path, capsys):
+    fitted = tmp_path / "fitted.glb"
+    run(monkeypatch, "fit_colored_mesh.py", BOX, fitted, "--steps", "20", "--size", "24")
+    first, last = re.findall(r"loss (\S+) -> (\S+),", capsys.readouterr().out)[0]
+    assert float(last) < 0.6 * float(first)
+    assert load_glb_faces(fitted) == 1280
 
+
+def test_a_textured_mesh_is_fitted_to_pictures(monkeypatch, tmp_path, capsys):
+    fitted = tmp_path / "fitted.glb"
+    run(monkeypatch, "fit_textured_mesh.py", BOX, fitted, "--steps", "10", "--size", "24")
+    first, last = re.findall(r"colours (\S+) -> (\S+)", capsys.readouterr().out)[0]
+    assert float(last) < 0.6 * float(first)
+    texture = trimesh.load_mesh(fitted).visual.material.baseColorTexture
+    assert texture.size == (128, 64)
+
+
+def test_a_pose_is_found_in_a_picture(monkeypatch, capsys):
+    arguments = ["--pictures", "1", "--starts", "6", "--steps", "60", "--size", "16"]
+    run(monkeypatch, "fit_pose.py", *arguments)
+    lines = capsys.readouterr().out.splitlines()
+    assert float(re.search(r"is (\S+) deg off", lines[0])[1]) < 10.0
+    assert lines[1].startswith("6 starts: ")
+
+
+def test_a_light_is_found_in_pictures(monkeypatch, capsys):
+    run(monkeypatch, "fit_light.py", BOX, "--size", "24", "--steps", "100")
+    assert float(re.search(r"sun: (\S+) deg off", capsys.readouterr().out)[1]) < 3.0
+
+
+def load_glb_faces(path):
     return len(trimesh.load_mesh(path).faces)

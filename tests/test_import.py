@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import tensorflow as tf
+
+from tf_softras.ops.library import built_for
+
 
 def _run(script, **environment):
     import os
@@ -37,8 +41,14 @@ from tf_softras.ops.library import library
 library()
 """
     last = _run(script).stderr.strip().splitlines()[-1]
-    assert last.startswith("ImportError: tf_softras's op library is built for TensorFlow 2.21")
+    minor = built_for()
+    assert last.startswith(f"ImportError: tf_softras's op library is built for TensorFlow {minor},")
     assert "2.99.1" in last
+
+
+def test_the_library_works_with_the_tensorflow_that_it_was_built_for():
+    """Whatever that is: built beside 2.20, it is for 2.20."""
+    assert tf.__version__.startswith(f"{built_for()}.")
 
 
 def test_a_missing_library_is_one_clear_sentence():

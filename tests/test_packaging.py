@@ -6,11 +6,12 @@ import re
 
 import pytest
 import tensorflow as tf
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tf_softras.version import TENSORFLOW_MINOR
+from tf_softras.version import TENSORFLOW_MINOR, __version__
 
 tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no reader of TOML")
 
@@ -72,6 +73,12 @@ def test_bazel_compiles_with_the_flags_that_tensorflow_was_compiled_with():
     assert flags
     for flag in flags:
         assert flag.removeprefix("D") in build
+
+
+def test_citation_is_of_this_version_and_licence(project):
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == __version__
+    assert citation["license"] == project["project"]["license"]
 
 
 def test_bootstrap_accepts_the_pythons_that_the_package_accepts(project):

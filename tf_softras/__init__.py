@@ -8,7 +8,17 @@ if _keras.backend.backend() != "tensorflow":
         f"{_keras.backend.backend()!r}: set KERAS_BACKEND=tensorflow before importing keras."
     )
 
-from tf_softras import geometry, layers, losses, metrics, models, ops  # noqa: E402
+from tf_softras import fitting, geometry, layers, losses, metrics, models, ops, shading  # noqa: E402
 from tf_softras.version import __version__  # noqa: E402
 
-__all__ = ["__version__", "geometry", "layers", "losses", "metrics", "models", "ops"]
+__all__ = [
+    "__version__",
+    "fitting",
+    "geometry",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "shading",
+]

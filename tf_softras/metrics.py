@@ -149,9 +149,9 @@ class VoxelIoU(keras.metrics.Metric):
         """
         y_true, y_pred = (_occupied(y, self.threshold) for y in (y_true, y_pred))
         if len(y_true.shape) == 4 and len(y_pred.shape) > 4:
-            views = len(y_pred.shape) - 4
+            num_views = len(y_pred.shape) - 4
             shape = ops.shape(y_true)
-            y_true = ops.reshape(y_true, (shape[0], *(1,) * views, *shape[1:]))
+            y_true = ops.reshape(y_true, (shape[0], *(1,) * num_views, *shape[1:]))
             y_true = ops.broadcast_to(y_true, ops.shape(y_pred))
         check_grid_shapes(y_true, y_pred, grid_rank=3)
         iou = _intersection_over_union(y_true, y_pred, 3)

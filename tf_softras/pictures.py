@@ -1,5 +1,6 @@
 """Pictures in files: PNG and JPEG in, PNG out, and framing as in the training renders."""
 
+import io
 import os
 import pathlib
 import uuid
@@ -32,9 +33,9 @@ def read_picture(path, *, mask_path=None, max_pixels: int = 50_000_000) -> np.nd
     transparent itself: white is the object. A picture that a camera stored turned is turned back.
 
     Args:
-        path: a PNG or JPEG file.
-        mask_path: None, or a PNG or JPEG file of the picture's size. Without it the picture must
-            have an alpha channel that is not opaque everywhere.
+        path: a PNG or JPEG file, or its bytes.
+        mask_path: None, or a PNG or JPEG file of the picture's size, or its bytes. Without it the
+            picture must have an alpha channel that is not opaque everywhere.
         max_pixels: the most pixels of either file; checked before they are decoded.
 
     Raises:
@@ -42,23 +43,25 @@ def read_picture(path, *, mask_path=None, max_pixels: int = 50_000_000) -> np.nd
             size; nothing or, without a mask, everything is the object.
     """
     picture = _read(path, max_pixels=max_pixels)
+    name = _name(path, "picture")
+    mask_name = None if mask_path is None else _name(mask_path, "mask")
     if mask_path is not None:
         alpha = _read_mask(mask_path, size=picture.size, max_pixels=max_pixels)
     elif _has_alpha(picture):
         alpha = picture.convert("RGBA").getchannel("A")
-        if alpha.getextrema()[0] > OPAQUE:
+        if _extrema(alpha)[0] > OPAQUE:
             raise PictureError(
-                f"Cannot use '{path}'. Expected an alpha channel that cuts the object out, or a "
+                f"Cannot use {name}. Expected an alpha channel that cuts the object out, or a "
                 "mask beside it; received one that is opaque everywhere."
             )
     else:
         raise PictureError(
-            f"Cannot use '{path}'. Expected a PNG with an alpha channel, or a mask beside it; "
+            f"Cannot use {name}. Expected a PNG with an alpha channel, or a mask beside it; "
             f"received a {picture.format} of mode {picture.mode} alone."
         )
-    if alpha.getextrema()[1] <= OPAQUE:
+    if _extrema(alpha)[1] <= OPAQUE:
         raise PictureError(
-            f"Cannot use '{mask_path or path}'. Expected a mask with an object in it, received an "
+            f"Cannot use {mask_name or name}. Expected a mask with an object in it, received an "
             "empty one: no pixel is more than half opaque."
         )
     picture = picture.convert("RGBA")
@@ -136,14 +139,20 @@ def write_picture(path, picture: np.ndarray) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _read(path, *, max_pixels: int) -> PIL.Image.Image:
+def _name(path, what: str) -> str:
+    """Returns what a message calls a file: its path in quotes, or what it is if it has none."""
+    return f"the {what}" if isinstance(path, bytes) else f"'{path}'"
+
+
+def _read(path, *, max_pixels: int, what: str = "picture") -> PIL.Image.Image:
     """Returns a decoded picture of 8 bits a channel, upright."""
-    path = pathlib.Path(path)
-    too_large = f"Cannot use '{path}'. Expected at most {max_pixels:,} pixels, received "
+    name = _name(path, what)
+    source = io.BytesIO(path) if isinstance(path, bytes) else pathlib.Path(path)
+    too_large = f"Cannot use {name}. Expected at most {max_pixels:,} pixels, received "
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(path, formats=_FORMATS) as picture:
+            with PIL.Image.open(source, formats=_FORMATS) as picture:
                 width, height = picture.size
                 if width * height > max_pixels:
                     raise PictureError(f"{too_large}{width} x {height}.")
@@ -156,17 +165,16 @@ def _read(path, *, max_pixels: int) -> PIL.Image.Image:
         raise PictureError(f"{too_large}more.") from error
     except PIL.UnidentifiedImageError as error:
         raise PictureError(
-            f"Cannot use '{path}'. Expected a {' or '.join(_FORMATS)} picture, received another "
+            f"Cannot use {name}. Expected a {' or '.join(_FORMATS)} picture, received another "
             "kind of file."
         ) from error
     except OSError as error:
         raise PictureError(
-            f"Cannot use '{path}'. Expected a readable picture, received: "
-            f"{error.strerror or error}."
+            f"Cannot use {name}. Expected a readable picture, received: {error.strerror or error}."
         ) from error
     except (SyntaxError, ValueError, EOFError) as error:  # Pillow's words for damaged files.
         raise PictureError(
-            f"Cannot use '{path}'. Expected a whole picture, received a damaged one: {error}."
+            f"Cannot use {name}. Expected a whole picture, received a damaged one: {error}."
         ) from error
     return _eight_bits(upright)
 
@@ -182,17 +190,23 @@ def _eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 def _read_mask(path, *, size, max_pixels: int) -> PIL.Image.Image:
     """Returns the grey values of a mask, which must be of the picture's size."""
-    mask = _read(path, max_pixels=max_pixels)
+    mask = _read(path, max_pixels=max_pixels, what="mask")
     if mask.size != size:
         raise PictureError(
-            f"Cannot use the mask '{path}'. Expected the picture's {size[0]} x {size[1]} pixels, "
-            f"received {mask.size[0]} x {mask.size[1]}."
+            f"Cannot use {_name(path, 'mask')}. Expected a mask of the picture's {size[0]} x "
+            f"{size[1]} pixels, received {mask.size[0]} x {mask.size[1]}."
         )
     if _has_alpha(mask):
         mask = mask.convert("RGBA")
         black = PIL.Image.new("RGBA", mask.size, (0, 0, 0, 255))
         mask = PIL.Image.alpha_composite(black, mask)
     return mask.convert("L")
+
+
+def _extrema(channel: PIL.Image.Image) -> tuple[int, int]:
+    """Returns the smallest and the largest value of a picture of one channel, 8 bits."""
+    values = np.asarray(channel)
+    return int(values.min()), int(values.max())
 
 
 def _has_alpha(picture: PIL.Image.Image) -> bool:
@@ -208,7 +222,7 @@ def _reduced(picture: np.ndarray, low, high, factor: int) -> PIL.Image.Image:
     size = np.array(picture.shape[1::-1])
     first = low + np.maximum(-low, 0) // factor * factor
     last = high - np.maximum(high - size, 0) // factor * factor
-    part = PIL.Image.fromarray(picture).crop((*map(int, first), *map(int, last)))
-    square = PIL.Image.new("RGBA", tuple(int(n) for n in (high - low) // factor))
-    square.paste(part.reduce(factor), tuple(int(n) for n in (first - low) // factor))
+    part = PIL.Image.fromarray(picture).crop((*first.tolist(), *last.tolist()))
+    square = PIL.Image.new("RGBA", ((high - low) // factor).tolist())
+    square.paste(part.reduce(factor), tuple(((first - low) // factor).tolist()))
     return square

@@ -10,11 +10,9 @@ import numpy as np
 
 from tf_softras.geometry import Mesh
 from tf_softras.geometry.cameras import N3MR_VIEWING_ANGLE, look_at, perspective
+from tf_softras.geometry.colors import DEFAULT_COLOR
+from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.ops import rasterize_faces
-from tf_softras.ops.soft_rasterize import standardize_image_size
-
-# The colour of a mesh that names none.
-DEFAULT_COLOR = (0.7, 0.7, 0.7)
 
 # They sum to 1: a face that looks at the camera and up is as bright as its colour.
 _AMBIENT_LIGHT = 0.45
@@ -110,7 +108,7 @@ def _shaded_colors(mesh: Mesh, eyes: np.ndarray) -> np.ndarray:
     ).astype(np.float32)
     colors = mesh.face_colors
     if colors is None:
-        colors = np.broadcast_to(np.float32(DEFAULT_COLOR), (len(mesh.faces), 3))
+        colors = np.broadcast_to(np.array(DEFAULT_COLOR, np.float32), (len(mesh.faces), 3))
     return light[..., None] * colors
 
 

@@ -1,6 +1,8 @@
 #!/bin/bash
 # Makes .venv on a machine that may have nothing: finds a Python that fits, and installs what is missing with apt where
 # it may (root on Debian or Ubuntu). Elsewhere it says what to install, and fails. PYTHON names a Python to use.
+# `bootstrap.sh chromium` installs the browser of the tests of pages where it may; elsewhere it says so, and goes on.
+# `bootstrap.sh clang` readies the machine for `make fuzz` too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -46,6 +48,7 @@ missing_packages() {
   command -v gcc >/dev/null && command -v g++ >/dev/null || echo g++
   [[ -e "${GTEST_ROOT:-/usr}/include/gtest/gtest.h" ]] || echo libgtest-dev
   tools/find_bazel.sh >/dev/null 2>&1 || echo bazel-bootstrap
+  [[ "$2" != clang ]] || command -v clang >/dev/null || printf '%s\n' clang libclang-rt-dev
 }
 
 install_packages() {
@@ -66,10 +69,18 @@ venv_serves() {
     [[ -z "${PYTHON:-}" || "$(python_version "$VENV/bin/python")" == "$(python_version "$1")" ]]
 }
 
+chromium() {
+  if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then
+    return
+  fi
+  (install_packages chromium chromium-driver) ||
+    say "no Chromium: the tests of pages in a browser are skipped"
+}
+
 main() {
   local python packages
   python=$(find_python)
-  mapfile -t packages < <(missing_packages "$python")
+  mapfile -t packages < <(missing_packages "$python" "${1:-}")
   if ((${#packages[@]})); then
     install_packages "${packages[@]}"
     python=$(find_python)
@@ -81,4 +92,7 @@ main() {
   fi
 }
 
-main
+case "${1:-}" in
+  chromium) chromium ;;
+  *) main "$@" ;;
+esac

@@ -21,13 +21,14 @@ NUMERIC = [
     "//conditions:default": [],
 })
 
-def unit_tests(sources, deps, copts = []):
+def unit_tests(sources, deps, copts = [], data = []):
     """Makes a googletest of every file, named after the file.
 
     Args:
       sources: the files, usually glob(["*_test.cc"]).
       deps: libraries under test.
       copts: options beside the warnings.
+      data: files that the tests read.
     """
     for source in sources:
         native.cc_test(
@@ -35,6 +36,7 @@ def unit_tests(sources, deps, copts = []):
             size = "small",
             srcs = [source],
             copts = WARNINGS + copts,
+            data = data,
             linkstatic = 1,
             deps = deps + ["@googletest//:gtest_main"],
         )

@@ -35,9 +35,22 @@ cc_library(
     visibility = ["//visibility:public"],
     deps = [":headers"],
 )
+
+# XLA: headers of its headers, and the library that holds the compiler.
+cc_library(
+    name = "compiler",
+    srcs = ["{compiler_library}"],
+    includes = [
+        "include/external/farmhash_archive/src",
+        "include/external/highwayhash",
+    ],
+    visibility = ["//visibility:public"],
+    deps = [":framework"],
+)
 """
 
 _LIBRARY = "libtensorflow_framework.so.2"
+_COMPILER_LIBRARY = "libtensorflow_cc.so.2"
 
 def _choose_python(repository_ctx):
     chosen = repository_ctx.os.environ.get("PYTHON_BIN_PATH", "")
@@ -72,12 +85,15 @@ def _pip_tensorflow_impl(repository_ctx):
         answer = _ask_python(repository_ctx, _choose_python(repository_ctx))
         include, lib = answer["include"], answer["lib"]
 
-    for path in [include + "/tensorflow/core/framework/op_kernel.h", lib + "/" + _LIBRARY]:
+    libraries = [_LIBRARY, _COMPILER_LIBRARY]
+    for path in [include + "/tensorflow/core/framework/op_kernel.h"] + [lib + "/" + name for name in libraries]:
         if not repository_ctx.path(path).exists:
             fail("%s was not found, and every TensorFlow for Linux has it: install TensorFlow again." % path)
     repository_ctx.symlink(include, "include")
-    repository_ctx.symlink(lib + "/" + _LIBRARY, _LIBRARY)
-    repository_ctx.file("BUILD", _BUILD.format(library = _LIBRARY), executable = False)
+    for name in libraries:
+        repository_ctx.symlink(lib + "/" + name, name)
+    build = _BUILD.format(library = _LIBRARY, compiler_library = _COMPILER_LIBRARY)
+    repository_ctx.file("BUILD", build, executable = False)
 
 pip_tensorflow = repository_rule(
     implementation = _pip_tensorflow_impl,

@@ -3,6 +3,8 @@
 // 2 threads, beside the pair floor (docs/performance.md).
 //
 //   soft_rasterize_benchmark [--repeats=N] [--rows=abcdethf]
+//   soft_rasterize_benchmark --once=ROW     for valgrind:
+//   tools/count_instructions.sh
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -281,6 +283,34 @@ void PrintGrowth(int repeats) {
   }
 }
 
+// One pass each way and no more, on one thread; says how many pairs and faces
+// the instructions are for.
+int RunOnce(char name) {
+  for (const Row& row : Rows()) {
+    if (row.name != name) continue;
+    const Scene scene = row.make();
+    const auto inputs = scene.inputs();
+    Buffers buffers(scene);
+    SoftRasterizeForward(inputs, buffers.silhouette.data(),
+                         buffers.transparency.data(), Serial);
+    SoftRasterizeBackward(inputs, buffers.transparency.data(),
+                          buffers.upstream.data(), buffers.gradient.data(),
+                          Serial);
+    std::printf(
+        "%s, sigma %.0e: %lld faces, %lld pairs forward, %lld backward\n",
+        scene.what, scene.sigma,
+        static_cast<long long>(inputs.batch * inputs.num_faces),
+        static_cast<long long>(
+            CountPairs(scene, ForwardCutoff<float>(inputs.num_faces))),
+        static_cast<long long>(CountPairs(
+            scene,
+            BackwardCutoff<float>(inputs.num_faces, scene.side * scene.side))));
+    return 0;
+  }
+  std::fprintf(stderr, "no row %c\n", name);
+  return 2;
+}
+
 int Main(int argc, char** argv) {
   int repeats = 15;
   std::string rows = "abcdethf";
@@ -290,9 +320,12 @@ int Main(int argc, char** argv) {
       repeats = std::max(1, std::atoi(argument.c_str() + 10));
     } else if (argument.rfind("--rows=", 0) == 0) {
       rows = argument.substr(7);
+    } else if (argument.rfind("--once=", 0) == 0 && argument.size() == 8) {
+      return RunOnce(argument[7]);
     } else {
       std::fprintf(stderr,
-                   "expected --repeats=N or --rows=abcdethf; received %s\n",
+                   "expected --repeats=N, --rows=abcdethf or --once=ROW; "
+                   "received %s\n",
                    argv[i]);
       return 2;
     }

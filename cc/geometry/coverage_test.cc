@@ -18,6 +18,15 @@ TEST(CoverageTest, ExponentialIsWithinItsBoundOverTheWholeRange) {
   EXPECT_LT(worst, 3e-7);
 }
 
+TEST(CoverageTest, DoubleExponentialIsTheLibrarysOverTheWholeRange) {
+  double worst = 0;
+  for (double x = Exponent<double>::kLowest; x <= Exponent<double>::kHighest;
+       x += 1.7e-3) {
+    worst = std::max(worst, std::fabs(ClampedExp(x) / std::exp(x) - 1));
+  }
+  EXPECT_LT(worst, 1e-15);
+}
+
 TEST(CoverageTest, FactorsGiveEquationTwo) {
   const double x[] = {-3.0, 0.5, 2.0, -20.0};
   double excess = 0, transparency = 1;

@@ -85,22 +85,37 @@ class HardTriangle {
     return true;
   }
 
-  // True if the point is inside or on the boundary; then *depth is the depth
-  // there, between the vertices' depths.
-  TF_SOFTRAS_INLINE bool DepthAt(double x, double y, double* depth) const {
+  // True if the point is inside or on the boundary; then weights[k], not
+  // negative, are its barycentric coordinates up to a common factor. All are 0
+  // where the triangle is smaller than the arithmetic resolves.
+  TF_SOFTRAS_INLINE bool WeightsAt(double x, double y,
+                                   double (&weights)[3]) const {
     // Only a sliver needs this: its edge functions cannot tell where along
     // itself a point lies.
     if (!(x >= min_x_ && x <= max_x_ && y >= min_y_ && y <= max_y_))
       return false;
-    x *= scale_;
-    y *= scale_;
-    const double w0 = edges_[0].sign * edges_[0].At(x, y);
-    const double w1 = edges_[1].sign * edges_[1].At(x, y);
-    const double w2 = edges_[2].sign * edges_[2].At(x, y);
-    if (!(w0 >= 0.0 && w1 >= 0.0 && w2 >= 0.0)) return false;
+    for (int k = 0; k < 3; ++k) {
+      weights[k] = edges_[k].sign * edges_[k].At(x * scale_, y * scale_);
+    }
+    return weights[0] >= 0.0 && weights[1] >= 0.0 && weights[2] >= 0.0;
+  }
+
+  // The gradient of weights[k] in x and y.
+  TF_SOFTRAS_INLINE double SlopeX(int k) const {
+    return -edges_[k].sign * edges_[k].dy * scale_;
+  }
+  TF_SOFTRAS_INLINE double SlopeY(int k) const {
+    return edges_[k].sign * edges_[k].dx * scale_;
+  }
+
+  // True if the point is inside or on the boundary; then *depth is the depth
+  // there, between the vertices' depths.
+  TF_SOFTRAS_INLINE bool DepthAt(double x, double y, double* depth) const {
+    double weights[3];
+    if (!WeightsAt(x, y, weights)) return false;
+    const double w0 = weights[0], w1 = weights[1], w2 = weights[2];
     const double weight = w0 + w1 + w2;
-    if (weight == 0.0) {  // Underflow: the triangle is smaller than the
-                          // arithmetic resolves.
+    if (weight == 0.0) {  // Underflow.
       *depth = nearest_;
       return true;
     }
@@ -141,7 +156,7 @@ class HardTriangle {
   Edge edges_[3];
   double inverse_depth_[3];
   double nearest_, farthest_;
-  double scale_;
+  double scale_ = 0.0;
 };
 
 }  // namespace tf_softras

@@ -20,6 +20,29 @@ TEST(HardTriangle, DepthIsLinearInItsInverse) {
   EXPECT_DOUBLE_EQ(depth, 2.0);
 }
 
+TEST(HardTriangle, WeightsAreBarycentricAndTheirSlopesAreTheirDifferences) {
+  // Clockwise, and of a size at which coordinates are scaled.
+  for (const double size : {1.0, 0x1p+500}) {
+    HardTriangle triangle({0, 0, 1}, {0, 2 * size, 1}, {4 * size, 0, 1});
+    ASSERT_TRUE(triangle.SetUp(0.0));
+    double weights[3], right[3], above[3];
+    ASSERT_TRUE(triangle.WeightsAt(size, size, weights));
+    ASSERT_TRUE(triangle.WeightsAt(1.125 * size, size, right));
+    ASSERT_TRUE(triangle.WeightsAt(size, 1.125 * size, above));
+    const double sum = weights[0] + weights[1] + weights[2];
+    EXPECT_DOUBLE_EQ(weights[0] / sum, 0.25);
+    EXPECT_DOUBLE_EQ(weights[1] / sum, 0.5);
+    EXPECT_DOUBLE_EQ(weights[2] / sum, 0.25);
+    for (int k = 0; k < 3; ++k) {
+      EXPECT_DOUBLE_EQ(triangle.SlopeX(k) * 0.125 * size,
+                       right[k] - weights[k]);
+      EXPECT_DOUBLE_EQ(triangle.SlopeY(k) * 0.125 * size,
+                       above[k] - weights[k]);
+    }
+    EXPECT_FALSE(triangle.WeightsAt(3 * size, size, weights));
+  }
+}
+
 TEST(HardTriangle, CornersAndEdgesAreInside) {
   HardTriangle triangle({0, 0, 1}, {1, 0, 1}, {0, 1, 1});
   ASSERT_TRUE(triangle.SetUp(0.0));

@@ -311,6 +311,11 @@ template <typename T>
 struct Closest {
   T rx, ry;      // p - (closest point)
   T corners[3];  // the closest point's barycentric coordinates
+  // The edge that has it: 0, 1, or neither, and its unit direction; its inverse
+  // length where the closest point is no end of it, else 0.
+  bool first, second;
+  T ux, uy;
+  T inverse_length;
 };
 
 template <typename T>
@@ -337,10 +342,15 @@ TF_SOFTRAS_INLINE Closest<T> ClosestPoint(const LocalTriangle<T>& triangle,
   const T end = Min(Max(-ta * inverse_length, T(0)), T(1));
   const T start = T(1) - end;
   Closest<T> closest;
-  closest.rx = c * Choose(first, second, e[0].nx, e[1].nx, e[2].nx) +
-               along * Choose(first, second, e[0].ux, e[1].ux, e[2].ux);
-  closest.ry = c * Choose(first, second, e[0].ny, e[1].ny, e[2].ny) +
-               along * Choose(first, second, e[0].uy, e[1].uy, e[2].uy);
+  closest.first = first;
+  closest.second = second;
+  closest.ux = Choose(first, second, e[0].ux, e[1].ux, e[2].ux);
+  closest.uy = Choose(first, second, e[0].uy, e[1].uy, e[2].uy);
+  closest.inverse_length = (ta <= T(0)) & (tb <= T(0)) ? inverse_length : T(0);
+  closest.rx =
+      c * Choose(first, second, e[0].nx, e[1].nx, e[2].nx) + along * closest.ux;
+  closest.ry =
+      c * Choose(first, second, e[0].ny, e[1].ny, e[2].ny) + along * closest.uy;
   // Edge 0 runs from corner 0 to 1, edge 1 from 1 to 2, edge 2 from 2 to 0.
   closest.corners[0] = Choose(first, second, start, T(0), end);
   closest.corners[1] = Choose(first, second, end, start, T(0));

@@ -1,4 +1,4 @@
-// Eqs. 1 and 2 and their gradient, every pixel against every face, in double:
+// Eqs. 1-2 and their gradient, every pixel against every face, in long double:
 // what rasterisers are tested against. It shares nothing with cc/geometry but
 // the inputs' struct.
 #ifndef TF_SOFTRAS_CC_KERNELS_BRUTE_FORCE_H_
@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -14,111 +15,229 @@
 
 namespace tf_softras {
 
-// The point of a triangle's boundary that is nearest to a pixel.
-struct NearestPoint {
-  double squared_distance = std::numeric_limits<double>::infinity();
-  double rx = 0, ry = 0;          // from there to the pixel
-  double corners[3] = {0, 0, 0};  // its barycentric coordinates
-  bool inside = false;            // the pixel, in the triangle
-};
-
-inline NearestPoint FindNearestPoint(const double (&x)[3], const double (&y)[3],
-                                     double px, double py) {
-  double square[3];
-  for (int k = 0; k < 3; ++k) {
-    square[k] =
-        std::pow(x[(k + 1) % 3] - x[k], 2) + std::pow(y[(k + 1) % 3] - y[k], 2);
-  }
-  const double area =
-      (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0]);
-  // Without area it is its longest edge, the first of equals.
-  const int longest =
-      static_cast<int>(std::max_element(square, square + 3) - square);
-  NearestPoint nearest;
-  bool left_of_all = area != 0, right_of_all = area != 0;
-  for (int k = 0; k < 3; ++k) {
-    if (area == 0 && k != longest) continue;
-    const int next = (k + 1) % 3;
-    const double ex = x[next] - x[k], ey = y[next] - y[k];
-    const double t =
-        square[k] > 0
-            ? std::clamp(((px - x[k]) * ex + (py - y[k]) * ey) / square[k], 0.0,
-                         1.0)
-            : 0.0;
-    const double rx = px - (x[k] + t * ex), ry = py - (y[k] + t * ey);
-    const double side = ex * (py - y[k]) - ey * (px - x[k]);
-    left_of_all = left_of_all && side > 0;
-    right_of_all = right_of_all && side < 0;
-    if (rx * rx + ry * ry >= nearest.squared_distance) continue;
-    nearest = {rx * rx + ry * ry, rx, ry, {0, 0, 0}, false};
-    nearest.corners[k] = 1 - t;
-    nearest.corners[next] = t;
-  }
-  nearest.inside = left_of_all || right_of_all;
-  return nearest;
-}
-
 struct BruteForce {
   std::vector<double> silhouette;  // [batch, height, width]
-  std::vector<double> gradient;    // [batch, num_vertices, 3]
+  // Of the sum of the image weighted by `upstream`, [batch, num_vertices, 3];
+  // and its terms' absolute values, summed.
+  std::vector<double> gradient;
+  std::vector<double> absolute;
+  // Where two points of a boundary are equally near the gradient jumps: the
+  // norm of what differs between the sides, summed.
+  double ties = 0;
+  // The gradient's change when all distances change by 1, at first order and at
+  // most: what their rounding is multiplied by.
+  double slope = 0;
+  // Whether a face has an area, or which of its edges is the longest, is for
+  // double to decide otherwise.
+  bool is_uncertain = false;
 };
 
-// The image, and the gradient of its sum weighted by `upstream`.
+namespace brute_force {
+
+using Real = long double;
+
+struct Vector {
+  Real x, y;
+};
+inline Vector operator-(Vector a, Vector b) { return {a.x - b.x, a.y - b.y}; }
+inline Real Dot(Vector a, Vector b) { return a.x * b.x + a.y * b.y; }
+inline Real Cross(Vector a, Vector b) { return a.x * b.y - a.y * b.x; }
+
+// A point of a face's boundary that may be the closest one to a pixel.
+struct BoundaryPoint {
+  Real squared_distance;
+  Vector offset;    // pixel - point
+  Real corners[3];  // barycentric coordinates
+
+  Vector Term(int corner) const {
+    return {corners[corner] * offset.x, corners[corner] * offset.y};
+  }
+};
+
+struct Face {
+  const int32_t* vertices;  // of its corners
+  Vector corners[3];
+  bool in_front;
+  bool has_area;
+  bool is_edge[3];  // of the boundary; edge k runs from corner k to k + 1
+  bool is_uncertain;
+
+  template <typename T>
+  Face(const SoftRasterizeInputs<T>& inputs, int64_t item, int64_t face)
+      : vertices(inputs.faces + 3 * face), in_front(true) {
+    for (int k = 0; k < 3; ++k) {
+      const T* v =
+          inputs.vertices + 3 * (item * inputs.num_vertices + vertices[k]);
+      corners[k] = {v[0], v[1]};
+      in_front &= v[2] > inputs.near;
+    }
+    const Real area = Cross(corners[1] - corners[0], corners[2] - corners[0]);
+    Real lengths[3];
+    for (int k = 0; k < 3; ++k) {
+      const Vector along = corners[(k + 1) % 3] - corners[k];
+      lengths[k] = std::sqrt(Dot(along, along));
+    }
+    // Without area it is its longest edge, the first of equals.
+    const int longest =
+        static_cast<int>(std::max_element(lengths, lengths + 3) - lengths);
+    const Real most = lengths[longest];
+    has_area = area != 0;
+    is_uncertain = has_area && std::fabs(area) < 1e-13L * most * most;
+    for (int k = 0; k < 3; ++k) {
+      is_edge[k] = has_area || k == longest;
+      is_uncertain |=
+          !has_area && lengths[k] != most && lengths[k] > most * (1 - 1e-13L);
+      // The shortest edges count as points.
+      is_uncertain |= lengths[k] != 0 && lengths[k] < 1e-17L;
+    }
+  }
+
+  bool Contains(Vector p) const {
+    bool left = has_area, right = has_area;
+    for (int k = 0; k < 3; ++k) {
+      const Real side =
+          Cross(corners[(k + 1) % 3] - corners[k], p - corners[k]);
+      left &= side > 0;
+      right &= side < 0;
+    }
+    return left || right;
+  }
+
+  BoundaryPoint ClosestOnEdge(int k, Vector p) const {
+    const Vector a = corners[k], along = corners[(k + 1) % 3] - a;
+    const Real square = Dot(along, along);
+    const Real t =
+        square > 0 ? std::clamp<Real>(Dot(p - a, along) / square, 0, 1) : 0;
+    BoundaryPoint point = {};
+    point.offset = {p.x - (a.x + t * along.x), p.y - (a.y + t * along.y)};
+    point.squared_distance = Dot(point.offset, point.offset);
+    point.corners[k] = 1 - t;
+    point.corners[(k + 1) % 3] = t;
+    return point;
+  }
+
+  BoundaryPoint Closest(Vector p) const {
+    BoundaryPoint closest;
+    closest.squared_distance = std::numeric_limits<Real>::infinity();
+    for (int k = 0; k < 3; ++k) {
+      if (!is_edge[k]) continue;
+      const BoundaryPoint point = ClosestOnEdge(k, p);
+      if (point.squared_distance < closest.squared_distance) closest = point;
+    }
+    return closest;
+  }
+
+  // By how much the terms at p would differ if another point that is as near
+  // were the closest.
+  Real Tie(const BoundaryPoint& closest, Vector p) const {
+    Real most = 0;
+    for (int k = 0; k < 3; ++k) {
+      if (!is_edge[k]) continue;
+      const BoundaryPoint point = ClosestOnEdge(k, p);
+      if (std::sqrt(point.squared_distance) -
+              std::sqrt(closest.squared_distance) >
+          1e-13L) {
+        continue;
+      }
+      Real square = 0;
+      for (int j = 0; j < 3; ++j) {
+        const Vector difference = point.Term(j) - closest.Term(j);
+        square += Dot(difference, difference);
+      }
+      most = std::max(most, std::sqrt(square));
+    }
+    return most;
+  }
+};
+
+// What one face and one pixel have to do with each other.
+struct Pair {
+  BoundaryPoint closest;
+  Real sign, coverage;
+};
+
+// Adds a pixel's part of the gradient, from its pairs with all faces.
+template <typename T>
+void AddGradient(const SoftRasterizeInputs<T>& inputs, int64_t item, Vector p,
+                 const std::vector<Face>& faces, const std::vector<Pair>& pairs,
+                 Real weight, BruteForce* result) {
+  // d(log transparency) / d(distances).
+  Real slope = 0;
+  for (size_t f = 0; f < faces.size(); ++f) {
+    if (!faces[f].in_front) continue;
+    slope += pairs[f].coverage * 2 *
+             std::sqrt(pairs[f].closest.squared_distance) / inputs.sigma;
+  }
+  for (size_t f = 0; f < faces.size(); ++f) {
+    const Face& face = faces[f];
+    if (!face.in_front) continue;
+    const BoundaryPoint& closest = pairs[f].closest;
+    // d(s d^2) / d(corner k) = -2 s corners[k] offset.
+    const Real factor =
+        -2 * pairs[f].sign * weight * pairs[f].coverage / inputs.sigma;
+    for (int k = 0; k < 3; ++k) {
+      const int64_t target =
+          3 * (item * inputs.num_vertices + face.vertices[k]);
+      const Vector term = closest.Term(k);
+      result->gradient[target] += static_cast<double>(factor * term.x);
+      result->gradient[target + 1] += static_cast<double>(factor * term.y);
+      result->absolute[target] +=
+          static_cast<double>(std::fabs(factor * term.x));
+      result->absolute[target + 1] +=
+          static_cast<double>(std::fabs(factor * term.y));
+    }
+    result->ties +=
+        static_cast<double>(std::fabs(factor) * face.Tie(closest, p));
+    result->slope += static_cast<double>(
+        std::fabs(factor) * (1 + std::sqrt(closest.squared_distance) * slope));
+  }
+}
+
+template <typename T>
+void AddItem(const SoftRasterizeInputs<T>& inputs, int64_t item,
+             const T* upstream, BruteForce* result) {
+  std::vector<Face> faces;
+  for (int64_t face = 0; face < inputs.num_faces; ++face) {
+    faces.emplace_back(inputs, item, face);
+    result->is_uncertain |= faces.back().in_front && faces.back().is_uncertain;
+  }
+  std::vector<Pair> pairs(faces.size());
+  const Real shorter = static_cast<Real>(std::min(inputs.height, inputs.width));
+  for (int64_t i = 0; i < inputs.height * inputs.width; ++i) {
+    const int64_t row = i / inputs.width, column = i % inputs.width;
+    const Vector p = {
+        static_cast<Real>(2 * column + 1 - inputs.width) / shorter,
+        static_cast<Real>(inputs.height - 1 - 2 * row) / shorter};
+    Real log_transparency = 0;
+    for (size_t f = 0; f < faces.size(); ++f) {
+      if (!faces[f].in_front) continue;
+      const BoundaryPoint closest = faces[f].Closest(p);
+      const Real sign = faces[f].Contains(p) ? 1 : -1;
+      const Real x = sign * closest.squared_distance / inputs.sigma;
+      log_transparency -=
+          std::max<Real>(x, 0) + std::log1p(std::exp(-std::fabs(x)));
+      pairs[f] = {closest, sign, 1 / (1 + std::exp(-x))};
+    }
+    result->silhouette.push_back(
+        static_cast<double>(-std::expm1(log_transparency)));
+    const Real weight = upstream[item * inputs.height * inputs.width + i] *
+                        std::exp(log_transparency);
+    if (weight != 0) {
+      AddGradient(inputs, item, p, faces, pairs, weight, result);
+    }
+  }
+}
+
+}  // namespace brute_force
+
 template <typename T>
 BruteForce RasterizeByBruteForce(const SoftRasterizeInputs<T>& inputs,
                                  const T* upstream) {
-  const double shorter =
-      static_cast<double>(std::min(inputs.height, inputs.width));
-  const double sigma = static_cast<double>(inputs.sigma);
   BruteForce result;
-  result.silhouette.resize(inputs.batch * inputs.height * inputs.width);
-  result.gradient.assign(inputs.batch * inputs.num_vertices * 3, 0.0);
-  std::vector<NearestPoint> nearest(inputs.num_faces);
-  for (int64_t i = 0; i < static_cast<int64_t>(result.silhouette.size()); ++i) {
-    const int64_t item = i / (inputs.height * inputs.width);
-    const int64_t row = i / inputs.width % inputs.height;
-    const int64_t column = i % inputs.width;
-    const double px =
-        static_cast<double>(2 * column + 1 - inputs.width) / shorter;
-    const double py =
-        static_cast<double>(inputs.height - 1 - 2 * row) / shorter;
-    const T* vertices = inputs.vertices + item * inputs.num_vertices * 3;
-    double log_transparency = 0;
-    for (int64_t face = 0; face < inputs.num_faces; ++face) {
-      double x[3], y[3];
-      bool in_front = true;
-      for (int k = 0; k < 3; ++k) {
-        const T* vertex = vertices + 3 * inputs.faces[3 * face + k];
-        x[k] = static_cast<double>(vertex[0]);
-        y[k] = static_cast<double>(vertex[1]);
-        in_front = in_front && vertex[2] > inputs.near;
-      }
-      nearest[face] =
-          in_front ? FindNearestPoint(x, y, px, py) : NearestPoint();
-      if (!in_front) continue;
-      const double d2 = nearest[face].squared_distance;
-      const double exponent = (nearest[face].inside ? d2 : -d2) / sigma;
-      log_transparency -=
-          std::max(exponent, 0.0) + std::log1p(std::exp(-std::fabs(exponent)));
-    }
-    result.silhouette[i] = -std::expm1(log_transparency);
-    const double weight =
-        std::exp(log_transparency) * static_cast<double>(upstream[i]) / sigma;
-    for (int64_t face = 0; face < inputs.num_faces; ++face) {
-      const NearestPoint& point = nearest[face];
-      if (!std::isfinite(point.squared_distance)) continue;
-      const double sign = point.inside ? 1 : -1;
-      const double coverage =
-          1 / (1 + std::exp(-sign * point.squared_distance / sigma));
-      for (int k = 0; k < 3; ++k) {
-        double* gradient =
-            result.gradient.data() +
-            3 * (item * inputs.num_vertices + inputs.faces[3 * face + k]);
-        const double scale = -2 * sign * weight * coverage * point.corners[k];
-        gradient[0] += scale * point.rx;
-        gradient[1] += scale * point.ry;
-      }
-    }
+  result.gradient.resize(inputs.batch * inputs.num_vertices * 3);
+  result.absolute.resize(result.gradient.size());
+  for (int64_t item = 0; item < inputs.batch; ++item) {
+    brute_force::AddItem(inputs, item, upstream, &result);
   }
   return result;
 }

@@ -70,6 +70,7 @@ Item<T> MakeItem(const SoftRasterizeInputs<T>& inputs, int64_t item,
           ImagePlane{inputs.height, inputs.width}, inputs.near, radius};
 }
 
+// T is the type to compute in; the vertices that are set up may have another.
 template <typename T>
 struct FaceBatch {
   static constexpr int kFaces = 16;
@@ -104,15 +105,15 @@ struct FaceBatch {
   }
 
   // Sets up `count` faces; face(i) names the i-th.
-  template <typename Face>
-  TF_SOFTRAS_INLINE void SetUp(const Item<T>& item, int count, const Face& face,
+  template <typename V, typename Face>
+  TF_SOFTRAS_INLINE void SetUp(const Item<V>& item, int count, const Face& face,
                                const PixelRect& bounds) {
     for (int lane = 0; lane < kFaces; ++lane) {
       // Lanes without a face repeat the last one.
       const int64_t f = face(lane < count ? lane : count - 1);
       in_front[lane] = item.InFront(f);
       for (int corner = 0; corner < 3; ++corner) {
-        const T* v = item.vertex(f, corner);
+        const V* v = item.vertex(f, corner);
         x[corner][lane] = v[0];
         y[corner][lane] = v[1];
       }

@@ -44,6 +44,7 @@ class RasterizeFacesOp : public tensorflow::OpKernel {
     tensorflow::TensorShape shape;
     OP_REQUIRES_OK(
         context, MakeImageShape(vertices.dim_size(0), height_, width_, &shape));
+    OP_REQUIRES_OK(context, ValidateMemory(shape, sizeof(int32_t) + sizeof(T)));
     tensorflow::Tensor* face_index = nullptr;
     tensorflow::Tensor* depth = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, shape, &face_index));
@@ -57,8 +58,11 @@ class RasterizeFacesOp : public tensorflow::OpKernel {
                                            height_,
                                            width_,
                                            static_cast<double>(near_)};
-    HardRasterize(inputs, face_index->flat<int32_t>().data(),
-                  depth->flat<T>().data(), IntraOpParallelFor(context));
+    OP_REQUIRES_OK(context,
+                   RunOnCpu(context, [&](const ParallelFor& parallel_for) {
+                     HardRasterize(inputs, face_index->flat<int32_t>().data(),
+                                   depth->flat<T>().data(), parallel_for);
+                   }));
   }
 
  private:

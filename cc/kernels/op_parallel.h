@@ -1,8 +1,14 @@
-// TensorFlow's intra-op threads as a ParallelFor.
+// A CPU functor inside an op: TensorFlow's intra-op threads as its ParallelFor,
+// and what happens when memory does not suffice.
 #ifndef TF_SOFTRAS_CC_KERNELS_OP_PARALLEL_H_
 #define TF_SOFTRAS_CC_KERNELS_OP_PARALLEL_H_
 
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/status.h"
 #include "cc/kernels/parallel.h"
+#include "cc/kernels/scratch.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/lib/core/threadpool.h"
 
@@ -16,6 +22,15 @@ inline ParallelFor IntraOpParallelFor(tensorflow::OpKernelContext* context) {
     workers->ParallelFor(total, ThreadPool::SchedulingParams::Adaptive(cost),
                          work);
   };
+}
+
+inline absl::Status RunOnCpu(
+    tensorflow::OpKernelContext* context,
+    const std::function<void(const ParallelFor&)>& run) {
+  if (RunWithScratch(IntraOpParallelFor(context), run)) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(kNoScratch);
 }
 
 }  // namespace tf_softras

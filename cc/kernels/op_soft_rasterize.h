@@ -4,6 +4,7 @@
 #define TF_SOFTRAS_CC_KERNELS_OP_SOFT_RASTERIZE_H_
 
 #include <cstdint>
+#include <type_traits>
 
 #include "cc/kernels/op_validation.h"
 #include "cc/kernels/soft_rasterize_functor.h"
@@ -68,6 +69,9 @@ class SoftRasterizeOp : public SoftRasterizeOpBase<Device, T> {
     SoftRasterizeInputs<T> inputs;
     tensorflow::TensorShape image_shape;
     OP_REQUIRES_OK(context, this->Read(context, &inputs, &image_shape));
+    if constexpr (std::is_same_v<Device, Eigen::ThreadPoolDevice>) {
+      OP_REQUIRES_OK(context, ValidateMemory(image_shape, 2 * sizeof(T)));
+    }
     tensorflow::Tensor* silhouette = nullptr;
     tensorflow::Tensor* transparency = nullptr;
     OP_REQUIRES_OK(context,

@@ -11,6 +11,7 @@
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/tensor.h"
 #include "tensorflow/core/framework/tensor_shape.h"
+#include "tsl/platform/mem.h"
 
 namespace tf_softras {
 
@@ -110,6 +111,19 @@ inline absl::Status MakeImageShape(int64_t batch, int64_t height, int64_t width,
         batch, ", height ", height, ", width ", width);
   }
   return absl::OkStatus();
+}
+
+// The machine has memory for the images. Asked before anything is allocated:
+// Linux hands out memory that it does not have, and ends the process that uses
+// it. (What other processes hold is not looked at.)
+inline absl::Status ValidateMemory(const tensorflow::TensorShape& image,
+                                   int64_t bytes_per_pixel) {
+  const int64_t memory = tsl::port::GetMemoryInfo().total;
+  if (image.num_elements() <= memory / bytes_per_pixel) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("height, width: expected images that fit in ", memory,
+                   " bytes of memory; received ", image.DebugString(), ", ",
+                   bytes_per_pixel, " bytes a pixel"));
 }
 
 inline absl::Status ValidateShape(const char* name,

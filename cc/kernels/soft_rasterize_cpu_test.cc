@@ -4,39 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <random>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "cc/kernels/test_schedules.h"
+
 namespace tf_softras {
 namespace {
-
-void Serial(int64_t total, int64_t,
-            const std::function<void(int64_t, int64_t)>& work) {
-  if (total > 0) work(0, total);
-}
-
-// One unit at a time, last one first: what a pool may do at worst.
-void Backwards(int64_t total, int64_t,
-               const std::function<void(int64_t, int64_t)>& work) {
-  for (int64_t unit = total; unit > 0; --unit) work(unit - 1, unit);
-}
-
-void FourThreads(int64_t total, int64_t,
-                 const std::function<void(int64_t, int64_t)>& work) {
-  std::vector<std::thread> threads;
-  for (int64_t k = 0; k < 4; ++k) {
-    threads.emplace_back([&, k] {
-      if (total * k / 4 < total * (k + 1) / 4) {
-        work(total * k / 4, total * (k + 1) / 4);
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-}
 
 template <typename T>
 struct Scene {
@@ -89,12 +65,6 @@ Results<T> Run(const Scene<T>& scene, const ParallelFor& parallel_for) {
   SoftRasterizeBackward(scene.inputs, results.transparency.data(),
                         upstream.data(), results.gradient.data(), parallel_for);
   return results;
-}
-
-template <typename T>
-void ExpectSameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(T)), 0);
 }
 
 template <typename T>

@@ -7,11 +7,13 @@
 #include "cc/geometry/coverage.h"
 #include "cc/geometry/image_plane.h"
 #include "cc/geometry/soft_triangle.h"
+#include "cc/kernels/bin_faces.h"
 #include "cc/kernels/face_batch.h"
 #include "cc/kernels/face_bins.h"
 #include "cc/kernels/local_view.h"
 #include "cc/kernels/simd.h"
 #include "cc/kernels/soft_rasterize_cpu.h"
+#include "cc/kernels/tiling.h"
 
 namespace tf_softras {
 namespace {
@@ -164,75 +166,14 @@ void WriteTile(const TileSums<T>& sums, int64_t width, T* silhouette,
   }
 }
 
-// The tiles of an image. Large enough that few faces cross borders, small
-// enough that there are units to spread. They depend on shapes alone, so that
-// results do not depend on threads.
-struct Tiling {
-  int64_t height, width, side, rows, columns;
-
-  Tiling(int64_t batch, int64_t height, int64_t width)
-      : height(height), width(width) {
-    constexpr int64_t kUnits = 16;
-    for (const int64_t candidate : {64, 32, 16}) {
-      side = candidate;
-      rows = (height + side - 1) / side;
-      columns = (width + side - 1) / side;
-      if (batch * count() >= kUnits) break;
-    }
-  }
-
-  int64_t count() const { return rows * columns; }
-  PixelRect rect(int64_t row, int64_t column) const {
-    return {row * side, MinInt((row + 1) * side, height), column * side,
-            MinInt((column + 1) * side, width)};
-  }
-};
-
 // A tile's list is summed in segments of so many faces, so that a tile that
 // holds all of a mesh is work for several threads. They depend on the lists
 // alone.
 constexpr int64_t kFacesPerSegment = 8192;
 
-// Faces of a chunk for the bins; a few chunks an item, whose counts are small
-// beside the lists.
-constexpr int64_t kFacesPerChunk = 4096;
-constexpr int64_t kMostChunks = 8;
-
 // Guesses for the scheduler, in nanoseconds.
 constexpr int64_t kFaceCost = 100;
-constexpr int64_t kBinCost = 20;
 constexpr int64_t kPixelCost = 5;
-
-// Lists the faces of items [first, first + items) by tile.
-template <typename T>
-std::vector<FaceBins> BinFaces(const SoftRasterizeInputs<T>& inputs,
-                               int64_t first, int64_t items, double radius,
-                               int64_t tile, const ParallelFor& parallel_for) {
-  std::vector<FaceBins> bins(items,
-                             FaceBins(inputs.height, inputs.width, tile));
-  const int64_t chunks =
-      MaxInt(1, MinInt(kMostChunks, inputs.num_faces / kFacesPerChunk));
-  for (FaceBins& of_item : bins) of_item.Begin(inputs.num_faces, chunks);
-  const auto for_chunks = [&](const auto& work) {
-    parallel_for(items * chunks, inputs.num_faces * kBinCost / chunks,
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t unit = begin; unit < end; ++unit) {
-                     const int64_t i = unit / chunks;
-                     const Item<T> item = MakeItem(inputs, first + i, radius);
-                     work(bins[i], unit % chunks,
-                          [&item](int64_t face) { return item.Reach(face); });
-                   }
-                 });
-  };
-  for_chunks([](FaceBins& of_item, int64_t chunk, const auto& reach) {
-    of_item.Count(chunk, reach);
-  });
-  for (FaceBins& of_item : bins) of_item.EndCount();
-  for_chunks([](FaceBins& of_item, int64_t chunk, const auto& reach) {
-    of_item.Fill(chunk, reach);
-  });
-  return bins;
-}
 
 // A segment of a tile's faces: a unit of work.
 struct Unit {
@@ -274,17 +215,14 @@ void SoftRasterizeForward(const SoftRasterizeInputs<T>& inputs, T* silhouette,
   const T inverse_sigma = InverseSigma(inputs.sigma);
   const Tiling tiling(inputs.batch, inputs.height, inputs.width);
   const int64_t pixels = inputs.height * inputs.width;
-  const bool one_tile = tiling.count() == 1;
 
   // Items go through in slices, so that the bins' memory does not grow with the
   // batch.
   const int64_t slice = MaxInt(1, 1024 / tiling.count());
   for (int64_t first = 0; first < inputs.batch; first += slice) {
     const int64_t items = MinInt(slice, inputs.batch - first);
-    std::vector<FaceBins> bins;
-    if (!one_tile) {
-      bins = BinFaces(inputs, first, items, radius, tiling.side, parallel_for);
-    }
+    const std::vector<FaceBins> bins =
+        BinFaces(inputs, tiling, first, items, radius, parallel_for);
     const std::vector<Unit> units =
         MakeUnits(tiling, items, bins, inputs.num_faces);
     const auto write = [&](const Unit& unit, const TileSums<T>& sums) {
@@ -301,10 +239,11 @@ void SoftRasterizeForward(const SoftRasterizeInputs<T>& inputs, T* silhouette,
                      const Unit& unit = units[u];
                      auto sums = std::make_unique<TileSums<T>>(
                          tiling.rect(unit.row, unit.column));
-                     SumTileClone(
-                         MakeItem(inputs, first + unit.item, radius),
-                         inverse_sigma, one_tile ? nullptr : &bins[unit.item],
-                         unit.row, unit.column, unit.begin, unit.end, *sums);
+                     SumTileClone(MakeItem(inputs, first + unit.item, radius),
+                                  inverse_sigma,
+                                  bins.empty() ? nullptr : &bins[unit.item],
+                                  unit.row, unit.column, unit.begin, unit.end,
+                                  *sums);
                      if (unit.whole) {
                        write(unit, *sums);
                      } else {

@@ -32,9 +32,9 @@ struct SoftRasterize<Eigen::ThreadPoolDevice, T> {
   absl::Status operator()(tensorflow::OpKernelContext* context,
                           const SoftRasterizeInputs<T>& inputs, T* silhouette,
                           T* transparency) const {
-    SoftRasterizeForward(inputs, silhouette, transparency,
-                         IntraOpParallelFor(context));
-    return absl::OkStatus();
+    return RunOnCpu(context, [&](const ParallelFor& parallel_for) {
+      SoftRasterizeForward(inputs, silhouette, transparency, parallel_for);
+    });
   }
 };
 
@@ -44,9 +44,10 @@ struct SoftRasterizeGrad<Eigen::ThreadPoolDevice, T> {
                           const SoftRasterizeInputs<T>& inputs,
                           const T* transparency, const T* upstream,
                           T* vertices_gradient) const {
-    SoftRasterizeBackward(inputs, transparency, upstream, vertices_gradient,
-                          IntraOpParallelFor(context));
-    return absl::OkStatus();
+    return RunOnCpu(context, [&](const ParallelFor& parallel_for) {
+      SoftRasterizeBackward(inputs, transparency, upstream, vertices_gradient,
+                            parallel_for);
+    });
   }
 };
 

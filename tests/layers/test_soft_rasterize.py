@@ -31,6 +31,18 @@ def _functional():
     return keras.Model([vertices, eyes], layers.SoftRasterize(MESH.faces, 16, 1e-3)(seen))
 
 
+class Free(keras.layers.Layer):
+    """Vertices that are weights, whatever comes in."""
+
+    def build(self, _):
+        self.vertices = self.add_weight(
+            shape=ON_PLANE.shape, initializer=lambda shape, dtype: ON_PLANE.astype(dtype)
+        )
+
+    def call(self, inputs):
+        return self.vertices + 0.0 * keras.ops.sum(inputs)
+
+
 def test_renders_what_the_op_renders():
     layer = layers.SoftRasterize(MESH.faces, (12, 20), sigma=1e-3, near=0.5)
     expected = soft_rasterize(ON_PLANE, MESH.faces, image_size=(12, 20), sigma=1e-3, near=0.5)
@@ -143,18 +155,9 @@ def test_assigning_sigma_changes_a_compiled_function_without_a_retrace():
     assert np.any(before != after)
 
 
-@pytest.mark.parametrize("jit_compile", ["auto", False])
+@pytest.mark.parametrize("jit_compile", ["auto", False, True])
 def test_fit_moves_vertices_towards_a_silhouette(jit_compile):
     target = soft_rasterize(0.7 * ON_PLANE * [1, 1, 1 / 0.7], MESH.faces, image_size=16, sigma=1e-3)
-
-    class Free(keras.layers.Layer):
-        def build(self, _):
-            self.vertices = self.add_weight(
-                shape=ON_PLANE.shape, initializer=lambda shape, dtype: ON_PLANE.astype(dtype)
-            )
-
-        def call(self, inputs):
-            return self.vertices + 0.0 * keras.ops.sum(inputs)
 
     model = keras.Sequential([Free(), layers.SoftRasterize(MESH.faces, 16, 1e-3)])
     model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=jit_compile)
@@ -163,21 +166,46 @@ def test_fit_moves_vertices_towards_a_silhouette(jit_compile):
     assert history[-1] < 0.1 * history[0]
 
 
-def test_reference_trains_under_xla():
+def _train(implementation, **compile_arguments):
+    """Vertices and loss after three steps, and the model."""
+    keras.utils.set_random_seed(0)
     model = keras.Sequential(
-        [
-            keras.layers.Dense(3),
-            layers.SoftRasterize(MESH.faces, 8, 1e-2, implementation="reference"),
-        ]
+        [Free(), layers.SoftRasterize(MESH.faces, 16, 1e-3, implementation=implementation)]
     )
-    model.compile("sgd", "mse", jit_compile=True)
-    loss = model.fit(ON_PLANE, np.zeros((2, 8, 8)), verbose=0).history["loss"][0]
-    assert np.isfinite(loss)
+    # Plain SGD: what XLA fuses around the op is a multiplication and an addition.
+    model.compile(keras.optimizers.SGD(0.1), "mse", **compile_arguments)
+    target = np.zeros((2, 16, 16), np.float32)
+    history = model.fit(np.zeros((2, 1)), target, epochs=3, verbose=0, batch_size=2).history["loss"]
+    return model.layers[0].vertices.numpy(), history, model
 
 
-def test_only_the_reference_declares_xla_support():
+@pytest.mark.parametrize("implementation", ["op", "reference"])
+def test_a_step_compiled_by_xla_trains_as_one_that_is_not(implementation):
+    vertices, losses, model = _train(implementation, jit_compile=True)
+    assert model.jit_compile and model.train_function is not None
+    expected_vertices, expected_losses, other = _train(implementation, jit_compile=False)
+    assert not other.jit_compile
+    assert np.max(np.abs(expected_vertices - ON_PLANE)) > 1e-3
+    # The loss and its gradient are XLA's: rounded otherwise, in the seventh digit.
+    np.testing.assert_allclose(vertices, expected_vertices, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(losses, expected_losses, rtol=2e-6)
+
+
+@pytest.mark.parametrize("device_type", ["GPU", "TPU"])
+def test_beside_another_device_the_op_trains_without_xla(device_type, monkeypatch):
+    """Keras picks XLA where it sees a GPU, and XLA has no kernel for it."""
+    assert layers.SoftRasterize(MESH.faces, 8).supports_jit
+    cpus = tf.config.list_physical_devices("CPU")
+    other = tf.config.PhysicalDevice(f"/physical_device:{device_type}:0", device_type)
+    for function in ("list_physical_devices", "get_visible_devices"):
+        monkeypatch.setattr(tf.config, function, lambda *_: [*cpus, other])
     assert not layers.SoftRasterize(MESH.faces, 8).supports_jit
     assert layers.SoftRasterize(MESH.faces, 8, implementation="reference").supports_jit
+    _, losses, model = _train("op", jit_compile="auto")
+    assert not model.jit_compile and np.all(np.isfinite(losses))
+    with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):
+        _, losses, model = _train("op", jit_compile=True)
+    assert not model.jit_compile and np.all(np.isfinite(losses))
 
 
 class TestBadInput:

@@ -83,3 +83,11 @@ SCENES = {
     "zero-area faces": zero_area_faces,
     "faces through pixel centres": faces_through_pixel_centres,
 }
+
+
+def with_depths(vertices, rng):
+    """The vertices at depths of their own, from 1 to 4, where they all had the same."""
+    if np.ptp(vertices[..., 2]) == 0:
+        vertices = vertices.copy()
+        vertices[..., 2] = rng.uniform(1, 4, vertices.shape[:2])
+    return vertices

@@ -11,10 +11,13 @@ from tf_softras.cli.command import Group
 from tf_softras.cli.demo import demo
 from tf_softras.cli.evaluate import evaluate
 from tf_softras.cli.export import export
+from tf_softras.cli.gallery import gallery
+from tf_softras.cli.page import page
 from tf_softras.cli.prepare import prepare
 from tf_softras.cli.reconstruct import reconstruct
 from tf_softras.cli.render import render
 from tf_softras.cli.train import train
+from tf_softras.cli.view import view
 from tf_softras.version import __version__
 
 
@@ -34,5 +37,17 @@ def main():
     """Meshes out of single pictures, learned from silhouettes."""
 
 
-for _command in (prepare, train, evaluate, reconstruct, export, render, demo, bench_serving):
+for _command in (
+    prepare,
+    train,
+    evaluate,
+    reconstruct,
+    export,
+    render,
+    view,
+    page,
+    gallery,
+    demo,
+    bench_serving,
+):
     main.add_command(_command)

@@ -61,6 +61,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
     """Returns what wrong input raises; any other error is our fault and keeps its traceback."""
     from tf_softras.export import SavedModelError
     from tf_softras.geometry import MeshFileError
+    from tf_softras.page.served_reconstructor import ServingError
     from tf_softras.pictures import PictureError
     from tf_softras.training import NonFiniteLossError, RunFolderError
 
@@ -69,6 +70,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         PictureError,
         RunFolderError,
         SavedModelError,
+        ServingError,
         NonFiniteLossError,
         ImportError,  # Another TensorFlow or Keras backend, or a library that was not built.
         OSError,

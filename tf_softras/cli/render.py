@@ -15,16 +15,23 @@ BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0
     examples=[
         "softras render chair.obj -o chair.png --size 512",
         "softras render chair.obj -o around.png --views 8 --background white",
+        "softras render chair.obj -o turntable.gif --views 60",
     ],
 )
 @click.argument("mesh", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, help="Picture to write: .png.")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    required=True,
+    help="To write: .png, .gif or .mp4.",
+)
 @click.option(
     "--views",
     type=click.IntRange(1, 360),
     default=1,
     show_default=True,
-    help="Pictures side by side, from all around the mesh.",
+    help="Pictures side by side, or frames of a film, from all around the mesh.",
 )
 @click.option(
     "--size",
@@ -39,11 +46,22 @@ BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0
 @click.option("--elevation", type=float, help="Degrees above the ground.  [default: 30]")
 @click.option("--distance", type=float, help="From the mesh, whose longest side is 1.")
 @click.option("--background", type=click.Choice(list(BACKGROUNDS)), default="transparent")
-def render(mesh, output, views, size, azimuth, elevation, distance, background):
-    """Draw a mesh, an OBJ file, in its materials' colours."""
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.0, min_open=True),
+    default=4.0,
+    show_default=True,
+    help="That a film lasts.",
+)
+def render(mesh, output, views, size, azimuth, elevation, distance, background, seconds):
+    """Draw a mesh, an OBJ file, in its materials' colours.
+
+    A film is on white unless the background is black. MP4 needs: pip install 'tf-softras[film]'
+    """
     from tf_softras.geometry import cameras, load_mesh
     from tf_softras.pictures import write_picture
     from tf_softras.rendering import render_views
+    from tf_softras.viewer import film
 
     if views * size**2 > MAX_PIXELS:
         raise WrongInput(
@@ -53,6 +71,9 @@ def render(mesh, output, views, size, azimuth, elevation, distance, background):
     distance = cameras.N3MR_DISTANCE if distance is None else distance
     elevation = cameras.N3MR_ELEVATION if elevation is None else elevation
     azimuths = azimuth + np.arange(views, dtype=np.float32) * (360.0 / views)
+    is_film = output.suffix.lower() in film.SUFFIXES
+    if is_film and background == "transparent":
+        background = "white"
     loaded = load_mesh(mesh)
     with wrong_input(ValueError):
         pictures = render_views(
@@ -61,5 +82,8 @@ def render(mesh, output, views, size, azimuth, elevation, distance, background):
             image_size=size,
             background=BACKGROUNDS[background],
         )
-        write_picture(output, np.concatenate(pictures, axis=1))
+        if is_film:
+            film.write_film(output, pictures[..., :3], frames_per_second=views / seconds)
+        else:
+            write_picture(output, np.concatenate(pictures, axis=1))
     click.echo(f"{output}: {views} x {size} x {size} pixels")

@@ -35,8 +35,11 @@ from tf_softras.config import PRESETS, preset
 @click.option("--learning-rate", type=float, help="Of Adam.")
 @click.option("--seed", type=int, help="Of the weights and of the order of the data.")
 @click.option("--steps-per-epoch", type=int, help="Steps between validations and checkpoints.")
+@click.option("--tensorboard-meshes", type=int, help="Objects whose meshes TensorBoard shows.")
 @click.option("--time-limit", type=float, help="Minutes after which training ends.")
-def train(run, preset_name, config, data_dir, steps_per_epoch, time_limit, **changes):
+def train(
+    run, preset_name, config, data_dir, steps_per_epoch, tensorboard_meshes, time_limit, **changes
+):
     """Train a network on a data set.
 
     It learns from the split train; the split val, if there, chooses the best weights.
@@ -48,7 +51,7 @@ def train(run, preset_name, config, data_dir, steps_per_epoch, time_limit, **cha
 
     config_of_run = run_config(run, preset_name, changes)
     builder = prepared_builder(config, data_dir)
-    options = {"steps_per_epoch": steps_per_epoch}
+    options = {"steps_per_epoch": steps_per_epoch, "tensorboard_meshes": tensorboard_meshes}
     if time_limit is not None:
         options["time_limit"] = 60.0 * time_limit
     with wrong_input(ValueError):

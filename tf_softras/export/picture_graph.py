@@ -274,14 +274,14 @@ def _resized(part, *, offset, square, box_low, box_high, enlarging, image_size: 
         enlarging: bool scalar: whether to interpolate, or to average.
         image_size: Height and width of the result.
     """
-    columns, rows = (
+    (column, column_weight), (row, row_weight) = (
         _windows(box_low[i], box_high[i], square[i], enlarging, image_size=image_size)
         for i in (0, 1)
     )
     # Across, then down, with 8 bits between.
     values = tf.transpose(_premultiplied(part), [1, 0, 2])
-    values = tf.transpose(_weighted(values, *columns, offset[0]), [1, 0, 2])
-    values = _weighted(values, *rows, offset[1])
+    values = tf.transpose(_weighted(values, column, column_weight, offset[0]), [1, 0, 2])
+    values = _weighted(values, row, row_weight, offset[1])
     framed = _straight(values)
     return tf.where(framed[..., 3:] == 0, tf.zeros_like(framed), framed)
 

@@ -1,20 +1,53 @@
 """Meshes, cameras and voxels: the first room of the package, and its conventions."""
 
-from tf_softras.geometry.cameras import eye_from_angles, look_at, n3mr_views, perspective
+from tf_softras.geometry.cameras import (
+    convert_extrinsics,
+    eye_from_angles,
+    look_at,
+    look_at_extrinsics,
+    n3mr_views,
+    orthographic,
+    perspective,
+    pinhole,
+    world_to_camera,
+)
+from tf_softras.geometry.colors import linear_from_srgb, srgb_from_linear
+from tf_softras.geometry.corner_mesh import CornerMesh, clip_to_near, face_corners, pad_meshes
 from tf_softras.geometry.icosphere import icosphere
+from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_projection
 from tf_softras.geometry.mesh import Mesh
-from tf_softras.geometry.mesh_files import MeshFileError, load_mesh, save_mesh
+from tf_softras.geometry.mesh_files import MeshFileError, encode_mesh, load_mesh, save_mesh
+from tf_softras.geometry.normals import vertex_normals
+from tf_softras.geometry.rotations import rotation_from_quaternion
+from tf_softras.geometry.uv import spherical_uvs
 from tf_softras.geometry.voxels import voxelize
 
 __all__ = [
+    "CornerMesh",
     "Mesh",
     "MeshFileError",
+    "encode_mesh",
+    "clip_to_near",
+    "convert_extrinsics",
     "eye_from_angles",
+    "face_corners",
     "icosphere",
+    "intrinsic_matrix",
+    "intrinsics_from_projection",
+    "linear_from_srgb",
     "load_mesh",
     "look_at",
+    "look_at_extrinsics",
     "n3mr_views",
+    "orthographic",
+    "pad_meshes",
     "perspective",
+    "pinhole",
+    "rotation_from_quaternion",
     "save_mesh",
+    "spherical_uvs",
+    "srgb_from_linear",
+    "vertex_normals",
     "voxelize",
+    "world_to_camera",
 ]

@@ -6,10 +6,13 @@ World
 Camera
     ``look_at``: forward = at - eye, right = forward x up. Camera coordinates are x right, y up and
     z = depth along forward, positive in front of the camera.
+    ``world_to_camera`` and ``convert_extrinsics`` know the frames of others by name: "opencv" (x
+    right, y down, z forward) and "opengl" (x right, y up, z backward); this one is "softras".
 Image plane
     ``perspective``: x' = x / (z tan(angle)) with the HALF angle of view; depth stays in z. The
-    shorter image side spans [-1, 1], pixels are square. Row 0 is the top: in a square image of side
-    W the centre of pixel (row r, column c) is x = (2c + 1 - W) / W, y = (W - 1 - 2r) / W.
+    shorter image side spans [-1, 1], pixels are square. Row 0 is the top: in an image of H x W
+    pixels whose shorter side is S the centre of pixel (row r, column c) is x = (2c + 1 - W) / S,
+    y = (H - 1 - 2r) / S. ``pinhole`` (an intrinsic matrix) and ``orthographic`` land there too.
 Views
     eye = d (cos e cos t, sin e, cos e sin t) for distance d, elevation e and azimuth t in degrees.
     The N3MR renders use d = 2.732, e = 30 and t = 15 i for view i = 0..23.
@@ -21,6 +24,12 @@ import math
 
 import keras
 import numpy as np
+
+from tf_softras.geometry.image_size import standardize_image_size
+from tf_softras.geometry.vectors import as_floating, cross, dot, normalize
+
+# The signs of (right, up, forward) along the axes of each frame of cameras.
+CAMERA_AXES = {"softras": (1.0, 1.0, 1.0), "opencv": (1.0, -1.0, 1.0), "opengl": (1.0, 1.0, -1.0)}
 
 N3MR_DISTANCE = 2.732
 N3MR_ELEVATION = 30.0
@@ -72,25 +81,88 @@ def look_at(vertices, eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0)):
     Returns:
         float `[..., num_vertices, 3]`: x right, y up, z depth along the viewing direction.
     """
-    vertices = keras.ops.convert_to_tensor(vertices)
-    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(vertices.dtype)):
-        vertices = keras.ops.cast(vertices, "float32")
-    dtype = vertices.dtype
-    eye, at, up = (keras.ops.convert_to_tensor(value, dtype) for value in (eye, at, up))
-    forward = _normalize(at - eye)
-    right = _cross(forward, up + keras.ops.zeros_like(forward))
-    parallel = keras.ops.sum(right * right, -1, keepdims=True) <= _PARALLEL**2 * keras.ops.sum(
-        up * up, -1, keepdims=True
-    )
-    along_z = keras.ops.abs(forward[..., 2:3]) > 0.5
-    x_axis, z_axis = (
-        keras.ops.convert_to_tensor(axis, dtype) for axis in ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
-    )
-    spare_up = keras.ops.where(along_z, x_axis, z_axis)
-    right = _normalize(keras.ops.where(parallel, _cross(forward, spare_up), right))
-    true_up = _cross(right, forward)
-    rotation = keras.ops.stack([right, true_up, forward], axis=-1)
+    vertices = as_floating(vertices)
+    eye = keras.ops.convert_to_tensor(eye, vertices.dtype)
+    axes = _look_at_axes(eye, at, up)
+    rotation = keras.ops.swapaxes(axes, -1, -2)
     return keras.ops.matmul(vertices - keras.ops.expand_dims(eye, -2), rotation)
+
+
+def look_at_extrinsics(eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0), convention="softras"):
+    """Rotation and translation of the camera of `look_at`, in the frame of `convention`.
+
+    Args:
+        eye: float `[..., 3]`, world space.
+        at: float `[..., 3]`, the point looked at.
+        up: float `[..., 3]`, the direction that is up in the picture.
+        convention: "softras", "opencv" or "opengl".
+
+    Returns:
+        rotation: float `[..., 3, 3]`, its rows the camera's axes in the world. Its determinant is
+            -1 for "softras", a left-handed frame, else 1.
+        translation: float `[..., 3]`; camera coordinates are `rotation @ vertex + translation`.
+
+    Raises:
+        ValueError: `convention` is none of these.
+    """
+    eye = as_floating(eye)
+    rotation = _look_at_axes(eye, at, up)
+    translation = -keras.ops.squeeze(keras.ops.matmul(rotation, eye[..., None]), axis=-1)
+    return convert_extrinsics(rotation, translation, source="softras", target=convention)
+
+
+def world_to_camera(vertices, rotation, translation, *, convention="opencv"):
+    """Camera coordinates of world-space vertices, for a camera of given extrinsics.
+
+    Formula: ``rotation @ vertex + translation``, then from the convention's axes to ours.
+
+    Args:
+        vertices: float `[..., num_vertices, 3]`, world space.
+        rotation: float `[..., 3, 3]`, from the world to the camera's frame; its leading dimensions
+            broadcast against those of `vertices`. Not checked to be a rotation, so that it may be
+            learned.
+        translation: float `[..., 3]`, the world's origin in the camera's frame.
+        convention: the frame that rotation and translation lead to: "opencv" (x right, y down, z
+            forward), "opengl" (x right, y up, z backward) or "softras" (ours).
+
+    Returns:
+        float `[..., num_vertices, 3]`: x right, y up, z depth along the viewing direction.
+
+    Raises:
+        ValueError: `convention` is none of these.
+    """
+    vertices = as_floating(vertices)
+    rotation, translation = convert_extrinsics(
+        keras.ops.convert_to_tensor(rotation, vertices.dtype),
+        keras.ops.convert_to_tensor(translation, vertices.dtype),
+        source=convention,
+        target="softras",
+    )
+    turned = keras.ops.matmul(vertices, keras.ops.swapaxes(rotation, -1, -2))
+    return turned + keras.ops.expand_dims(translation, -2)
+
+
+def convert_extrinsics(rotation, translation, *, source, target):
+    """The same camera's rotation and translation in the frame of another convention.
+
+    Args:
+        rotation: float `[..., 3, 3]`, from the world to the camera's frame.
+        translation: float `[..., 3]`.
+        source: the convention that they are in: "softras", "opencv" or "opengl".
+        target: the convention wanted.
+
+    Returns:
+        rotation, translation: of the same shapes.
+
+    Raises:
+        ValueError: `source` or `target` is none of these.
+    """
+    rotation, translation = as_floating(rotation), as_floating(translation)
+    signs = np.array(_axes("source", source)) * np.array(_axes("target", target))
+    return (
+        rotation * keras.ops.convert_to_tensor(signs[:, None], rotation.dtype),
+        translation * keras.ops.convert_to_tensor(signs, translation.dtype),
+    )
 
 
 def perspective(vertices, *, viewing_angle=N3MR_VIEWING_ANGLE):
@@ -118,11 +190,84 @@ def perspective(vertices, *, viewing_angle=N3MR_VIEWING_ANGLE):
             f"(exclusive). Received: viewing_angle={viewing_angle}"
         )
     vertices = keras.ops.convert_to_tensor(vertices)
-    depth = vertices[..., 2:3]
-    nearest = keras.ops.full_like(depth, 1e-6)
-    divisor = keras.ops.where(keras.ops.abs(depth) < nearest, nearest, depth)
     scale = 1.0 / math.tan(math.radians(viewing_angle))
-    return keras.ops.concatenate([vertices[..., :2] * scale / divisor, depth], axis=-1)
+    depth = vertices[..., 2:3]
+    on_plane = vertices[..., :2] * scale / _divisor(depth)
+    return keras.ops.concatenate([on_plane, depth], axis=-1)
+
+
+def pinhole(vertices, intrinsics, *, image_size, pixel_center=0.0):
+    """Image-plane coordinates of camera-space vertices, for a camera of given intrinsics.
+
+    Formula: with K the intrinsic matrix, y' down as pictures have it and S the shorter side,
+    ``(u z, v z, z) = K (x, -y, z)``, ``x' = (2 (u - pixel_center) + 1 - width) / S``,
+    ``y' = (height - 1 - 2 (v - pixel_center)) / S``.
+
+    Neither the principal point need be the image's middle, nor pixels square, nor the axes
+    perpendicular (skew). Lens distortion has no place in K: undistort the picture.
+
+    Args:
+        vertices: float `[..., num_vertices, 3]`, camera space (x right, y up, z depth).
+        intrinsics: float `[..., 3, 3]`, in pixels: rows (fx, skew, cx), (0, fy, cy), (0, 0, 1);
+            `intrinsic_matrix` makes it from a lens. Leading dimensions broadcast.
+        image_size: int, or (height, width) in pixels.
+        pixel_center: where (u, v) has the middle of the top left pixel: 0 in OpenCV, 0.5 where the
+            picture's corner is (0, 0), as in COLMAP and on OpenGL's viewport.
+
+    Returns:
+        float `[..., num_vertices, 3]`: x', y' on the image plane, and the camera depth z. A vertex
+        in the camera's plane is finite, as in `perspective`.
+
+    Raises:
+        ValueError: `image_size` is not one of the above.
+    """
+    height, width = standardize_image_size(image_size)
+    vertices = as_floating(vertices)
+    intrinsics = keras.ops.convert_to_tensor(intrinsics, vertices.dtype)
+    depth = vertices[..., 2:3]
+    divisor = _divisor(depth)
+    x, y = vertices[..., 0:1] / divisor, -vertices[..., 1:2] / divisor
+    # [..., 1, 1]: one number a camera, for all vertices.
+    fx, skew, cx = (intrinsics[..., None, 0, i : i + 1] for i in range(3))
+    fy, cy = (intrinsics[..., None, 1, i : i + 1] for i in (1, 2))
+    column = fx * x + skew * y + cx - pixel_center
+    row = fy * y + cy - pixel_center
+    shorter = min(height, width)
+    on_plane = [(2.0 * column + (1 - width)) / shorter, ((height - 1) - 2.0 * row) / shorter]
+    return keras.ops.concatenate([*on_plane, depth + keras.ops.zeros_like(column)], axis=-1)
+
+
+def orthographic(vertices, *, view_size=2.0, center=(0.0, 0.0)):
+    """Image-plane coordinates of camera-space vertices under parallel projection.
+
+    Formula: ``x' = 2 (x - center_x) / view_size``, ``y' = 2 (y - center_y) / view_size``.
+
+    Depth is kept in z. The ops interpolate over a face with perspective (1/z is linear there): put
+    the camera far away against the object's size, where the two are the same, and `far` with it.
+
+    Args:
+        vertices: float `[..., num_vertices, 3]`, camera space.
+        view_size: float, or a float tensor `[...]`: what the shorter image side spans, in world
+            units.
+        center: float `[..., 2]`: the point (x, y) of camera space in the image's middle.
+
+    Returns:
+        float `[..., num_vertices, 3]`: x', y' on the image plane, and the camera depth z.
+
+    Raises:
+        ValueError: `view_size` is a number that is not positive and finite.
+    """
+    if isinstance(view_size, (int, float)) and not 0.0 < view_size < math.inf:
+        raise ValueError(
+            "Invalid view_size. Expected a positive length in world units. "
+            f"Received: view_size={view_size}"
+        )
+    vertices = as_floating(vertices)
+    view_size = keras.ops.convert_to_tensor(view_size, vertices.dtype)[..., None, None]
+    center = keras.ops.expand_dims(keras.ops.convert_to_tensor(center, vertices.dtype), -2)
+    on_plane = 2.0 * (vertices[..., :2] - center) / view_size
+    depth = vertices[..., 2:3] + keras.ops.zeros_like(on_plane[..., :1])
+    return keras.ops.concatenate([on_plane, depth], axis=-1)
 
 
 def n3mr_views():
@@ -139,14 +284,31 @@ def n3mr_views():
     }
 
 
-def _cross(a, b):
-    # keras.ops.cross has no static shape for inputs of unknown leading dimensions.
-    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
-    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
-    return keras.ops.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+def _look_at_axes(eye, at, up):
+    """The rows right, up and forward `[..., 3, 3]` of a camera at `eye`."""
+    at, up = (keras.ops.convert_to_tensor(value, eye.dtype) for value in (at, up))
+    forward = normalize(at - eye)
+    right = cross(forward, up + keras.ops.zeros_like(forward))
+    parallel = dot(right, right) <= _PARALLEL**2 * dot(up, up)
+    along_z = keras.ops.abs(forward[..., 2:3]) > 0.5
+    x_axis, z_axis = (
+        keras.ops.convert_to_tensor(axis, eye.dtype) for axis in ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
+    )
+    spare_up = keras.ops.where(along_z, x_axis, z_axis)
+    right = normalize(keras.ops.where(parallel, cross(forward, spare_up), right))
+    return keras.ops.stack([right, cross(right, forward), forward], axis=-2)
 
 
-def _normalize(vector):
-    square = keras.ops.sum(vector * vector, axis=-1, keepdims=True)
-    # An eye that coincides with what it looks at has no direction: the result is zero, not NaN.
-    return vector * keras.ops.rsqrt(keras.ops.maximum(square, 1e-30))
+def _axes(name, convention):
+    if convention not in CAMERA_AXES:
+        raise ValueError(
+            f"Invalid {name} of a camera. Expected one of {tuple(CAMERA_AXES)}. "
+            f"Received: {name}={convention!r}"
+        )
+    return CAMERA_AXES[convention]
+
+
+def _divisor(depth):
+    """Depth, or 1e-6 where it is nearer to 0 than that."""
+    nearest = keras.ops.full_like(depth, 1e-6)
+    return keras.ops.where(keras.ops.abs(depth) < nearest, nearest, depth)

@@ -13,6 +13,7 @@ import trimesh
 import trimesh.exchange.gltf
 import trimesh.exchange.obj
 
+from tf_softras.geometry.colors import linear_from_srgb
 from tf_softras.geometry.mesh import Mesh
 from tf_softras.geometry.polygons import triangulate
 
@@ -359,6 +360,27 @@ def save_mesh(path, mesh: Mesh) -> None:
         OSError: If the file cannot be written.
     """
     path = pathlib.Path(path)
+    contents = encode_mesh(path, mesh)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Cannot write a mesh to '{path}'. Expected a folder that exists, "
+            f"received '{path.parent}'."
+        )
+    for name, content in contents.items():
+        _write_atomically(path.with_name(name), content)
+
+
+def encode_mesh(name, mesh: Mesh) -> dict[str, bytes]:
+    """Returns the files that `save_mesh` writes, by name, in the order in which they must appear.
+
+    Args:
+        name: What the mesh file is called; its suffix, `.obj` or `.glb`, says which format.
+        mesh: A mesh with at least one face.
+
+    Raises:
+        ValueError: If the suffix is neither, or the mesh has no faces.
+    """
+    path = pathlib.Path(name)
     writers = {".obj": _obj_files, ".glb": _glb_files}
     writer = writers.get(path.suffix.lower())
     if writer is None:
@@ -366,17 +388,11 @@ def save_mesh(path, mesh: Mesh) -> None:
             f"Cannot write a mesh to '{path}'. Expected a name that ends in .obj or .glb, "
             f"received {path.suffix or 'no suffix'!r}."
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"Cannot write a mesh to '{path}'. Expected a folder that exists, "
-            f"received '{path.parent}'."
-        )
     if not len(mesh.faces):
         raise ValueError(
             f"Cannot write a mesh to '{path}'. Expected at least one face, received none."
         )
-    for file_path, content in writer(path, mesh):
-        _write_atomically(file_path, content)
+    return {file_path.name: content for file_path, content in writer(path, mesh)}
 
 
 def _write_atomically(path: pathlib.Path, content: bytes) -> None:
@@ -395,8 +411,9 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
     size = float(np.abs(mesh.vertices).max())
     # trimesh writes fixed point: as many digits as leave a billionth of the largest coordinate.
     digits = 9 + max(0, -math.floor(math.log10(size))) if size else 9
-    text = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(
-        file_type="obj", include_normals=False, include_color=False, digits=digits, header=None
+    shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    text = trimesh.exchange.obj.export_obj(
+        shape, include_normals=False, include_color=False, digits=digits, header=None
     )
     if mesh.face_colors is None:
         return [(path, text.encode())]
@@ -424,7 +441,7 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
 def _glb_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes]]:
     vertices, faces, visual = mesh.vertices, mesh.faces, None
     if mesh.face_colors is not None:
-        vertices, faces, vertex_colors = _vertices_by_color(mesh)
+        vertices, faces, vertex_colors = _vertices_by_color(mesh, mesh.face_colors)
         visual = trimesh.visual.ColorVisuals(vertex_colors=_linear_bytes(vertex_colors))
     scene = trimesh.Scene(trimesh.Trimesh(vertices, faces, process=False, visual=visual))
     content = trimesh.exchange.gltf.export_glb(
@@ -433,9 +450,11 @@ def _glb_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
     return [(path, content)]
 
 
-def _vertices_by_color(mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _vertices_by_color(
+    mesh: Mesh, face_colors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns vertices, faces, vertex colours; a vertex once for each colour that meets in it."""
-    colors, color = np.unique(mesh.face_colors, axis=0, return_inverse=True)
+    colors, color = np.unique(face_colors, axis=0, return_inverse=True)
     corner_keys = mesh.faces.astype(np.int64) * len(colors) + color.reshape(-1, 1)
     keys, corners = np.unique(corner_keys, return_inverse=True)
     vertices = mesh.vertices[keys // len(colors)]
@@ -444,8 +463,7 @@ def _vertices_by_color(mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _linear_bytes(srgb: np.ndarray) -> np.ndarray:
     """Returns sRGB values in [0, 1] as linear uint8 with alpha 255: `[..., 3]` to `[..., 4]`."""
-    srgb = srgb.astype(np.float64)
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    linear = np.asarray(linear_from_srgb(srgb.astype(np.float64)))
     rounded = np.round(linear * 255.0).astype(np.uint8)
     return np.concatenate([rounded, np.full_like(rounded[..., :1], 255)], axis=-1)
 

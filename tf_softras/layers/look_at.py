@@ -3,6 +3,7 @@
 import keras
 
 from tf_softras.geometry.cameras import eye_from_angles, look_at
+from tf_softras.layers.call_inputs import floats, split_inputs
 from tf_softras.layers.geometry_dtype import geometry_dtype
 
 
@@ -54,9 +55,9 @@ class LookAt(keras.layers.Layer):
         self.distance, self.elevation, self.azimuth = (
             None if value is None else float(value) for value in angles.values()
         )
-        self.eye = None if eye is None else _three_floats("eye", eye)
-        self.at = _three_floats("at", at)
-        self.up = _three_floats("up", up)
+        self.eye = None if eye is None else floats("eye", eye, 3)
+        self.at = floats("at", at, 3)
+        self.up = floats("up", up, 3)
         self.autocast = False
         self.built = True
 
@@ -67,17 +68,20 @@ class LookAt(keras.layers.Layer):
 
     def call(self, inputs):
         """Transforms a batch of meshes; see the class."""
-        vertices, eye = self._split(inputs)
+        vertices, *eyes = self._split(inputs)
         dtype = geometry_dtype(self)
-        if eye is None:
-            eye = self.eye or eye_from_angles(self.distance, self.elevation, self.azimuth)
-        return look_at(
-            keras.ops.cast(vertices, dtype), keras.ops.cast(eye, dtype), at=self.at, up=self.up
-        )
+        eye = keras.ops.cast(self.eyes(*eyes), dtype)
+        return look_at(keras.ops.cast(vertices, dtype), eye, at=self.at, up=self.up)
+
+    def eyes(self, eyes=None):
+        """Where the camera stands, world space: float `[3]`, or the eyes of the call."""
+        if eyes is not None:
+            return eyes
+        return self.eye or eye_from_angles(self.distance, self.elevation, self.azimuth)
 
     def compute_output_spec(self, inputs):
         """The symbolic camera coordinates."""
-        vertices, _ = self._split(inputs)
+        vertices, *_ = self._split(inputs)
         return keras.KerasTensor(vertices.shape, geometry_dtype(self))
 
     def get_config(self):
@@ -92,20 +96,11 @@ class LookAt(keras.layers.Layer):
             "up": self.up,
         }
 
+    @property
+    def input_names(self):
+        """What the layer is called with."""
+        return ("vertices",) if self.has_fixed_camera else ("vertices", "eyes")
+
     def _split(self, inputs):
-        is_pair = isinstance(inputs, (list, tuple))
-        if is_pair == self.has_fixed_camera or (is_pair and len(inputs) != 2):
-            expected = "vertices" if self.has_fixed_camera else "[vertices, eyes]"
-            raise ValueError(
-                f"Invalid input of layer {self.name!r}. Expected {expected}, as its camera is "
-                f"{'fixed' if self.has_fixed_camera else 'not fixed'}. "
-                f"Received: {f'{len(inputs)} tensors' if is_pair else 'one tensor'}"
-            )
-        return inputs if is_pair else (inputs, None)
-
-
-def _three_floats(name, value):
-    floats = [float(component) for component in value]
-    if len(floats) != 3:
-        raise ValueError(f"Invalid {name}. Expected three floats. Received: {name}={value!r}")
-    return floats
+        is_fixed = "fixed" if self.has_fixed_camera else "not fixed"
+        return split_inputs(self, inputs, self.input_names, reason=f", as its camera is {is_fixed}")

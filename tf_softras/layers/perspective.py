@@ -34,6 +34,8 @@ class Perspective(keras.layers.Layer):
         self.autocast = False
         self.built = True
 
+    input_names = ("vertices",)
+
     def call(self, vertices):
         """Projects a batch of meshes; see the class."""
         return perspective(

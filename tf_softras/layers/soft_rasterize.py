@@ -3,12 +3,10 @@
 import keras
 import numpy as np
 
+from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.layers.geometry_dtype import geometry_dtype
-from tf_softras.ops.soft_rasterize import (
-    IMPLEMENTATIONS,
-    soft_rasterize,
-    standardize_image_size,
-)
+from tf_softras.ops.library import xla_compiles
+from tf_softras.ops.soft_rasterize import soft_rasterize, validate_implementation
 
 
 @keras.saving.register_keras_serializable(package="Softras")
@@ -21,9 +19,11 @@ class SoftRasterize(keras.layers.Layer):
     hands back the policy's compute type. Its one weight, `sigma`, is not trainable; assigning to
     it, as `tf_softras.training.SigmaSchedule` does, retraces nothing.
 
-    XLA has no kernel for the op: with `implementation="op"` the layer says so to Keras, and
-    `compile(jit_compile="auto")` trains without XLA. `implementation="reference"` compiles under
-    XLA and runs where no custom op can be loaded; it is slow.
+    On CPUs XLA compiles the op to the same code: `compile(jit_compile=True)` gives the same
+    pictures, bit for bit. XLA has no kernel for GPUs: where one is visible the layer says so to
+    Keras (`supports_jit`), which then trains without XLA, with a warning if it was asked for.
+    `implementation="reference"` compiles under XLA on every device and runs where no custom op can
+    be loaded; it is slow.
 
     Args:
         faces: int `[num_faces, 3]`, vertex indices.
@@ -49,28 +49,27 @@ class SoftRasterize(keras.layers.Layer):
         super().__init__(**kwargs)
         self.faces = _standardize_faces(faces)
         self.image_size = standardize_image_size(image_size)
-        if implementation not in IMPLEMENTATIONS:
-            raise ValueError(
-                f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
-                f"Received: implementation={implementation!r}"
-            )
+        validate_implementation(implementation)
         self.implementation = implementation
         self.near = float(near)
-        self._initial_sigma = _standardize_sigma(sigma)
-        self.supports_jit = implementation == "reference"
+        self._initial_sigma = standardize_positive("sigma", sigma)
+        self.supports_jit = implementation == "reference" or xla_compiles()
         # Vertices in float16 would be off by pixels: `call` casts them itself.
         self.autocast = False
+        self._sigma = self._add_number("sigma", self._initial_sigma)
+        self.built = True
+
+    def _add_number(self, name, value):
         # A weight, so that a schedule's value is saved with the model; float32 under every policy.
-        self._sigma = self.add_weight(
-            name="sigma",
+        return self.add_weight(
+            name=name,
             shape=(),
             dtype=geometry_dtype(self),
             # keras.initializers.Constant would go by way of float32.
-            initializer=lambda shape, dtype: np.full(shape, self._initial_sigma, dtype),
+            initializer=lambda shape, dtype: np.full(shape, value, dtype),
             trainable=False,
             autocast=False,
         )
-        self.built = True
 
     @property
     def sigma(self):
@@ -79,7 +78,7 @@ class SoftRasterize(keras.layers.Layer):
 
     @sigma.setter
     def sigma(self, value):
-        self._sigma.assign(_standardize_sigma(value))
+        self._sigma.assign(standardize_positive("sigma", value))
 
     def call(self, vertices):
         """Renders a batch of meshes; see the class."""
@@ -135,10 +134,15 @@ def _standardize_faces(faces):
     return array.astype(np.int32)
 
 
-def _standardize_sigma(sigma):
-    value = float(sigma)
-    if not 0.0 < value < float("inf"):
+def standardize_positive(name, value):
+    """A float from a positive finite number.
+
+    Raises:
+        ValueError: it is not one; the message calls it `name`.
+    """
+    number = float(value)
+    if not 0.0 < number < float("inf"):
         raise ValueError(
-            f"Invalid sigma. Expected a positive finite number. Received: sigma={sigma!r}"
+            f"Invalid {name}. Expected a positive finite number. Received: {name}={value!r}"
         )
-    return value
+    return number

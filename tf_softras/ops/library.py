@@ -1,4 +1,4 @@
-"""Loads the custom-op library, once and from one place."""
+"""Loads the custom-op libraries, once and from one place."""
 
 import functools
 import pathlib
@@ -7,7 +7,18 @@ import tensorflow as tf
 
 from tf_softras.version import TENSORFLOW_MINOR
 
+# Written by setup.py: the TensorFlow minor version that the library was built for.
+BUILT_FOR_PATH = pathlib.Path(__file__).with_name("_built_for.txt")
 LIBRARY_PATH = pathlib.Path(__file__).with_name("_softras_ops.so")
+# What XLA compiles the ops to on a CPU. Loading it takes a millisecond.
+XLA_LIBRARY_PATH = LIBRARY_PATH.with_name("_softras_xla.so")
+
+
+def built_for() -> str:
+    """The TensorFlow minor version that the library was built for, as in "2.21"."""
+    if not BUILT_FOR_PATH.is_file():
+        return TENSORFLOW_MINOR
+    return BUILT_FOR_PATH.read_text(encoding="utf-8").strip()
 
 
 @functools.cache
@@ -18,15 +29,28 @@ def library():
         ImportError: the library is not built, or TensorFlow's minor version is not the one that
             it was built for (the op's symbols bind to it).
     """
-    minor = ".".join(tf.__version__.split(".")[:2])
-    if minor != TENSORFLOW_MINOR:
+    minor = built_for()
+    if minor != ".".join(tf.__version__.split(".")[:2]):
         raise ImportError(
-            f"tf_softras's op library is built for TensorFlow {TENSORFLOW_MINOR}, but TensorFlow "
-            f"{tf.__version__} is installed: pip install 'tensorflow=={TENSORFLOW_MINOR}.*'."
+            f"tf_softras's op library is built for TensorFlow {minor}, but TensorFlow "
+            f"{tf.__version__} is installed: pip install 'tensorflow=={minor}.*', or build "
+            "tf_softras from source beside this one."
         )
-    if not LIBRARY_PATH.is_file():
-        raise ImportError(
-            f"tf_softras's op library is not built: expected {LIBRARY_PATH.name} beside "
-            f"{__name__}; run `make build` in the source tree, or `pip install .`."
-        )
-    return tf.load_op_library(str(LIBRARY_PATH))
+    for path in (LIBRARY_PATH, XLA_LIBRARY_PATH):
+        if not path.is_file():
+            raise ImportError(
+                f"tf_softras's op library is not built: expected {path.name} beside "
+                f"{__name__}; run `make build` in the source tree, or `pip install .`."
+            )
+    module = tf.load_op_library(str(LIBRARY_PATH))
+    tf.load_library(str(XLA_LIBRARY_PATH))
+    return module
+
+
+def xla_compiles():
+    """Whether XLA has kernels of the ops for every device that it may compile for.
+
+    It has them for CPUs alone: False where another device is visible to TensorFlow, since XLA
+    would choose that one.
+    """
+    return all(device.device_type == "CPU" for device in tf.config.get_visible_devices())

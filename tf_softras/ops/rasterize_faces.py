@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
+from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.ops.library import library
-from tf_softras.ops.soft_rasterize import standardize_image_size
 
 tf.no_gradient("Softras>RasterizeFaces")
 

@@ -1,9 +1,8 @@
 """The soft rasteriser as a TensorFlow function, and its gradient."""
 
-import operator
-
 import tensorflow as tf
 
+from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.ops.library import library
 from tf_softras.ops.soft_rasterize_reference import soft_rasterize_reference
 
@@ -25,32 +24,29 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         sigma: positive scalar, squared image-plane units: the sharpness. May be a tensor, so that
             a schedule does not retrace.
         near: float; a face with a vertex at z <= near is left out, forward and backward.
-        implementation: "op" (the custom op) or "reference" (plain TensorFlow: slow, but XLA
-            compiles it and a graph holds no custom op; it does not check values).
+        implementation: "op" (the custom op, which XLA compiles on CPUs) or "reference" (plain
+            TensorFlow: slow, but XLA compiles it on every device and a graph holds no custom op;
+            it does not check values).
 
     Returns:
         Silhouettes `[batch, height, width]` of the type of `vertices`, in [0, 1]; 0 where no face
         reaches. Row 0 is the top.
 
     Raises:
-        ValueError: `image_size` or `implementation` is not one of the above.
+        ValueError: `image_size` or `implementation` is not one of the above, or `vertices` or
+            `sigma` are no floating-point numbers.
         tf.errors.InvalidArgumentError: shapes, indices, sigma or coordinates are not as above.
 
     Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2.
     """
     height, width = standardize_image_size(image_size)
-    if implementation not in IMPLEMENTATIONS:
-        raise ValueError(
-            f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
-            f"Received: implementation={implementation!r}"
-        )
+    validate_implementation(implementation)
     with tf.name_scope("soft_rasterize"):
-        vertices = tf.convert_to_tensor(vertices)
+        vertices = _to_floating("vertices", vertices)
         faces = tf.convert_to_tensor(faces, tf.int32)
-        if not hasattr(sigma, "dtype"):
-            # Not by way of float32, which is what tf.cast makes of a Python number.
-            sigma = tf.convert_to_tensor(sigma, vertices.dtype)
-        sigma = tf.cast(sigma, vertices.dtype)
+        # A Python number not by way of float32, which is what tf.cast makes of it.
+        dtype = None if hasattr(sigma, "dtype") else vertices.dtype
+        sigma = tf.cast(_to_floating("sigma", sigma, dtype), vertices.dtype)
         if implementation == "reference":
             return soft_rasterize_reference(
                 vertices, faces, image_size=(height, width), sigma=sigma, near=near
@@ -66,23 +62,22 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         return silhouette
 
 
-def standardize_image_size(image_size):
-    """(height, width) from an int or a pair.
-
-    Raises:
-        ValueError: it is neither, or a side is less than 1.
-    """
-    try:
-        sides = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
-        height, width = (operator.index(side) for side in sides)
-    except (TypeError, ValueError):
-        height = width = 0
-    if height < 1 or width < 1:
+def validate_implementation(implementation):
+    """Raises ValueError unless it is one of `IMPLEMENTATIONS`."""
+    if implementation not in IMPLEMENTATIONS:
         raise ValueError(
-            "Invalid image_size. Expected a positive int or (height, width) of positive ints. "
-            f"Received: image_size={image_size!r}"
+            f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
+            f"Received: implementation={implementation!r}"
         )
-    return height, width
+
+
+def _to_floating(name, value, dtype=None):
+    tensor = tf.convert_to_tensor(value, dtype)
+    if not tensor.dtype.is_floating:
+        raise ValueError(
+            f"Invalid {name}. Expected floating-point numbers. Received: dtype {tensor.dtype.name}"
+        )
+    return tensor
 
 
 @tf.RegisterGradient("Softras>SoftRasterize")

@@ -72,7 +72,7 @@ class Endpoint:
         patterns = {"grpc": _GRPC_PATH, "http": _REST_PATH, "https": _REST_PATH}
         pattern = patterns.get(parts.scheme) if host and port else None
         path = pattern and pattern.fullmatch(parts.path)
-        if not path or parts.query or parts.fragment or parts.username:
+        if not host or not path or parts.query or parts.fragment or parts.username:
             raise ValueError(
                 "Invalid URL of a model. Expected grpc://HOST:PORT/MODEL or "
                 f"http://HOST:PORT/v1/models/MODEL. Received: {url!r}"
@@ -185,7 +185,7 @@ class RestClient:
         self._session = requests.Session()
         # A proxy of the environment has no part in this, nor have credentials in ~/.netrc.
         self._session.trust_env = False
-        self._signatures = None
+        self._signatures: dict | None = None
 
     def __enter__(self):
         return self
@@ -211,12 +211,13 @@ class RestClient:
         ]
 
     def _signature(self, name: str) -> dict:
-        if self._signatures is None:
+        signatures = self._signatures
+        if signatures is None:
             metadata = self._call("GET", "/metadata")["metadata"]
-            self._signatures = metadata["signature_def"]["signature_def"]
-        if name not in self._signatures:
-            raise _no_signature(name, self._signatures)
-        return self._signatures[name]
+            signatures = self._signatures = metadata["signature_def"]["signature_def"]
+        if name not in signatures:
+            raise _no_signature(name, signatures)
+        return signatures[name]
 
     def _call(self, verb: str, suffix: str, **options) -> dict:
         try:

@@ -119,7 +119,7 @@ class RunRecorder(keras.callbacks.Callback):
         self.monitor = monitor
         self.rows = list(rows)
         self._seconds_before = rows[-1]["seconds"] if rows else 0.0
-        self._started = None
+        self._started = math.nan
 
     def on_train_begin(self, logs=None):
         """Starts the clock."""
@@ -189,8 +189,7 @@ class ProgressBar(keras.callbacks.Callback):
         super().__init__()
         self.first_step = first_step
         self.last_step = last_step
-        self._bar = None
-        self._validation = {}
+        self._validation: dict[str, float] = {}
 
     def on_train_begin(self, logs=None):
         """Shows the bar."""

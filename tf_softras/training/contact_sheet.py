@@ -10,7 +10,7 @@ from tf_softras.geometry import Mesh, eye_from_angles, look_at, perspective
 from tf_softras.ops import soft_rasterize
 from tf_softras.rendering import render_views
 from tf_softras.training.files import replaced_whole
-from tf_softras.training.predictor import predictor
+from tf_softras.training.predictor import faces_of, predictor
 
 _CELL = 128
 _GAP = 4
@@ -48,7 +48,7 @@ def contact_sheet(
     Raises:
         ValueError: There is no example, or no such view.
     """
-    faces = reconstructor.faces if faces is None else faces
+    faces = faces_of(reconstructor) if faces is None else faces
     rows = [_arrays(example) for example in examples]
     if not rows:
         raise ValueError("Invalid examples. Expected: at least one. Received: none")

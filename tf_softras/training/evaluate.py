@@ -14,7 +14,7 @@ from tf_softras.datasets.view_pairs import single_views
 from tf_softras.geometry import Mesh, voxelize
 from tf_softras.metrics import VoxelIoU
 from tf_softras.training.files import write_json
-from tf_softras.training.predictor import predictor
+from tf_softras.training.predictor import faces_of, predictor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +124,7 @@ def evaluate(
     Raises:
         ValueError: The data set is empty, or `batch_size` is less than 1.
     """
-    faces = reconstructor.faces if faces is None else faces
+    faces = faces_of(reconstructor) if faces is None else faces
     predict = predictor(reconstructor)
     class_names = tuple(CLASS_SYNSETS)
     metric = VoxelIoU(class_names=class_names)

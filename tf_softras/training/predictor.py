@@ -1,8 +1,10 @@
 """How networks, and anything else that makes meshes out of pictures, are asked for them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -14,3 +16,12 @@ def predictor(reconstructor: Callable) -> Callable:
     if not isinstance(reconstructor, keras.Model):
         return reconstructor
     return tf.function(lambda images: reconstructor(images, training=False), reduce_retracing=True)
+
+
+def faces_of(reconstructor: Any) -> np.ndarray:
+    """Returns int32 `[num_faces, 3]`: the faces of a reconstructor's meshes.
+
+    Raises:
+        AttributeError: It is a callable that names none.
+    """
+    return reconstructor.faces

@@ -31,7 +31,7 @@ class SigmaSchedule(keras.callbacks.Callback):
         super().__init__()
         self.schedule = schedule
         self.layer = layer
-        self._layers = []
+        self._layers: list[SoftRasterize] = []
 
     def on_train_begin(self, logs=None):
         """Finds the layers."""

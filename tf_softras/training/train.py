@@ -20,6 +20,7 @@ from tf_softras.training.callbacks import (
     StopTraining,
     WholeBackupAndRestore,
 )
+from tf_softras.training.mesh_summary import MeshSummary
 from tf_softras.training.run_folder import RunFolder, RunFolderError
 from tf_softras.training.sigma_schedule import SigmaSchedule
 from tf_softras.training.view_pair_model import ViewPairModel
@@ -36,6 +37,7 @@ def train(
     validation_dataset: tf.data.Dataset | None = None,
     steps_per_epoch: int = 250,
     voxel_validation_objects: int = 0,
+    tensorboard_meshes: int = 0,
     time_limit: float | None = None,
     cache: bool = True,
     progress: str = "tqdm",
@@ -57,6 +59,8 @@ def train(
         steps_per_epoch: Steps between two validations, checkpoints and backups.
         voxel_validation_objects: Of how many validation objects the 3D IoU of all views is logged
             each epoch (about 0.3 s each). If any, it chooses the best checkpoint.
+        tensorboard_meshes: Of how many objects, of validation if there is any, the mesh is written
+            for TensorBoard each epoch.
         time_limit: Seconds after which training ends at the next step, or None.
         cache: Whether to keep decoded examples in memory: 0.4 MB each.
         progress: "tqdm" (one bar for the run), "keras" (one an epoch) or "none".
@@ -67,6 +71,10 @@ def train(
         NonFiniteLossError: The loss became NaN or infinite.
     """
     _check(steps_per_epoch, voxel_validation_objects, validation_dataset, time_limit, progress)
+    if tensorboard_meshes < 0:
+        raise ValueError(
+            f"Invalid tensorboard_meshes. Expected: at least 0. Received: {tensorboard_meshes}"
+        )
     folder = RunFolder.create(run_folder, config)
     backup = WholeBackupAndRestore(folder.backup_path, last_step=config.steps)
     rows = folder.history()
@@ -95,6 +103,7 @@ def train(
                 backup,
                 validation_dataset=validation_dataset,
                 voxel_validation_objects=voxel_validation_objects,
+                watched=(validation_dataset or train_dataset).take(tensorboard_meshes),
                 time_limit=time_limit,
                 progress=progress,
             ),
@@ -210,6 +219,7 @@ def _callbacks(
     *,
     validation_dataset: tf.data.Dataset | None,
     voxel_validation_objects: int,
+    watched: tf.data.Dataset,
     time_limit: float | None,
     progress: str,
 ) -> list[keras.callbacks.Callback]:
@@ -223,7 +233,7 @@ def _callbacks(
         StopTraining(last_step=config.steps, time_limit=time_limit),
         SigmaSchedule(_schedule(config.sigma, config)),
     ]
-    if voxel_validation_objects:
+    if validation_dataset is not None and voxel_validation_objects:
         callbacks.append(VoxelValidation(validation_dataset.take(voxel_validation_objects)))
     callbacks += [
         RunRecorder(folder, monitor=monitor, rows=rows),
@@ -234,6 +244,9 @@ def _callbacks(
         ),
         keras.callbacks.TensorBoard(folder.tensorboard_path, write_graph=False),
     ]
+    if watched.cardinality():
+        meshes_path = folder.tensorboard_path / "meshes"
+        callbacks.append(MeshSummary(watched, meshes_path, first_step=backup.step))
     if progress == "tqdm":
         callbacks.append(ProgressBar(first_step=backup.step, last_step=config.steps))
     # What is backed up, all others have written.

@@ -1,0 +1,19 @@
+// What must hold for every scene. No test framework: a fuzzer and a unit test
+// share it.
+#ifndef TF_SOFTRAS_CC_FUZZING_CHECKS_H_
+#define TF_SOFTRAS_CC_FUZZING_CHECKS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace tf_softras {
+
+// Decodes the bytes into a scene (scene.h), rasterises it softly and hard, in
+// float and in double, forward and backward, and compares with brute force.
+// Empty, or what does not hold.
+std::string CheckScene(const uint8_t* data, size_t size);
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_FUZZING_CHECKS_H_

@@ -1,0 +1,158 @@
+// Faces blended by coverage and depth, as in Liu, Li, Chen, Li, ICCV 2019
+// (arXiv 1904.01786):
+//   C = sum_j w_j C_j + w_b C_b,  w_j ~ D_j exp(l_j / gamma),
+//   w_b ~ exp(epsilon / gamma),  l = (far - z) / (far - near),
+// with D_j of eq. 1 (coverage.h), C_j and z at the face's point
+// (interpolation.h) and weights that sum to 1.
+//
+// Coverage has a least value that counts: pairs with D < min_coverage are left
+// out of the sums. l / gamma runs to thousands, so that without it any face,
+// however far away, would beat the background: e^(l / gamma) against e^-x.
+//
+// Levels are compared before they are divided by gamma, and sums are relative
+// to the nearest level so far. So nothing overflows however small gamma is; and
+// since min_coverage <= D <= 1, the sum of weights is between min_coverage and
+// the number of faces plus 1.
+#ifndef TF_SOFTRAS_CC_GEOMETRY_DEPTH_BLEND_H_
+#define TF_SOFTRAS_CC_GEOMETRY_DEPTH_BLEND_H_
+
+#include <cmath>
+
+#include "cc/geometry/coverage.h"
+#include "cc/geometry/interpolation.h"
+#include "cc/geometry/platform.h"
+#include "cc/geometry/soft_triangle.h"
+
+namespace tf_softras {
+
+// How far a pixel sees a face: x_j >= -CoverageCutoff counts. For min_coverage
+// in (0, 1/2].
+inline double CoverageCutoff(double min_coverage) {
+  return std::log(1.0 / min_coverage - 1.0);
+}
+
+// What is the same for every pair of a picture.
+template <typename C>
+struct DepthBlend {
+  C inverse_sigma;
+  C cutoff;
+  C far;
+  C inverse_range;  // 1 / (far - near)
+  C inverse_gamma;
+  C background_level;  // epsilon
+
+  // Level l at depth z. A point beyond `far` has a negative one.
+  TF_SOFTRAS_INLINE C Level(C depth) const {
+    return (far - depth) * inverse_range;
+  }
+
+  // exp(-difference / gamma) for a difference of levels that is not negative,
+  // clamped.
+  TF_SOFTRAS_INLINE C Falloff(C difference) const {
+    return ClampedExp(Max(-difference * inverse_gamma, Exponent<C>::kLowest));
+  }
+};
+
+// One face as one pixel sees it.
+template <typename C>
+struct ShadedPair {
+  bool inside;  // the pixel, of the face
+  FacePoint<C> point;
+  Interpolation<C> at;
+  C coverage;  // 0 if the pair does not count
+  C level;
+  C odds;
+  bool counts;
+};
+
+template <typename C>
+TF_SOFTRAS_INLINE bool Counts(const DepthBlend<C>& blend,
+                              C signed_squared_distance) {
+  return signed_squared_distance * blend.inverse_sigma >= -blend.cutoff;
+}
+
+template <typename C>
+TF_SOFTRAS_INLINE ShadedPair<C> Shade(const DepthBlend<C>& blend,
+                                      const LocalTriangle<C>& triangle,
+                                      const EdgeShares<C>& shares,
+                                      const FaceDepths<C>& depths, C qx, C qy) {
+  const TriangleSample<C> sample = Sample(triangle, qx, qy);
+  const C squared = SignedSquaredDistance(sample);
+  ShadedPair<C> pair;
+  pair.inside = sample.inside;
+  PointOnFace(shares, sample, ClosestPoint(triangle, sample), &pair.point);
+  pair.at = Interpolate(depths, pair.point.coordinates, pair.point.sum);
+  pair.odds = Odds(squared, blend.inverse_sigma);
+  pair.counts = Counts(blend, squared);
+  pair.coverage = pair.counts ? Coverage(pair.odds) : C(0);
+  pair.level = blend.Level(pair.at.depth);
+  return pair;
+}
+
+// One more term of a pixel's sums, which are relative to its nearest level: the
+// sums so far times `keep`, plus `weight` times the term.
+template <typename C>
+struct BlendStep {
+  C keep;
+  C weight;
+  C level;  // the nearest one now
+};
+
+template <typename C>
+TF_SOFTRAS_INLINE BlendStep<C> Step(const DepthBlend<C>& blend, C level_so_far,
+                                    const ShadedPair<C>& pair) {
+  const C level = pair.counts ? pair.level : level_so_far;
+  const C falloff = blend.Falloff(std::fabs(level - level_so_far));
+  const bool nearer = level > level_so_far;
+  return {nearer ? falloff : C(1), pair.coverage * (nearer ? C(1) : falloff),
+          Max(level, level_so_far)};
+}
+
+// The gradient of a loss through one pair.
+template <typename C>
+struct PairGradient {
+  C x[3], y[3], z[3];      // of the corners
+  C attribute_weights[3];  // what corner k's attributes count in the pixel
+};
+
+// `weight` is w_j; values[k] the upstream gradient times corner k's attributes,
+// summed over channels; `mean` the same of the pixel. With G_j = sum_k w_k
+// values[k], the loss falls by w_j (G_j - mean) as the pair's log-weight does.
+template <typename C>
+TF_SOFTRAS_INLINE PairGradient<C> GradientOfPair(
+    const DepthBlend<C>& blend, const LocalTriangle<C>& triangle,
+    const EdgeShares<C>& shares, const FaceDepths<C>& depths,
+    const ShadedPair<C>& pair, C qx, C qy, C weight, const C (&values)[3],
+    C mean) {
+  const C* w = pair.at.weights;
+  const C value = w[0] * values[0] + w[1] * values[1] + w[2] * values[2];
+  const C log_weight_gradient = weight * (value - mean);
+  const C deviation[3] = {weight * (values[0] - value),
+                          weight * (values[1] - value),
+                          weight * (values[2] - value)};
+  const InterpolationGradient<C> interpolation = GradientOfInterpolation(
+      depths, pair.point.coordinates, pair.point.sum, pair.at, deviation,
+      -log_weight_gradient * blend.inverse_range * blend.inverse_gamma);
+
+  // Once more: a pair that carried it would not be kept in vector registers.
+  const Closest<C> closest = ClosestPoint(triangle, Sample(triangle, qx, qy));
+  const CornerGradient<C> corners = GradientOfPoint(
+      triangle, shares, pair.point, closest, interpolation.coordinates);
+  // d log D / d x = 1 - D; x = s d^2 / sigma, and d(d^2) / d corner k is
+  // -2 closest.corners[k] (rx, ry).
+  const C toward = C(-2) * blend.inverse_sigma * log_weight_gradient /
+                   (C(1) + pair.odds) * (pair.inside ? C(1) : C(-1));
+  PairGradient<C> gradient;
+  for (int k = 0; k < 3; ++k) {
+    const C part = toward * closest.corners[k];
+    gradient.x[k] = corners.x[k] + part * closest.rx;
+    gradient.y[k] = corners.y[k] + part * closest.ry;
+    gradient.z[k] = interpolation.depths[k];
+    gradient.attribute_weights[k] = weight * w[k];
+  }
+  return gradient;
+}
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_GEOMETRY_DEPTH_BLEND_H_

@@ -1,0 +1,167 @@
+"""`jit_compile=True` on a CPU: the op's bits, the op's errors."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.ops.meshes import SCENES
+from tf_softras.ops import soft_rasterize
+from tf_softras.ops.library import library
+
+FACES = [[0, 1, 2]]
+TRIANGLE = np.array([[[-1, -1, 1], [1, -1, 1], [0, 1, 1]]], np.float32)
+
+
+def _image_and_gradient(vertices, sigma, upstream, faces, image_size, near):
+    with tf.GradientTape() as tape:
+        tape.watch(vertices)
+        image = soft_rasterize(vertices, faces, image_size=image_size, sigma=sigma, near=near)
+        # Linear, so that XLA has nothing of its own to round.
+        loss = tf.reduce_sum(image * upstream)
+    return image, tape.gradient(loss, vertices)
+
+
+def _assert_same_bits(one, other):
+    for a, b in zip(one, other, strict=True):
+        assert a.numpy().tobytes() == b.numpy().tobytes()
+
+
+@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_image_and_gradient_are_the_ops_bits(name, dtype):
+    vertices, faces = SCENES[name](np.random.default_rng(0))
+    # Large enough for several ranges of several threads.
+    arguments = {"faces": faces, "image_size": (70, 90), "near": 0.1}
+    upstream = np.random.default_rng(1).normal(size=(len(vertices), 70, 90)).astype(dtype)
+    compiled = tf.function(_image_and_gradient, jit_compile=True)
+    for sigma in (3e-5, 1e-2):
+        inputs = tf.constant(vertices.astype(dtype)), tf.constant(sigma, dtype)
+        expected = _image_and_gradient(*inputs, upstream, **arguments)
+        assert np.any(expected[1].numpy() != 0)
+        _assert_same_bits(compiled(*inputs, upstream, **arguments), expected)
+
+
+@pytest.mark.parametrize("near", [0.1, 1.0, 1.0000001, -3.4e38, 1e-45])
+def test_near_reaches_the_kernel_with_all_its_digits(near):
+    compiled = tf.function(soft_rasterize, jit_compile=True)
+    arguments = {"image_size": 8, "sigma": 1e-2, "near": near}
+    vertices = TRIANGLE * [1, 1, np.float32(1.0000001)]
+    _assert_same_bits(
+        [compiled(vertices, FACES, **arguments)], [soft_rasterize(vertices, FACES, **arguments)]
+    )
+
+
+def test_sigma_is_an_input_of_the_compiled_code():
+    traces = []
+
+    @tf.function(jit_compile=True)
+    def render(sigma):
+        traces.append(1)
+        return soft_rasterize(TRIANGLE, FACES, image_size=8, sigma=sigma)
+
+    for sigma in (1e-1, 1e-3, 1e-1):
+        expected = soft_rasterize(TRIANGLE, FACES, image_size=8, sigma=sigma)
+        _assert_same_bits([render(tf.constant(sigma))], [expected])
+    assert len(traces) == 1
+
+
+def test_every_batch_size_of_an_unknown_batch_is_right():
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3])], jit_compile=True)
+    def render(vertices):
+        return soft_rasterize(vertices, FACES, image_size=8, sigma=1e-2)
+
+    for batch in (1, 3, 0, 2):
+        vertices = np.random.default_rng(batch).uniform(-1, 1, (batch, 4, 3)).astype(np.float32)
+        expected = soft_rasterize(vertices, FACES, image_size=8, sigma=1e-2)
+        _assert_same_bits([render(vertices)], [expected])
+
+
+def test_an_empty_mesh_has_no_picture_and_no_gradient():
+    arguments = {"faces": np.zeros((0, 3), np.int32), "image_size": (3, 5), "near": 0.0}
+    compiled = tf.function(_image_and_gradient, jit_compile=True)
+    image, gradient = compiled(tf.ones([2, 4, 3]), 1e-3, tf.ones([2, 3, 5]), **arguments)
+    assert not image.numpy().any() and not gradient.numpy().any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"faces": [[0, 1, 4]]}, r"faces: expected vertex indices in \[0, 3\); received 4"),
+        ({"vertices": TRIANGLE * np.nan}, "vertices: expected finite coordinates; received nan"),
+        ({"sigma": 0.0}, "sigma: expected a positive finite number; received 0"),
+        ({"image_size": (2**30, 2**30 + 1)}, "height, width: expected sides of at most"),
+        ({"near": np.inf}, "near: expected a finite depth"),
+    ],
+)
+def test_bad_input_is_the_ops_error(changes, message):
+    good = {"vertices": TRIANGLE, "faces": FACES, "sigma": 1e-3, "image_size": 8}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        tf.function(soft_rasterize, jit_compile=True)(**{**good, **changes})
+
+
+def test_the_gradient_checks_its_own_shapes():
+    @tf.function(jit_compile=True)
+    def gradient(image):
+        image = tf.ensure_shape(image, [None, None, None])
+        return library().softras_soft_rasterize_grad(
+            TRIANGLE, FACES, 1e-3, image[:, :7], image, height=8, width=8
+        )
+
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="7.*8|8.*7"):
+        gradient(tf.zeros([1, 8, 8]))
+
+
+def test_sizes_that_xla_does_not_know_are_refused():
+    @tf.function(jit_compile=True)
+    def render(vertices, keep):
+        chosen = tf.boolean_mask(vertices, keep)
+        return tf.reduce_sum(soft_rasterize(chosen, FACES, image_size=4, sigma=1e-2))
+
+    with pytest.raises(tf.errors.UnimplementedError, match="vertices: expected sizes.*known"):
+        render(tf.tile(TRIANGLE, [3, 1, 1]), tf.constant([True, False, True]))
+
+
+def test_a_process_that_compiled_before_it_met_the_op_has_kernels_too():
+    script = textwrap.dedent("""
+        import tensorflow as tf
+        assert tf.function(lambda x: x + 1, jit_compile=True)(1.0) == 2.0
+        from tf_softras.ops import soft_rasterize
+        vertices = [[[-1.0, -1, 1], [1, -1, 1], [0, 1, 1]]]
+        arguments = {"faces": [[0, 1, 2]], "image_size": 8, "sigma": 1e-2}
+        image = tf.function(soft_rasterize, jit_compile=True)(vertices, **arguments)
+        assert tf.reduce_all(image == soft_rasterize(vertices, **arguments))
+        print("same")
+    """)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.stdout.strip() == "same", result.stderr
+
+
+def test_bits_do_not_depend_on_xlas_threads(tmp_path):
+    script = textwrap.dedent("""
+        import sys
+        import numpy as np, tensorflow as tf
+        tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
+        from tests.ops.meshes import sphere
+        from tests.ops.test_xla import _image_and_gradient
+        vertices, faces = sphere(np.random.default_rng(0))
+        compiled = tf.function(_image_and_gradient, jit_compile=True)
+        upstream = np.random.default_rng(1).normal(size=(2, 150, 150)).astype(np.float32)
+        results = compiled(
+            tf.constant(vertices), 1e-3, upstream, faces=faces, image_size=150, near=0.0
+        )
+        np.savez(sys.argv[2], *results)
+    """)
+    runs = []
+    for threads in ("1", "3"):
+        file = tmp_path / f"{threads}.npz"
+        subprocess.run(
+            [sys.executable, "-c", script, threads, str(file)], check=True, capture_output=True
+        )
+        runs.append(np.load(file))
+    for key in runs[0].files:
+        assert np.any(runs[0][key] != 0)
+        assert runs[0][key].tobytes() == runs[1][key].tobytes()

@@ -1,0 +1,104 @@
+"""`softras page`: a web page that makes meshes out of pictures."""
+
+import contextlib
+import ipaddress
+import pathlib
+import socket
+
+import click
+
+from tf_softras.cli.command import Command, WrongInput, wrong_input
+from tf_softras.cli.options import checkpoint_option, load_network
+
+# More requests than these at one time are told to come back later.
+_CONNECTIONS = 64
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "softras page runs/first",
+        "softras page saved_models/chair --port 8080",
+        "softras page http://127.0.0.1:8501/v1/models/chair",
+    ],
+)
+@click.argument("model", metavar="RUN_OR_SAVEDMODEL_OR_URL")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on. Any other lets others in: there is no password.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True)
+@click.option(
+    "--max-upload",
+    type=click.IntRange(1, 64),
+    default=16,
+    show_default=True,
+    help="The most megabytes that a picture may have.",
+)
+@checkpoint_option
+def page(model, host, port, max_upload, checkpoint):
+    """Open a web page on which pictures become meshes.
+
+    Drop a picture or choose a sample; see its cut-out, the mesh turning and its silhouettes, and
+    download the mesh. The network is that of a run, of a SavedModel, or of a model under TensorFlow
+    Serving, by its REST or gRPC address. Needs the extra: pip install 'tf-softras[page]'
+    """
+    try:
+        import uvicorn
+
+        from tf_softras.page.app import create_app
+    except ModuleNotFoundError as error:
+        raise WrongInput(
+            f"The page needs the package {error.name}: pip install 'tf-softras[page]'."
+        ) from error
+    from tf_softras.datasets.shapenet_views.sample_pictures import sample_pictures
+
+    network, image_size = _network(model, checkpoint)
+    app = create_app(
+        network,
+        image_size=image_size,
+        samples=sample_pictures(),
+        max_upload_bytes=max_upload * 2**20,
+        allowed_hosts=_allowed_hosts(host),
+    )
+    with _listening(host, port) as listener:
+        config = uvicorn.Config(
+            app, log_level="warning", limit_concurrency=_CONNECTIONS, timeout_keep_alive=10
+        )
+        shown = f"[{host}]" if ":" in host else host
+        click.echo(f"http://{shown}:{listener.getsockname()[1]}  (Ctrl-C ends it)")
+        with contextlib.suppress(KeyboardInterrupt):  # Of Ctrl-C, once the server has closed.
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Returns the socket, bound here: uvicorn would end the process where that fails."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise WrongInput(
+            f"Cannot listen on --host {host} --port {port}: {error.strerror or error}."
+        ) from error
+
+
+def _network(model: str, checkpoint: str):
+    """Returns the network of a run, a SavedModel or a model server, and its pictures' side."""
+    from tf_softras.page.served_reconstructor import ServedReconstructor
+
+    if "://" in model:
+        with wrong_input(ValueError):
+            served = ServedReconstructor(model)
+        return served, served.image_size
+    return load_network(pathlib.Path(model), checkpoint=checkpoint)
+
+
+def _allowed_hosts(host: str) -> list[str] | None:
+    """Returns the names under which a page that listens on loopback may be asked; None for any."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return ["localhost", "127.0.0.1", host] if loopback else None

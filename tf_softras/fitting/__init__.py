@@ -1,0 +1,22 @@
+"""Fits to pictures: a mesh, a pose, a texture, a light, each by gradients through the op.
+
+Pictures are sRGB in [0, 1] as files hold them; masks are silhouettes in [0, 1]. `project` is any
+camera: a function from world-space vertices `[batch, num_vertices, 3]` to the image plane
+`[views, num_vertices, 3]`, such as ``lambda v: perspective(look_at(v, eyes))``.
+"""
+
+from tf_softras.fitting.light import FittedLight, fit_light
+from tf_softras.fitting.mesh import FittedMesh, fit_mesh
+from tf_softras.fitting.pose import FittedPose, fit_pose
+from tf_softras.fitting.texture import FittedTexture, fit_texture
+
+__all__ = [
+    "FittedLight",
+    "FittedMesh",
+    "FittedPose",
+    "FittedTexture",
+    "fit_light",
+    "fit_mesh",
+    "fit_pose",
+    "fit_texture",
+]

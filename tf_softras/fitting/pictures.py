@@ -1,0 +1,55 @@
+"""What the fits are given."""
+
+import tensorflow as tf
+
+from tf_softras.ops import soft_shade
+
+
+def checked_pictures(pictures, masks):
+    """Pictures `[views, height, width, 3]` and masks `[views, height, width]` as float32.
+
+    Raises:
+        ValueError: they have other shapes.
+    """
+    pictures = None if pictures is None else tf.cast(pictures, tf.float32)
+    masks = tf.cast(masks, tf.float32)
+    if masks.shape.rank != 3 or 0 in masks.shape:
+        raise ValueError(
+            "Invalid masks. Expected shape [views, height, width], none of them 0. "
+            f"Received: shape={tuple(masks.shape)}"
+        )
+    if pictures is not None and pictures.shape != (*masks.shape, 3):
+        raise ValueError(
+            f"Invalid pictures. Expected shape {(*masks.shape, 3)}, as the masks have it. "
+            f"Received: shape={tuple(pictures.shape)}"
+        )
+    return pictures, masks
+
+
+def seen_attributes(project, vertices, faces, attributes, masks):
+    """What of a mesh's surface each pixel's centre shows, for surfaces that stay where they are.
+
+    Args:
+        project: from world space to the image plane.
+        vertices: float `[1, num_vertices, 3]`, world space.
+        faces: int `[num_faces, 3]`.
+        attributes: float `[1, num_vertices, channels]`.
+        masks: float `[views, height, width]`, in [0, 1].
+
+    Returns:
+        attributes: float `[views, height, width, channels]`.
+        is_seen: bool `[views, height, width]`: the pixel shows the mesh, and nothing else by the
+            mask.
+    """
+    views, *image_size = masks.shape
+    ones = tf.ones_like(attributes[..., :1])
+    packed = tf.repeat(tf.concat([attributes, ones], axis=-1), views, axis=0)
+    image, _ = soft_shade(
+        project(vertices),
+        faces,
+        packed,
+        image_size=tuple(image_size),
+        sigma=1e-6,
+        aggregation="hard",
+    )
+    return image[..., :-1], (image[..., -1] > 0.5) & (masks > 0.99)

@@ -1,0 +1,130 @@
+"""How an object stands before a camera, from one picture."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from tf_softras.fitting.descent import between, descend
+from tf_softras.fitting.pictures import checked_pictures
+from tf_softras.geometry import linear_from_srgb, rotation_from_quaternion
+from tf_softras.losses import silhouette_iou_loss
+from tf_softras.ops import soft_shade
+
+# The share of the steps after which the picture is as sharp as it gets.
+_SHARPENED = 0.6
+
+
+class FittedPose(NamedTuple):
+    """What `fit_pose` found: for each start, and which one is the best.
+
+    Attributes:
+        rotations: float32 `[starts, 3, 3]`; the object's vertices are `rotation @ v + translation`.
+        translations: float32 `[starts, 3]`, world units.
+        losses: float32 `[steps, starts]`.
+        best: int, the start of the lowest loss in the last step.
+    """
+
+    rotations: np.ndarray
+    translations: np.ndarray
+    losses: np.ndarray
+    best: int
+
+
+def fit_pose(
+    vertices,
+    faces,
+    colors,
+    project,
+    mask,
+    picture,
+    *,
+    starts=16,
+    moves=False,
+    steps=150,
+    learning_rate=0.1,
+    sigma=(3e-2, 1e-4),
+    gamma=(1e-2, 1e-3),
+    far=10.0,
+    seed=0,
+):
+    """The rotation, and if it `moves` the translation, at which an object looks as in a picture.
+
+    To turn the object is to turn the camera the other way: the camera's extrinsics are those of
+    `project` times the pose. The fit starts from random rotations, all at once and each for itself;
+    soft edges and a soft front at first let far parts of the picture pull, as in Liu et al. 2019,
+    arXiv 1904.01786, section 5.3.
+
+    Args:
+        vertices: float `[num_vertices, 3]`, the object about its own origin.
+        faces: int `[num_faces, 3]`.
+        colors: float `[num_vertices, 3]` in [0, 1], sRGB, as they are seen: no light is added.
+        project: the camera, see `tf_softras.fitting`.
+        mask: float `[height, width]` in [0, 1].
+        picture: float `[height, width, 3]` in [0, 1], sRGB.
+        starts: how many random rotations; or unit quaternions `[starts, 4]` (x, y, z, w).
+        moves: whether the translation is fitted, too.
+        steps: how often the poses are changed.
+        learning_rate: of Adam, for unit quaternions; translations move by a tenth of it.
+        sigma: sharpness of the first and the last step, squared image-plane units.
+        gamma: sharpness in depth of the first and the last step.
+        far: scales gamma: a depth beyond the object.
+        seed: of the random rotations.
+
+    Returns:
+        A `FittedPose`.
+
+    Raises:
+        ValueError: shapes are not as above, or the fit diverges.
+    """
+    picture, mask = checked_pictures(np.asarray(picture)[None], np.asarray(mask)[None])
+    target = linear_from_srgb(picture) * mask[..., None]
+    # Pixels on the mask's edge have the background's colour mixed in.
+    is_pure = tf.cast((mask > 0.99) | (mask < 0.01), tf.float32)[..., None]
+    brightness = tf.reduce_sum(is_pure * target**2) + 1e-6
+    rotations = tf.Variable(_quaternions(starts, seed))
+    count = rotations.shape[0]
+    translations = tf.Variable(tf.zeros((count, 3)))
+    vertices = tf.constant(vertices, tf.float32)[None]
+    colors = tf.repeat(linear_from_srgb(np.asarray(colors, np.float32))[None], count, axis=0)
+
+    def posed():
+        turned = tf.matmul(vertices, rotation_from_quaternion(rotations), transpose_b=True)
+        return turned + translations[:, None]
+
+    def loss(progress):
+        progress = tf.minimum(progress / _SHARPENED, 1.0)
+        image, alpha = soft_shade(
+            project(posed()),
+            faces,
+            colors,
+            image_size=tuple(mask.shape[1:]),
+            sigma=between(sigma, progress),
+            gamma=between(gamma, progress),
+            far=far,
+        )
+        difference = is_pure * (image * alpha[..., None] - target) ** 2
+        shape = silhouette_iou_loss(tf.repeat(mask, count, axis=0), alpha)
+        return tf.reduce_sum(difference, axis=(1, 2, 3)) / brightness + shape
+
+    variables = [rotations, translations] if moves else [rotations]
+    losses = descend(loss, variables, steps=steps, learning_rate=learning_rate)
+    return FittedPose(
+        rotation_from_quaternion(rotations).numpy(),
+        translations.numpy(),
+        losses,
+        int(np.argmin(losses[-1])),
+    )
+
+
+def _quaternions(starts, seed):
+    """Quaternions `[starts, 4]`, random ones uniform over all rotations."""
+    if np.ndim(starts) == 0:
+        starts = np.random.default_rng(seed).normal(size=(starts, 4))
+    starts = np.asarray(starts, np.float32)
+    if starts.ndim != 2 or starts.shape[1] != 4 or not len(starts):
+        raise ValueError(
+            "Invalid starts. Expected at least one, or quaternions of shape [starts, 4]. "
+            f"Received: shape {starts.shape}"
+        )
+    return starts / np.linalg.norm(starts, axis=1, keepdims=True)

@@ -1,0 +1,237 @@
+"""Meshes whose faces share no vertex: for faces that differ by item, and for faces that are cut."""
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from tf_softras.geometry.mesh import Mesh
+from tf_softras.geometry.vectors import as_floating
+
+# Where a corner that does not exist is put: an op leaves the face out for any near of 0 or more.
+_HIDDEN_CORNER = (0.0, 0.0, -1.0)
+
+# Which of (corner 0, cut 0-1, corner 1, cut 1-2, corner 2, cut 2-0, none) are the corners of what
+# remains of a face, in its own order; the row is 1 * (corner 0 is kept) + 2 * (corner 1) + 4 * (2).
+_REMAINING = np.array(
+    [
+        [6, 6, 6, 6],
+        [0, 1, 5, 6],
+        [1, 2, 3, 6],
+        [0, 2, 3, 5],
+        [3, 4, 5, 6],
+        [0, 1, 3, 4],
+        [1, 2, 4, 5],
+        [0, 2, 4, 6],
+    ],
+    np.int32,
+)
+
+
+class CornerMesh(NamedTuple):
+    """A batch of meshes with a vertex for each corner of each face, and one table of faces.
+
+    Attributes:
+        vertices: float `[batch, num_corners, 3]`, camera space. A corner that does not exist lies
+            at (0, 0, -1), behind the camera, and has gradient 0.
+        faces: int32 NumPy array `[num_faces, 3]`, the same for every item.
+        attributes: float `[batch, num_corners, channels]`, 0 at a corner that does not exist; or
+            None.
+    """
+
+    vertices: Any
+    faces: np.ndarray
+    attributes: Any = None
+
+
+def face_corners(vertices, faces, attributes=None):
+    """The corner mesh of meshes whose faces may differ by item, as the ops take it.
+
+    A padded face is left out by every op with `near` of 0 or more, forward and backward. Do it in
+    camera space or later: a world-to-camera transform would move the corners that do not exist.
+
+    Args:
+        vertices: float `[batch, num_vertices, 3]`, camera space or image plane with depth in z.
+        faces: int `[num_faces, 3]`, or `[batch, num_faces, 3]` padded with faces of -1 (as
+            `pad_meshes` does).
+        attributes: None, or float `[batch, num_vertices, channels]`.
+
+    Returns:
+        A `CornerMesh` of 3 corners and 1 face for each face.
+
+    Raises:
+        ValueError: `faces` are not integers of such a shape, or known and half padded.
+        tf.errors.InvalidArgumentError: a vertex index out of range.
+    """
+    faces = checked_faces(faces)
+    corners, corner_attributes, exists = _gathered(vertices, faces, attributes)
+    corners = keras.ops.where(exists[..., None], corners, _hidden(corners.dtype))
+    num_faces = faces.shape[-2]
+    return CornerMesh(
+        _flat(corners, 3 * num_faces),
+        np.arange(3 * num_faces, dtype=np.int32).reshape(-1, 3),
+        None if attributes is None else _flat(corner_attributes, 3 * num_faces),
+    )
+
+
+def clip_to_near(vertices, faces, attributes=None, *, near):
+    """Meshes cut at the near plane, so that a face which crosses it keeps what lies beyond.
+
+    What remains of a triangle has 0, 3 or 4 corners, two triangles at most; the corners of those
+    that are not there are hidden (see `CornerMesh`), so that all shapes are fixed. Cut edges carry
+    gradients to both of their ends, in all three coordinates and the attributes. Which side of a
+    face is its front does not change.
+
+    Project the result, and give the op a `near` that is less than this one (0 does), or it leaves
+    out the faces that end at the plane.
+
+    Args:
+        vertices: float `[batch, num_vertices, 3]`, camera space: z is the depth.
+        faces: int `[num_faces, 3]`, or `[batch, num_faces, 3]` padded with faces of -1.
+        attributes: None, or float `[batch, num_vertices, channels]`, linear over a face in space.
+        near: positive float: the depth of the plane. What lies on it is kept.
+
+    Returns:
+        A `CornerMesh` of 4 corners and 2 faces for each face.
+
+    Raises:
+        ValueError: `near` is not positive and finite; `faces` as in `face_corners`.
+        tf.errors.InvalidArgumentError: a vertex index out of range.
+    """
+    if not 0.0 < near < float("inf"):
+        raise ValueError(
+            f"Invalid near. Expected a positive depth to cut at. Received: near={near}"
+        )
+    faces = checked_faces(faces)
+    corners, corner_attributes, exists = _gathered(vertices, faces, attributes)
+    depth = corners[..., 2]
+    kept = keras.ops.logical_and(depth >= near, exists)
+    case = keras.ops.sum(keras.ops.cast(kept, "int32") * np.array([1, 2, 4], np.int32), axis=-1)
+    remaining = keras.ops.take(_REMAINING, case, axis=0)  # [batch, faces, 4]
+    fraction = _cut_fraction(depth, kept, near)
+    # A cut corner's depth is `near` itself, not what rounding makes of it.
+    cut = keras.ops.concatenate(
+        [_between(corners[..., :2], fraction), keras.ops.full_like(fraction, near)], axis=-1
+    )
+    num_faces = faces.shape[-2]
+    chosen = _chosen(corners, cut, _hidden(corners.dtype), remaining)
+    if attributes is not None:
+        cut = _between(corner_attributes, fraction)
+        attributes = _chosen(corner_attributes, cut, 0.0, remaining)
+        attributes = _flat(attributes, 4 * num_faces)
+    first = 4 * np.arange(num_faces, dtype=np.int32)[:, None, None]
+    triangles = (first + np.array([[0, 1, 2], [0, 2, 3]], np.int32)).reshape(-1, 3)
+    return CornerMesh(_flat(chosen, 4 * num_faces), triangles, attributes)
+
+
+def pad_meshes(meshes):
+    """One vertex and one face array for meshes of different size.
+
+    Args:
+        meshes: `Mesh`es, at least one.
+
+    Returns:
+        vertices: float32 NumPy array `[batch, most_vertices, 3]`, padded with 0.
+        faces: int32 NumPy array `[batch, most_faces, 3]`, padded with faces of -1: what
+            `face_corners` and `clip_to_near` take.
+
+    Raises:
+        ValueError: there is no mesh.
+    """
+    meshes = list(meshes)
+    if not meshes or not all(isinstance(mesh, Mesh) for mesh in meshes):
+        kinds = sorted({type(mesh).__name__ for mesh in meshes})
+        raise ValueError(
+            f"Invalid meshes. Expected at least one Mesh, and nothing else. Received: {kinds}"
+        )
+    most_vertices = max(len(mesh.vertices) for mesh in meshes)
+    most_faces = max(len(mesh.faces) for mesh in meshes)
+    vertices = np.zeros((len(meshes), most_vertices, 3), np.float32)
+    faces = np.full((len(meshes), most_faces, 3), -1, np.int32)
+    for item, mesh in enumerate(meshes):
+        vertices[item, : len(mesh.vertices)] = mesh.vertices
+        faces[item, : len(mesh.faces)] = mesh.faces
+    return vertices, faces
+
+
+def checked_faces(faces):
+    """Faces with a known number of faces; values are checked where they are known."""
+    known = not keras.ops.is_tensor(faces)
+    if known:
+        faces = np.asarray(faces)
+    shape, dtype = tuple(faces.shape), keras.backend.standardize_dtype(faces.dtype)
+    if len(shape) not in (2, 3) or shape[-1] != 3 or shape[-2] is None or "int" not in dtype:
+        raise ValueError(
+            "Invalid faces. Expected integers of shape [num_faces, 3] or [batch, num_faces, 3]. "
+            f"Received: {dtype} of shape {list(shape)}"
+        )
+    if known:
+        padded = faces < 0
+        if (padded.any(axis=-1) != padded.all(axis=-1)).any() or faces.min(initial=0) < -1:
+            raise ValueError(
+                "Invalid faces. Expected vertex indices from 0, or all three of them -1 in a "
+                f"padded face. Received: a face with the index {faces.min()}"
+            )
+    return faces
+
+
+def _gathered(vertices, faces, attributes):
+    """Corners, attributes `[batch, faces, 3, channels]`; which faces exist `[..., faces, 1]`."""
+    vertices = as_floating(vertices)
+    faces = keras.ops.cast(faces, "int32")
+    exists = keras.ops.all(faces >= 0, axis=-1, keepdims=True)
+    faces = keras.ops.maximum(faces, 0)
+
+    def gathered(values):
+        if len(faces.shape) == 2:
+            return keras.ops.take(values, faces, axis=1)
+        width = values.shape[-1]
+        batch, num_faces = keras.ops.shape(faces)[0], faces.shape[1]
+        index = keras.ops.reshape(faces, (batch, 3 * num_faces, 1))
+        index = keras.ops.repeat(index, width, axis=-1)
+        rows = keras.ops.take_along_axis(values, index, axis=1)
+        return keras.ops.reshape(rows, (batch, num_faces, 3, width))
+
+    corners = gathered(vertices)
+    if attributes is None:
+        return corners, None, exists
+    values = gathered(keras.ops.convert_to_tensor(attributes, vertices.dtype))
+    return corners, keras.ops.where(exists[..., None], values, keras.ops.zeros_like(values)), exists
+
+
+def _hidden(dtype):
+    return keras.ops.convert_to_tensor(_HIDDEN_CORNER, dtype)
+
+
+def _cut_fraction(depth, kept, near):
+    """How far along the edge from each corner to the next the plane lies `[batch, faces, 3, 1]`.
+
+    0 where the edge does not cross it. Where it does, one end is at the plane or beyond and the
+    other before it, so they differ.
+    """
+    following = keras.ops.roll(depth, -1, axis=-1)
+    crosses = kept != keras.ops.roll(kept, -1, axis=-1)
+    length = keras.ops.where(crosses, following - depth, keras.ops.ones_like(depth))
+    fraction = keras.ops.where(crosses, (near - depth) / length, keras.ops.zeros_like(depth))
+    return fraction[..., None]
+
+
+def _between(corners, fraction):
+    """Points of the edges from each corner to the next."""
+    return corners + fraction * (keras.ops.roll(corners, -1, axis=-2) - corners)
+
+
+def _chosen(corners, cut, hidden, remaining):
+    """The four corners of what remains of each face `[batch, faces, 4, channels]`."""
+    hidden = hidden + keras.ops.zeros_like(cut[..., :1, :])
+    interleaved = [
+        part[..., i : i + 1, :] for i in range(3) for part in (corners, cut)
+    ]  # corner 0, cut 0-1, corner 1, ...
+    slots = keras.ops.concatenate([*interleaved, hidden], axis=-2)
+    index = keras.ops.repeat(remaining[..., None], slots.shape[-1], axis=-1)
+    return keras.ops.take_along_axis(slots, index, axis=-2)
+
+
+def _flat(corners, num_corners):
+    """`[batch, faces, n, channels]` to `[batch, faces * n, channels]`."""
+    return keras.ops.reshape(corners, (keras.ops.shape(corners)[0], num_corners, corners.shape[-1]))

@@ -1,0 +1,142 @@
+"""Intrinsic matrices of lenses."""
+
+import math
+
+import keras
+
+from tf_softras.geometry.image_size import standardize_image_size
+from tf_softras.geometry.vectors import as_floating
+
+_SIDES = ("width", "height", "shorter")
+
+
+def intrinsic_matrix(
+    image_size,
+    *,
+    focal_length=None,
+    focal_length_mm=None,
+    sensor_width_mm=36.0,
+    field_of_view=None,
+    across="width",
+    principal_point=None,
+    skew=0.0,
+    pixel_center=0.0,
+):
+    """The matrix K of a pinhole camera, from exactly one description of its lens.
+
+    Formula: rows (fx, skew, cx), (0, fy, cy), (0, 0, 1), in pixels, where
+    ``f = focal_length_mm * width / sensor_width_mm`` or ``f = side / (2 tan(field_of_view / 2))``.
+
+    Differentiable with respect to every number that is given as a tensor.
+
+    Args:
+        image_size: int, or (height, width) in pixels.
+        focal_length: float `[...]` in pixels, or a pair (fx, fy) where pixels are not square.
+        focal_length_mm: float `[...]` in millimetres, of square pixels on a sensor of
+            `sensor_width_mm`.
+        sensor_width_mm: float, millimetres across the image's width; 36 is full frame.
+        field_of_view: float `[...]`, the FULL angle of view in degrees, in (0, 180).
+        across: the side that `field_of_view` is measured across: "width", "height" or "shorter".
+            Twice the `viewing_angle` of `perspective` is the field of view across "shorter".
+        principal_point: pair (cx, cy) of floats `[...]`, pixels: where the optical axis meets the
+            image; its middle by default.
+        skew: float `[...]`, pixels.
+        pixel_center: where the middle of the top left pixel is, 0 or 0.5, as in `pinhole`.
+
+    Returns:
+        float `[..., 3, 3]`, float32, or float64 where a number is given as float64 tensor or array.
+
+    Raises:
+        ValueError: none or several of the lens descriptions, or one out of range.
+    """
+    height, width = standardize_image_size(image_size)
+    lens = {
+        "focal_length": focal_length,
+        "focal_length_mm": focal_length_mm,
+        "field_of_view": field_of_view,
+    }
+    given = {name: value for name, value in lens.items() if value is not None}
+    if len(given) != 1:
+        raise ValueError(
+            f"Invalid lens. Expected exactly one of {', '.join(lens)}. "
+            f"Received: {', '.join(given) or 'none of them'}"
+        )
+    ((name, value),) = given.items()
+    if name == "focal_length":
+        fx, fy = value if isinstance(value, (tuple, list)) else (value, value)
+        fx, fy = _positive(name, fx), _positive(name, fy)
+    elif name == "focal_length_mm":
+        pixels_per_mm = width / _positive("sensor_width_mm", sensor_width_mm)
+        fx = fy = _positive(name, value) * pixels_per_mm
+    else:
+        fx = fy = _side(across, height, width) / (2.0 * _tangent_of_half(value))
+    if principal_point is None:
+        principal_point = ((width - 1) / 2 + pixel_center, (height - 1) / 2 + pixel_center)
+    return _matrix(fx, fy, skew, *principal_point)
+
+
+def intrinsics_from_projection(projection, image_size, *, pixel_center=0.0):
+    """The matrix K of an OpenGL perspective projection, as `glFrustum` and glTF's cameras make it.
+
+    Depth range plays no part. An off-centre frustum becomes an off-centre principal point.
+
+    Args:
+        projection: float `[..., 4, 4]`, from OpenGL's camera frame to clip space, applied to
+            columns; its last row is (0, 0, -1, 0).
+        image_size: int, or (height, width) in pixels, of the viewport.
+        pixel_center: where K is to have the middle of the top left pixel, 0 or 0.5, as in
+            `pinhole`.
+
+    Returns:
+        float `[..., 3, 3]`, to be used with camera coordinates as `pinhole` wants them.
+
+    Raises:
+        ValueError: `image_size` is invalid.
+    """
+    height, width = standardize_image_size(image_size)
+    projection = as_floating(projection)
+    # Clip space is x = P00 x + P01 y + P02 z with z = -depth and the picture's y up; the viewport
+    # takes [-1, 1] to the image's sides, its middle being (side - 1) / 2 between pixel centres.
+    fx, skew, x_offset = (projection[..., 0, i] * (width / 2) for i in range(3))
+    fy, y_offset = (projection[..., 1, i] * (height / 2) for i in (1, 2))
+    cx = (width - 1) / 2 + pixel_center - x_offset
+    cy = (height - 1) / 2 + pixel_center + y_offset
+    return _matrix(fx, fy, -skew, cx, cy)
+
+
+def _positive(name, value):
+    """The value as it is; a plain number is checked."""
+    if isinstance(value, (int, float)) and not 0.0 < value < math.inf:
+        raise ValueError(f"Invalid {name}. Expected a positive length. Received: {name}={value}")
+    return value
+
+
+def _tangent_of_half(angle):
+    if not isinstance(angle, (int, float)):
+        return keras.ops.tan(as_floating(angle) * (math.pi / 360.0))
+    if not 0.0 < angle < 180.0:
+        raise ValueError(
+            "Invalid field_of_view. Expected the full angle, in degrees, between 0 and 180 "
+            f"(exclusive). Received: field_of_view={angle}"
+        )
+    return math.tan(math.radians(angle / 2.0))
+
+
+def _side(across, height, width):
+    if across not in _SIDES:
+        raise ValueError(f"Invalid across. Expected one of {_SIDES}. Received: across={across!r}")
+    return {"width": width, "height": height, "shorter": min(height, width)}[across]
+
+
+def _matrix(fx, fy, skew, cx, cy):
+    """Rows (fx, skew, cx), (0, fy, cy), (0, 0, 1) of numbers `[...]` that broadcast."""
+    elements = (fx, fy, skew, cx, cy)
+    # The type of the widest tensor: a plain number has none, and must not go by way of float32.
+    dtype = keras.backend.result_type(
+        "float32", *(e.dtype for e in elements if hasattr(e, "dtype"))
+    )
+    fx, fy, skew, cx, cy = (keras.ops.convert_to_tensor(e, dtype) for e in elements)
+    zero = keras.ops.zeros_like(fx + fy + skew + cx + cy)
+    one = zero + 1.0
+    rows = [[fx + zero, skew + zero, cx + zero], [zero, fy + zero, cy + zero], [zero, zero, one]]
+    return keras.ops.stack([keras.ops.stack(row, axis=-1) for row in rows], axis=-2)

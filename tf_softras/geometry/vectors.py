@@ -1,0 +1,41 @@
+"""Products and directions of 3-vectors, safe to differentiate, on NumPy arrays and tensors."""
+
+import keras
+
+# Below this squared length a float32 vector has no direction: its square is about to underflow.
+_SHORTEST_SQUARE = 1e-30
+
+
+def cross(a, b):
+    """Cross products `[..., 3]` of vectors `[..., 3]` whose leading dimensions broadcast."""
+    # keras.ops.cross has no static shape for inputs of unknown leading dimensions.
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return keras.ops.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
+def dot(a, b):
+    """Inner products `[..., 1]` of vectors `[..., n]`."""
+    return keras.ops.sum(a * b, axis=-1, keepdims=True)
+
+
+def normalize(vector):
+    """Vectors `[..., n]` at length 1.
+
+    One without a direction (shorter than 1e-15) becomes 0 and has gradient 0: not NaN, and not the
+    1e15 that its neighbours have.
+    """
+    square = dot(vector, vector)
+    has_direction = square > _SHORTEST_SQUARE
+    safe_square = keras.ops.where(has_direction, square, keras.ops.ones_like(square))
+    return keras.ops.where(
+        has_direction, vector * keras.ops.rsqrt(safe_square), keras.ops.zeros_like(vector)
+    )
+
+
+def as_floating(values):
+    """Tensor of a floating type: the values' own, or float32."""
+    tensor = keras.ops.convert_to_tensor(values)
+    if keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)):
+        return tensor
+    return keras.ops.cast(tensor, "float32")

@@ -1,0 +1,199 @@
+"""The web application: a picture in, its cut-out, silhouettes and mesh out.
+
+Nothing that is sent is written to a file, nor is any path that is sent opened: a request's pictures
+live in memory until it is answered, and no request sees another's.
+"""
+
+import base64
+import binascii
+import json
+import logging
+import pathlib
+from collections.abc import Callable, Mapping
+
+import anyio.to_thread
+import numpy as np
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from tf_softras.geometry import Mesh, encode_mesh, eye_from_angles, look_at, n3mr_views, perspective
+from tf_softras.ops import soft_rasterize
+from tf_softras.page.served_reconstructor import ServingError
+from tf_softras.pictures import PictureError, frame_object, read_picture
+from tf_softras.training.predictor import faces_of, predictor
+from tf_softras.viewer import png_url, viewer_script
+
+MAX_UPLOAD_BYTES = 16 * 2**20
+# A decoded picture takes four bytes a pixel, and some more while it is framed.
+_MAX_PIXELS = 25_000_000
+_AT_ONCE = 2
+_VIEWS = 6
+_SILHOUETTE_SIZE = 128
+_SIGMA = 3e-5
+
+_ASSETS = pathlib.Path(__file__).parent
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+_logger = logging.getLogger(__name__)
+
+
+class _Refused(Exception):
+    """A request that is not answered with a mesh: an HTTP status, and a sentence for the user."""
+
+    def __init__(self, status: int, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+def create_app(
+    network: Callable,
+    *,
+    image_size: int,
+    samples: Mapping[str, np.ndarray],
+    max_upload_bytes: int = MAX_UPLOAD_BYTES,
+    allowed_hosts: list[str] | None = None,
+) -> Starlette:
+    """Returns the ASGI application, for uvicorn or another server.
+
+    Args:
+        network: From images float32 `[batch, image_size, image_size, 4]` in [0, 1] to vertices,
+            called from several threads; it has `faces`.
+        image_size: Height and width of the network's pictures.
+        samples: Name -> uint8 `[height, width, 4]`: pictures to choose from.
+        max_upload_bytes: The most that a picture, or its mask, may have.
+        allowed_hosts: What the Host header may be, against pages of others that rebind their name
+            to this address; None for any.
+    """
+    faces, predict = faces_of(network), predictor(network)
+    limiter = anyio.CapacityLimiter(_AT_ONCE)
+    offered = [{"name": name, "picture": png_url(picture)} for name, picture in samples.items()]
+
+    async def reconstruct(request: Request) -> Response:
+        try:
+            picture, mask = _uploads(
+                await _body(request, limit=3 * max_upload_bytes), max_upload_bytes
+            )
+            answer = await anyio.to_thread.run_sync(
+                lambda: _answer(predict, faces, picture, mask, image_size), limiter=limiter
+            )
+        except _Refused as error:
+            return _json({"error": str(error)}, status=error.status)
+        except PictureError as error:
+            return _json({"error": str(error)}, status=422)
+        except ServingError as error:
+            return _json({"error": str(error)}, status=502)
+        except Exception:
+            _logger.exception("A picture could not be reconstructed.")
+            return _json({"error": "The server failed; its log says why."}, status=500)
+        return _json(answer)
+
+    async def settings(_: Request) -> Response:
+        return _json({"samples": offered, "maxUploadBytes": max_upload_bytes})
+
+    async def viewer(_: Request) -> Response:
+        return Response(viewer_script(), media_type="text/javascript", headers=_HEADERS)
+
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts or ["*"])
+    return Starlette(
+        middleware=[hosts],
+        routes=[
+            Route("/", _asset("page.html", "text/html")),
+            Route("/page.js", _asset("page.js", "text/javascript")),
+            Route("/page.css", _asset("page.css", "text/css")),
+            Route("/viewer.js", viewer),
+            Route("/settings", settings),
+            Route("/reconstruct", reconstruct, methods=["POST"]),
+        ],
+    )
+
+
+def _asset(name: str, media_type: str) -> Callable:
+    async def respond(_: Request) -> Response:
+        return FileResponse(_ASSETS / name, media_type=media_type, headers=_HEADERS)
+
+    return respond
+
+
+def _json(value: dict, *, status: int = 200) -> Response:
+    return JSONResponse(value, status_code=status, headers=_HEADERS)
+
+
+async def _body(request: Request, *, limit: int) -> bytes:
+    """Returns what was sent, or stops reading beyond the limit."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise _Refused(413, f"Expected at most {limit} bytes, received more.")
+    return bytes(body)
+
+
+def _uploads(body: bytes, max_bytes: int) -> tuple[bytes, bytes | None]:
+    """Returns the picture and the mask, if any, of a request {"picture": base64, "mask": base64}.
+
+    Raises:
+        _Refused: It is something else, or one of them is too large.
+    """
+    try:
+        request = json.loads(body)
+        encoded = {name: request.get(name) for name in ("picture", "mask")}
+        uploads = {
+            name: None if text is None else base64.b64decode(text, validate=True)
+            for name, text in encoded.items()
+        }
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
+        raise _Refused(400, "Expected JSON with a picture in base64, and a mask if any.") from None
+    for name, upload in uploads.items():
+        if upload is not None and len(upload) > max_bytes:
+            raise _Refused(
+                413, f"Expected a {name} of at most {max_bytes} bytes, received {len(upload)}."
+            )
+    if not uploads["picture"]:
+        raise _Refused(400, "Expected a picture, received none.")
+    return uploads["picture"], uploads["mask"]
+
+
+def _answer(predict: Callable, faces, picture: bytes, mask: bytes | None, image_size: int) -> dict:
+    """Returns what the page shows of a picture.
+
+    Raises:
+        PictureError: It cannot be used.
+    """
+    pixels = read_picture(picture, mask_path=mask, max_pixels=_MAX_PIXELS)
+    seen = frame_object(pixels, image_size=image_size)
+    vertices = predict(np.float32(seen[None]) / 255.0)[0]
+    mesh = Mesh(vertices=vertices, faces=faces)
+    return {
+        "cutOut": png_url(seen),
+        "silhouettes": _silhouettes(mesh),
+        "files": {
+            name: base64.b64encode(content).decode()
+            for file in ("mesh.glb", "mesh.obj")
+            for name, content in encode_mesh(file, mesh).items()
+        },
+    }
+
+
+def _silhouettes(mesh: Mesh) -> list[dict]:
+    """Returns the silhouettes from around the mesh: their azimuths, degrees, and PNGs, black."""
+    views = n3mr_views()
+    around = {name: values[:: len(values) // _VIEWS] for name, values in views.items()}
+    vertices = perspective(look_at(mesh.vertices, eye_from_angles(**around)))
+    silhouettes = soft_rasterize(vertices, mesh.faces, image_size=_SILHOUETTE_SIZE, sigma=_SIGMA)
+    grey = np.rint(255.0 * (1.0 - np.asarray(silhouettes))).astype(np.uint8)
+    return [
+        {"azimuth": float(azimuth), "picture": png_url(picture)}
+        for azimuth, picture in zip(around["azimuth"], grey, strict=True)
+    ]

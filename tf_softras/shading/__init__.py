@@ -1,0 +1,10 @@
+"""What gives surfaces their colours: textures and light, as functions of `keras.ops`.
+
+Everything here is linear: colours add up as light does. What a file holds is sRGB-encoded, and goes
+through `geometry.linear_from_srgb` first; `layers.Renderer` does that, and nothing else does.
+"""
+
+from tf_softras.shading.lighting import DirectionalLight, PointLight, lambert_light
+from tf_softras.shading.texture import sample_texture
+
+__all__ = ["DirectionalLight", "PointLight", "lambert_light", "sample_texture"]

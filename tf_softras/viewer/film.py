@@ -1,0 +1,93 @@
+"""Films out of pictures: GIF by Pillow, MP4 by ffmpeg."""
+
+import pathlib
+import uuid
+from collections.abc import Iterable
+
+import numpy as np
+import PIL.Image
+
+from tf_softras.pictures import PictureError
+
+SUFFIXES = (".gif", ".mp4")
+
+
+def write_film(path, frames: Iterable[np.ndarray], *, frames_per_second: float = 20.0) -> None:
+    """Writes frames to a GIF that runs for ever, or to an MP4 (H.264), by the suffix.
+
+    MP4 needs the extra `film`, whose package brings ffmpeg; an odd side there loses its last row or
+    column. A GIF has 256 colours a frame, and shows each for a multiple of 10 ms.
+
+    Args:
+        path: The file to write, in a folder that exists.
+        frames: uint8 `[height, width, 3]` each, all of one size; at least one.
+        frames_per_second: In (0, 50], which GIF viewers keep to.
+
+    Raises:
+        PictureError: The suffix is neither, or there are no frames of one size.
+        ValueError: `frames_per_second` is out of range.
+        ModuleNotFoundError: For an MP4, if the extra is not installed.
+        OSError: The file cannot be written.
+    """
+    path = pathlib.Path(path)
+    frames = [np.asarray(frame) for frame in frames]
+    shapes = {frame.shape for frame in frames}
+    if len(shapes) != 1 or any(frame.dtype != np.uint8 for frame in frames):
+        raise PictureError(
+            f"Cannot write a film to '{path}'. Expected uint8 frames of one size, received "
+            f"{len(frames)} of the shapes {sorted(shapes)}."
+        )
+    (shape,) = shapes
+    if len(shape) != 3 or shape[2] != 3:
+        raise PictureError(
+            f"Cannot write a film to '{path}'. Expected frames [height, width, 3], received "
+            f"{list(shape)}."
+        )
+    if not 0.0 < frames_per_second <= 50.0:
+        raise ValueError(
+            "Invalid frames_per_second. Expected a number in (0, 50]. Received: "
+            f"{frames_per_second}"
+        )
+    if path.suffix.lower() not in SUFFIXES:
+        raise PictureError(
+            f"Cannot write a film to '{path}'. Expected a name that ends in .gif or .mp4, received "
+            f"{path.suffix or 'no suffix'!r}."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Cannot write a film to '{path}'. Expected a folder that exists, received "
+            f"'{path.parent}'."
+        )
+    write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
+    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        write(beside, frames, frames_per_second)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_gif(path: pathlib.Path, frames: list[np.ndarray], frames_per_second: float) -> None:
+    first, *rest = (PIL.Image.fromarray(frame) for frame in frames)
+    milliseconds = 10 * max(2, round(100.0 / frames_per_second))
+    first.save(path, save_all=True, append_images=rest, duration=milliseconds, loop=0)
+
+
+def _write_mp4(path: pathlib.Path, frames: list[np.ndarray], frames_per_second: float) -> None:
+    try:
+        import imageio_ffmpeg
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "An MP4 needs the package imageio-ffmpeg: pip install 'tf-softras[film]'. A .gif needs "
+            "nothing."
+        ) from error
+    height, width = (side - side % 2 for side in frames[0].shape[:2])
+    writer = imageio_ffmpeg.write_frames(
+        str(path), (width, height), fps=frames_per_second, codec="libx264", macro_block_size=2
+    )
+    writer.send(None)
+    try:
+        for frame in frames:
+            writer.send(np.ascontiguousarray(frame[:height, :width]))
+    finally:
+        writer.close()
