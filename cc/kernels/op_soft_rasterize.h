@@ -35,10 +35,10 @@ class SoftRasterizeOpBase : public tensorflow::OpKernel {
     const tensorflow::Tensor& sigma = context->input(2);
     absl::Status status = ValidateMeshShapes(vertices.shape(), faces.shape());
     if (!status.ok()) return status;
-    status = ValidateSigmaShape(sigma.shape());
+    status = ValidateScalarShape("sigma", sigma.shape());
     if (!status.ok()) return status;
     const T value = sigma.scalar<T>()();
-    status = ValidateSigma(value);
+    status = ValidatePositive("sigma", value);
     if (!status.ok()) return status;
     status = MakeImageShape(vertices.dim_size(0), height_, width_, image_shape);
     if (!status.ok()) return status;

@@ -70,17 +70,18 @@ absl::Status ValidateMesh(const tensorflow::Tensor& vertices,
                             faces.dim_size(0));
 }
 
-inline absl::Status ValidateSigmaShape(const tensorflow::TensorShape& sigma) {
-  if (sigma.dims() == 0) return absl::OkStatus();
-  return InvalidArgument("sigma: expected a scalar; received shape ",
-                         sigma.DebugString());
+inline absl::Status ValidateScalarShape(const char* name,
+                                        const tensorflow::TensorShape& shape) {
+  if (shape.dims() == 0) return absl::OkStatus();
+  return InvalidArgument(name, ": expected a scalar; received shape ",
+                         shape.DebugString());
 }
 
 template <typename T>
-absl::Status ValidateSigma(T sigma) {
-  if (sigma > T(0) && std::isfinite(sigma)) return absl::OkStatus();
-  return InvalidArgument("sigma: expected a positive finite number; received ",
-                         sigma);
+absl::Status ValidatePositive(const char* name, T value) {
+  if (value > T(0) && std::isfinite(value)) return absl::OkStatus();
+  return InvalidArgument(name, ": expected a positive finite number; received ",
+                         value);
 }
 
 // What the soft rasteriser's attributes must be beyond their types.

@@ -1,30 +1,17 @@
 // Softras>SoftRasterize and Softras>SoftRasterizeGrad under XLA on CPUs: each
 // compiles to a custom call, whose handler runs the functor of the op's kernel.
 #include <cstdint>
-#include <cstring>
-#include <functional>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "cc/kernels/op_validation.h"
-#include "cc/kernels/scratch.h"
 #include "cc/kernels/soft_rasterize_cpu.h"
-#include "cc/xla/ffi_parallel.h"
-#include "tensorflow/compiler/tf2xla/shape_util.h"
+#include "cc/xla/custom_call.h"
+#include "cc/xla/handler.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "xla/ffi/api/ffi.h"
-#include "xla/hlo/builder/xla_builder.h"
 #include "xla/shape_util.h"
-
-// Declared in xla/ffi/ffi_api.h, which wants headers that TensorFlow's package
-// does not bring.
-namespace xla::ffi {
-const XLA_FFI_Api* GetXlaFfiApi();
-}  // namespace xla::ffi
 
 namespace tf_softras {
 namespace {
@@ -34,25 +21,7 @@ namespace ffi = xla::ffi;
 constexpr char kForward[] = "softras_soft_rasterize";
 constexpr char kBackward[] = "softras_soft_rasterize_grad";
 
-// The handler's name in XLA's registry; `type` is XLA's.
-std::string HandlerName(const char* call, const char* type) {
-  return absl::StrCat(call, "_", type);
-}
-
 // ---------------------------------------------------------------- Handlers
-
-ffi::Error ToFfi(const absl::Status& status) {
-  return ffi::Error(static_cast<ffi::ErrorCode>(status.code()),
-                    std::string(status.message()));
-}
-
-ffi::Error Run(ffi::ThreadPool& pool,
-               const std::function<void(const ParallelFor&)>& functor) {
-  if (RunWithScratch(FfiParallelFor(pool), functor)) {
-    return ffi::Error::Success();
-  }
-  return ffi::Error(ffi::ErrorCode::kResourceExhausted, kNoScratch);
-}
 
 // Shapes are what Compile below made of them; values are known only here.
 template <ffi::DataType type, typename T = ffi::NativeType<type>>
@@ -73,7 +42,7 @@ absl::Status ReadInputs(ffi::Buffer<type> vertices,
       ValidateMeshValues(inputs->vertices, inputs->batch, inputs->num_vertices,
                          inputs->faces, inputs->num_faces);
   if (!status.ok()) return status;
-  return ValidateSigma(inputs->sigma);
+  return ValidatePositive("sigma", inputs->sigma);
 }
 
 template <ffi::DataType type>
@@ -87,7 +56,7 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
       vertices, faces, sigma, silhouette->dimensions(), near, &inputs);
   if (!status.ok()) return ToFfi(status);
   if (silhouette->element_count() > 0) {
-    return Run(pool, [&](const ParallelFor& parallel_for) {
+    return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
       SoftRasterizeForward(inputs, silhouette->typed_data(),
                            transparency->typed_data(), parallel_for);
     });
@@ -106,7 +75,7 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
       vertices, faces, sigma, upstream.dimensions(), near, &inputs);
   if (!status.ok()) return ToFfi(status);
   if (gradient->element_count() > 0) {
-    return Run(pool, [&](const ParallelFor& parallel_for) {
+    return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
       SoftRasterizeBackward(inputs, transparency.typed_data(),
                             upstream.typed_data(), gradient->typed_data(),
                             parallel_for);
@@ -155,10 +124,6 @@ using tensorflow::XlaOpKernelContext;
 constexpr const char* kInputs[] = {"vertices", "faces", "sigma", "transparency",
                                    "silhouette_gradient"};
 
-xla::Shape RowMajor(xla::PrimitiveType type, const TensorShape& shape) {
-  return xla::ShapeUtil::MakeShapeWithDescendingLayout(type, shape.dim_sizes());
-}
-
 class SoftRasterizeXlaBase : public XlaOpKernel {
  public:
   explicit SoftRasterizeXlaBase(OpKernelConstruction* context)
@@ -176,21 +141,10 @@ class SoftRasterizeXlaBase : public XlaOpKernel {
   };
 
   absl::Status Read(XlaOpKernelContext* context, Shapes* shapes) const {
-    shapes->inputs.resize(context->num_inputs());
-    for (int i = 0; i < context->num_inputs(); ++i) {
-      const absl::StatusOr<xla::Shape> shape = context->InputXlaShape(i);
-      if (!shape.ok()) return shape.status();
-      if (shape->is_dynamic()) {
-        return absl::UnimplementedError(absl::StrCat(
-            kInputs[i], ": expected sizes that are known when XLA compiles; ",
-            "received ", xla::ShapeUtil::HumanString(*shape)));
-      }
-      TF_RETURN_IF_ERROR(
-          tensorflow::XLAShapeToTensorShape(*shape, &shapes->inputs[i]));
-    }
+    TF_RETURN_IF_ERROR(StaticShapes(context, kInputs, &shapes->inputs));
     TF_RETURN_IF_ERROR(
         ValidateMeshShapes(shapes->inputs[0], shapes->inputs[1]));
-    TF_RETURN_IF_ERROR(ValidateSigmaShape(shapes->inputs[2]));
+    TF_RETURN_IF_ERROR(ValidateScalarShape("sigma", shapes->inputs[2]));
     TF_RETURN_IF_ERROR(MakeImageShape(shapes->inputs[0].dim_size(0), height_,
                                       width_, &shapes->image));
     for (size_t i = 3; i < shapes->inputs.size(); ++i) {
@@ -200,26 +154,10 @@ class SoftRasterizeXlaBase : public XlaOpKernel {
     return absl::OkStatus();
   }
 
-  // Every array row-major, as the functors read them.
   xla::XlaOp Call(XlaOpKernelContext* context, const char* call,
                   const Shapes& shapes, const xla::Shape& result) const {
-    std::vector<xla::XlaOp> operands;
-    std::vector<xla::Shape> layouts;
-    for (int i = 0; i < context->num_inputs(); ++i) {
-      operands.push_back(context->Input(i));
-      layouts.push_back(RowMajor(context->input_xla_type(i), shapes.inputs[i]));
-    }
-    // The bits of near, so that no digit is lost in the attribute's text.
-    uint32_t near_bits;
-    std::memcpy(&near_bits, &near_, sizeof near_bits);
-    const bool is_double = context->input_xla_type(0) == xla::F64;
-    return xla::CustomCallWithLayout(
-        context->builder(), HandlerName(call, is_double ? "F64" : "F32"),
-        operands, result, layouts,
-        absl::StrFormat("{near = 0x%08X : f32}", near_bits),
-        /*has_side_effect=*/false, /*output_operand_aliasing=*/{},
-        /*literal=*/nullptr, xla::CustomCallSchedule::SCHEDULE_NONE,
-        xla::CustomCallApiVersion::API_VERSION_TYPED_FFI);
+    return CallHandler(context, call, shapes.inputs, result,
+                       FloatAttribute("near", near_));
   }
 
  private:

@@ -177,9 +177,23 @@ def test_fit_recovers_vertex_colors():
     assert history[-1] < 0.05 * history[0]
 
 
-def test_only_the_reference_declares_xla_support():
-    assert not layers.SoftShade(MESH.faces, 8).supports_jit
-    assert layers.SoftShade(MESH.faces, 8, implementation="reference").supports_jit
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+def test_a_step_compiled_by_xla_trains_as_one_that_is_not(aggregation):
+    losses = {}
+    for jit_compile in (False, True):
+        vertices, colors = keras.Input(ON_PLANE.shape[1:]), keras.Input(COLORS.shape[1:])
+        shade = layers.SoftShade(MESH.faces, 8, aggregation=aggregation, **OPTIONS)
+        assert shade.supports_jit
+        moved = keras.layers.Dense(3, kernel_initializer="identity")(vertices)
+        image, _ = shade([moved, colors])
+        model = keras.Model([vertices, colors], image)
+        model.compile("sgd", "mse", jit_compile=jit_compile)
+        batch = [ON_PLANE, COLORS]
+        target = np.zeros((len(ON_PLANE), 8, 8, COLORS.shape[-1]), np.float32)
+        history = model.fit(batch, target, epochs=3, verbose=0).history["loss"]
+        assert history[-1] < history[0]
+        losses[jit_compile] = history
+    np.testing.assert_allclose(losses[True], losses[False], rtol=1e-5)
 
 
 class TestBadInput:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.ops.meshes import SCENES
-from tf_softras.ops import soft_rasterize
+from tests.ops.meshes import SCENES, with_depths
+from tf_softras.ops import soft_rasterize, soft_shade
 from tf_softras.ops.library import library
 
 FACES = [[0, 1, 2]]
@@ -115,6 +115,72 @@ def test_the_gradient_checks_its_own_shapes():
         gradient(tf.zeros([1, 8, 8]))
 
 
+def _shaded_and_gradients(inputs, upstream, faces, **options):
+    vertices, attributes, background = inputs
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        image, alpha = soft_shade(
+            vertices, faces, attributes, background=background, image_size=(70, 90), **options
+        )
+        loss = tf.reduce_sum(image * upstream) + tf.reduce_sum(alpha * upstream[..., 0])
+    return image, alpha, *tape.gradient(loss, inputs)
+
+
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("background_rank", [1, 4])
+def test_shaded_image_and_gradients_are_the_ops_bits(aggregation, dtype, background_rank):
+    rng = np.random.default_rng(0)
+    vertices, faces = SCENES["small faces"](rng)
+    shape = (len(vertices), 70, 90, 2)
+    inputs = (
+        with_depths(vertices, rng),
+        rng.uniform(size=(*vertices.shape[:2], 2)),
+        rng.uniform(size=shape[-background_rank:]),
+    )
+    inputs = [tf.constant(array.astype(dtype)) for array in inputs]
+    upstream = rng.normal(size=shape).astype(dtype)
+    # Numbers whose last digits matter: they reach the kernel as text.
+    options = {
+        "near": 0.1,
+        "far": 9.000001,
+        "epsilon": 1.1e-3,
+        "min_coverage": 1.1e-4,
+        "aggregation": aggregation,
+    }
+    compiled = tf.function(_shaded_and_gradients, jit_compile=True)
+    for sigma, gamma in ((3e-5, 1e-4), (1e-2, 1e-1)):
+        numbers = {"sigma": tf.constant(sigma, dtype), "gamma": tf.constant(gamma, dtype)}
+        expected = _shaded_and_gradients(inputs, upstream, faces, **numbers, **options)
+        assert all(np.any(part.numpy() != 0) for part in expected)
+        _assert_same_bits(compiled(inputs, upstream, faces, **numbers, **options), expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"faces": [[0, 1, 4]]}, r"faces: expected vertex indices in \[0, 3\); received 4"),
+        ({"gamma": 0.0}, "gamma: expected a positive finite number; received 0"),
+        ({"attributes": np.full((1, 3, 1), np.inf)}, "attributes: expected finite numbers"),
+        ({"background": [np.nan]}, "background: expected finite numbers; received nan"),
+        ({"near": -1.0}, "near: expected a finite depth that is not negative"),
+    ],
+)
+def test_bad_input_of_the_shader_is_the_ops_error(changes, message):
+    good = {"vertices": TRIANGLE, "faces": FACES, "sigma": 1e-3, "image_size": 8, "gamma": 1e-4}
+    good = {**good, "attributes": np.ones((1, 3, 1)), "background": [0.0]}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        tf.function(soft_shade, jit_compile=True)(**{**good, **changes})
+
+
+def test_a_shader_without_channels_has_alpha_alone():
+    arguments = {"image_size": 8, "sigma": 1e-2, "gamma": 1e-4, "background": np.zeros(0)}
+    render = tf.function(soft_shade, jit_compile=True)
+    image, alpha = render(TRIANGLE, FACES, np.ones((1, 3, 0)), **arguments)
+    assert image.shape == (1, 8, 8, 0)
+    _assert_same_bits([alpha], [soft_rasterize(TRIANGLE, FACES, image_size=8, sigma=1e-2)])
+
+
 def test_sizes_that_xla_does_not_know_are_refused():
     @tf.function(jit_compile=True)
     def render(vertices, keep):
@@ -129,7 +195,7 @@ def test_a_process_that_compiled_before_it_met_the_op_has_kernels_too():
     script = textwrap.dedent("""
         import tensorflow as tf
         assert tf.function(lambda x: x + 1, jit_compile=True)(1.0) == 2.0
-        from tf_softras.ops import soft_rasterize
+        from tf_softras.ops import soft_rasterize, soft_shade
         vertices = [[[-1.0, -1, 1], [1, -1, 1], [0, 1, 1]]]
         arguments = {"faces": [[0, 1, 2]], "image_size": 8, "sigma": 1e-2}
         image = tf.function(soft_rasterize, jit_compile=True)(vertices, **arguments)

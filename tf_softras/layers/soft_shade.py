@@ -65,8 +65,6 @@ class SoftShade(SoftRasterize):
         super().__init__(
             faces, image_size, sigma, near=near, implementation=implementation, **kwargs
         )
-        # XLA has no kernel of the shader (docs/architecture.md).
-        self.supports_jit = implementation == "reference"
         if not 0.0 <= self.near < float(far) < float("inf"):
             raise ValueError(
                 "Invalid near or far. Expected depths 0 <= near < far. "
