@@ -34,6 +34,8 @@ TEST_P(LinkedOpTest, HasKernelsForTheCpu) {
 INSTANTIATE_TEST_SUITE_P(All, LinkedOpTest,
                          testing::Values("Softras>SoftRasterize",
                                          "Softras>SoftRasterizeGrad",
+                                         "Softras>SoftShade",
+                                         "Softras>SoftShadeGrad",
                                          "Softras>RasterizeFaces"),
                          [](const auto& info) {
                            return info.param.substr(info.param.find('>') + 1);

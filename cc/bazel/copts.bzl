@@ -21,7 +21,7 @@ NUMERIC = [
     "//conditions:default": [],
 })
 
-def unit_tests(sources, deps, copts = [], data = []):
+def unit_tests(sources, deps, copts = [], data = [], tags = []):
     """Makes a googletest of every file, named after the file.
 
     Args:
@@ -29,6 +29,7 @@ def unit_tests(sources, deps, copts = [], data = []):
       deps: libraries under test.
       copts: options beside the warnings.
       data: files that the tests read.
+      tags: of the tests: "tensorflow" for those that link it.
     """
     for source in sources:
         native.cc_test(
@@ -38,5 +39,6 @@ def unit_tests(sources, deps, copts = [], data = []):
             copts = WARNINGS + copts,
             data = data,
             linkstatic = 1,
+            tags = tags,
             deps = deps + ["@googletest//:gtest_main"],
         )

@@ -122,15 +122,14 @@ std::string CheckAgainstBruteForce(const FuzzScene<T>& scene,
   }
   const double norm = Norm(truth.gradient);
   const double bound = kSingle ? 1e-5 + 2e-7 / root : 1e-8;
-  // The bound is made for pictures of many pixels at about sqrt(sigma) from
-  // edges, whose errors differ. Of terms that cancel, rounding leaves about
-  // 1e-6 of their absolute sum. Distances are rounded to 2^-24 of half a
-  // block's diagonal: a lone pixel close to an edge shows it, and the same face
-  // drawn over and over multiplies it.
-  const double scale = std::max(norm, Norm(truth.absolute) / 10);
-  const double block = std::max<double>(
-      1, 32 / static_cast<double>(std::min(scene.height, scene.width)));
-  const double rounding = kSingle ? 0x1p-24 * block * truth.slope : 0;
+  // The two exceptions. Terms that cancel leave what their rounding was. And
+  // distances are rounded to about 2^-24, alike where boundaries coincide: a
+  // lone pixel shows that, times the number of them. (Pictures of few pixels
+  // are computed in double.)
+  const double scale =
+      kSingle ? std::max(norm, Norm(truth.absolute) / 100) : norm;
+  const bool is_rounded = kSingle && std::min(scene.height, scene.width) >= 32;
+  const double rounding = is_rounded ? 0x1p-24 * truth.slope : 0;
   if (norm > 1e-3 * Norm(scene.upstream) / root &&
       Norm(error) > bound * scale + rounding + truth.ties) {
     return Message("gradient off by ", Norm(error) / scale,

@@ -68,6 +68,13 @@ TF_SOFTRAS_INLINE int64_t BlockSide(const ImagePlane& plane) {
   return MaxInt(1, plane.shorter_side() / 4 / kLanes) * kLanes;
 }
 
+// Pictures of so few pixels are computed in double, also for float: a block of
+// lanes is large beside the unit square, a lone pixel may carry a gradient, and
+// there is little to compute.
+TF_SOFTRAS_INLINE bool HasFewPixels(const ImagePlane& plane) {
+  return plane.shorter_side() < 4 * kLanes;
+}
+
 TF_SOFTRAS_INLINE bool IsOneBlock(const PixelRect& rect,
                                   const ImagePlane& plane) {
   const int64_t side = BlockSide(plane);

@@ -186,14 +186,12 @@ TF_SOFTRAS_INLINE bool IsCertain(T gap, const ImagePlane& plane) {
   return sizeof(T) == sizeof(double) || gap > 8 * 0x1p-24 * side;
 }
 
-// Whether a face is to be summed in double from the start: a thin one, and any
-// in a picture of few pixels, where a block of lanes is large beside the unit
-// square and a double costs nothing.
+// Whether a face is to be summed in double from the start.
 template <typename T>
 TF_SOFTRAS_INLINE bool NeedsDouble(const FaceBatch<T>& batch, int lane,
                                    const ImagePlane& plane) {
   return sizeof(T) < sizeof(double) &&
-         (batch.is_thin[lane] || plane.shorter_side() < 4 * kLanes);
+         (batch.is_thin[lane] || HasFewPixels(plane));
 }
 
 // The faces of a batch that reach few pixels, one a lane, each lane going

@@ -156,9 +156,7 @@ __device__ void AddPatches(const BackwardArguments<T>& arguments, int64_t index,
   const ImagePlane& plane = arguments.slice.first.plane;
   const double radius = arguments.slice.first.radius;
   constexpr bool kIsDouble = sizeof(T) == sizeof(double);
-  // T is enough where a patch is small beside the unit square, which it is not
-  // in an image of few pixels.
-  const bool is_coarse = plane.shorter_side() < 4 * kLanes;
+  const bool is_coarse = HasFewPixels(plane);
   // The error of a difference of two c: a few units of 2^-24 of the largest
   // |q|, half a patch's diagonal.
   const T smallest_gap = static_cast<T>(

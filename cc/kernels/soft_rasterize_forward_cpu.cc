@@ -23,40 +23,40 @@ namespace {
 // worst case, a hundredth of it in ordinary ones.
 constexpr int64_t kFacesPerStretch = 512;
 
-// A tile's pixels: float sums of a stretch of faces, and double ones of all
+// A tile's pixels: sums in C of a stretch of faces, and double ones of all
 // before.
-template <typename T>
+template <typename C>
 struct TileSums {
   PixelRect rect;
   int64_t stride;
-  std::vector<T> stretch;
+  std::vector<C> stretch;
   std::vector<double> total;
   int64_t faces_in_stretch = 0;
 
   explicit TileSums(const PixelRect& tile)
       : rect(tile),
         stride(tile.column_end - tile.column_begin + kLanes),
-        stretch(stride * (tile.row_end - tile.row_begin), T(0)),
+        stretch(stride * (tile.row_end - tile.row_begin), C(0)),
         total(stretch.size(), 0.0) {}
 
-  TF_SOFTRAS_INLINE T* pixel(int64_t row, int64_t column) {
+  TF_SOFTRAS_INLINE C* pixel(int64_t row, int64_t column) {
     return stretch.data() + (row - rect.row_begin) * stride +
            (column - rect.column_begin);
   }
 
   TF_SOFTRAS_INLINE void EndStretch() {
-    T* part = stretch.data();
+    C* part = stretch.data();
     double* whole = total.data();
     const int64_t count = static_cast<int64_t>(total.size());
     for (int64_t i = 0; i < count; ++i) {
       whole[i] = JoinExcess(whole[i], static_cast<double>(part[i]));
-      part[i] = T(0);
+      part[i] = C(0);
     }
     faces_in_stretch = 0;
   }
 
   // The totals alone are kept for long.
-  void DropStretch() { std::vector<T>().swap(stretch); }
+  void DropStretch() { std::vector<C>().swap(stretch); }
 
   // Adds the totals of the faces before these.
   void AddBefore(const TileSums& before) {
@@ -66,16 +66,16 @@ struct TileSums {
   }
 };
 
-template <typename T>
-TF_SOFTRAS_INLINE void AddBlock(const LocalView<T>& view, T inverse_sigma,
-                                const PixelRect& block, TileSums<T>& sums) {
+template <typename C>
+TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, C inverse_sigma,
+                                const PixelRect& block, TileSums<C>& sums) {
   for (int64_t row = block.row_begin; row < block.row_end; ++row) {
-    const T qy = view.qy(row);
-    T* excess = sums.pixel(row, block.column_begin);
+    const C qy = view.qy(row);
+    C* excess = sums.pixel(row, block.column_begin);
     for (int64_t column = block.column_begin; column < block.column_end;
          column += kLanes, excess += kLanes) {
       for (int64_t lane = 0; lane < kLanes; ++lane) {
-        const T odds = Odds(SignedSquaredDistance(Sample(
+        const C odds = Odds(SignedSquaredDistance(Sample(
                                 view.triangle, view.qx(column + lane), qy)),
                             inverse_sigma);
         excess[lane] = Aggregate(excess[lane], odds);
@@ -86,11 +86,11 @@ TF_SOFTRAS_INLINE void AddBlock(const LocalView<T>& view, T inverse_sigma,
 
 // Adds the faces ids[begin .. end - 1], or begin .. end - 1 where there is no
 // list, to a tile.
-template <typename T>
-TF_SOFTRAS_INLINE void AddFaces(const Item<T>& item, T inverse_sigma,
+template <typename C, typename T>
+TF_SOFTRAS_INLINE void AddFaces(const Item<T>& item, C inverse_sigma,
                                 const int32_t* ids, int64_t begin, int64_t end,
-                                TileSums<T>& sums) {
-  FaceBatch<T> batch;
+                                TileSums<C>& sums) {
+  FaceBatch<C> batch;
   for (int64_t first = begin; first < end; first += batch.kFaces) {
     const auto face = [ ids, first ](int lane) __attribute__((always_inline)) {
       return ids ? static_cast<int64_t>(ids[first + lane]) : first + lane;
@@ -104,9 +104,9 @@ TF_SOFTRAS_INLINE void AddFaces(const Item<T>& item, T inverse_sigma,
         AddBlock(MakeLocalView(batch, lane, item.plane, rect), inverse_sigma,
                  rect, sums);
       } else {
-        ForEachBlock<T>(
+        ForEachBlock<C>(
             item, item.MakeFace(face(lane)), rect,
-            [&](const LocalView<T>& view, const PixelRect& block)
+            [&](const LocalView<C>& view, const PixelRect& block)
                 __attribute__((always_inline)) {
                   AddBlock(view, inverse_sigma, block, sums);
                 });
@@ -117,41 +117,41 @@ TF_SOFTRAS_INLINE void AddFaces(const Item<T>& item, T inverse_sigma,
 }
 
 // Sums the faces [begin, end) of a tile, counted through the lists of all
-// levels, or of the mesh where there are no bins. What both clones of a type
-// do.
-template <typename T>
-TF_SOFTRAS_INLINE void SumTile(const Item<T>& item, T inverse_sigma,
+// levels, or of the mesh where there are no bins. What the clones do.
+template <typename C, typename T>
+TF_SOFTRAS_INLINE void SumTile(const Item<T>& item, C inverse_sigma,
                                const FaceBins* bins, int64_t tile_row,
                                int64_t tile_column, int64_t begin, int64_t end,
-                               TileSums<T>& sums) {
+                               TileSums<C>& sums) {
   if (bins == nullptr) {
-    AddFaces<T>(item, inverse_sigma, nullptr, begin, end, sums);
+    AddFaces(item, inverse_sigma, nullptr, begin, end, sums);
   } else {
     int64_t before = 0;
     for (int level = 0; level < bins->num_levels(); ++level) {
       const FaceList list = bins->List(level, tile_row, tile_column);
-      AddFaces<T>(item, inverse_sigma, list.faces, MaxInt(0, begin - before),
-                  MinInt(list.count, end - before), sums);
+      AddFaces(item, inverse_sigma, list.faces, MaxInt(0, begin - before),
+               MinInt(list.count, end - before), sums);
       before += list.count;
     }
   }
   sums.EndStretch();
 }
 
-#define TF_SOFTRAS_SUM_TILE(T)                                                \
-  TF_SOFTRAS_CLONES void SumTileClone(const Item<T>& item, T inverse_sigma,   \
+#define TF_SOFTRAS_SUM_TILE(C, T)                                             \
+  TF_SOFTRAS_CLONES void SumTileClone(const Item<T>& item, C inverse_sigma,   \
                                       const FaceBins* bins, int64_t tile_row, \
                                       int64_t tile_column, int64_t begin,     \
-                                      int64_t end, TileSums<T>& sums) {       \
-    SumTile<T>(item, inverse_sigma, bins, tile_row, tile_column, begin, end,  \
-               sums);                                                         \
+                                      int64_t end, TileSums<C>& sums) {       \
+    SumTile(item, inverse_sigma, bins, tile_row, tile_column, begin, end,     \
+            sums);                                                            \
   }
-TF_SOFTRAS_SUM_TILE(float)
-TF_SOFTRAS_SUM_TILE(double)
+TF_SOFTRAS_SUM_TILE(float, float)
+TF_SOFTRAS_SUM_TILE(double, float)
+TF_SOFTRAS_SUM_TILE(double, double)
 #undef TF_SOFTRAS_SUM_TILE
 
-template <typename T>
-void WriteTile(const TileSums<T>& sums, int64_t width, T* silhouette,
+template <typename C, typename T>
+void WriteTile(const TileSums<C>& sums, int64_t width, T* silhouette,
                T* transparency) {
   const int64_t columns = sums.rect.column_end - sums.rect.column_begin;
   for (int64_t row = sums.rect.row_begin; row < sums.rect.row_end; ++row) {
@@ -206,13 +206,11 @@ std::vector<Unit> MakeUnits(const Tiling& tiling, int64_t items,
   return units;
 }
 
-}  // namespace
-
-template <typename T>
-void SoftRasterizeForward(const SoftRasterizeInputs<T>& inputs, T* silhouette,
-                          T* transparency, const ParallelFor& parallel_for) {
+template <typename C, typename T>
+void ForwardIn(const SoftRasterizeInputs<T>& inputs, T* silhouette,
+               T* transparency, const ParallelFor& parallel_for) {
   const double radius = Radius(ForwardCutoff<T>(inputs.num_faces), inputs);
-  const T inverse_sigma = InverseSigma(inputs.sigma);
+  const C inverse_sigma = InverseSigma(static_cast<C>(inputs.sigma));
   const Tiling tiling(inputs.batch, inputs.height, inputs.width);
   const int64_t pixels = inputs.height * inputs.width;
 
@@ -225,19 +223,19 @@ void SoftRasterizeForward(const SoftRasterizeInputs<T>& inputs, T* silhouette,
         BinFaces(inputs, tiling, first, items, radius, parallel_for);
     const std::vector<Unit> units =
         MakeUnits(tiling, items, bins, inputs.num_faces);
-    const auto write = [&](const Unit& unit, const TileSums<T>& sums) {
+    const auto write = [&](const Unit& unit, const TileSums<C>& sums) {
       WriteTile(sums, inputs.width, silhouette + (first + unit.item) * pixels,
                 transparency + (first + unit.item) * pixels);
     };
     // The sums of tiles that take several units, until the last is done.
-    std::vector<std::unique_ptr<TileSums<T>>> parts(units.size());
+    std::vector<std::unique_ptr<TileSums<C>>> parts(units.size());
     const int64_t cost = inputs.num_faces * kFaceCost / tiling.count() +
                          tiling.side * tiling.side * kPixelCost;
     parallel_for(static_cast<int64_t>(units.size()), cost,
                  [&](int64_t begin, int64_t end) {
                    for (int64_t u = begin; u < end; ++u) {
                      const Unit& unit = units[u];
-                     auto sums = std::make_unique<TileSums<T>>(
+                     auto sums = std::make_unique<TileSums<C>>(
                          tiling.rect(unit.row, unit.column));
                      SumTileClone(MakeItem(inputs, first + unit.item, radius),
                                   inverse_sigma,
@@ -259,6 +257,18 @@ void SoftRasterizeForward(const SoftRasterizeInputs<T>& inputs, T* silhouette,
       if (last) write(units[u], *parts[u]);
       if (units[u].begin > 0) parts[u - 1].reset();
     }
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void SoftRasterizeForward(const SoftRasterizeInputs<T>& inputs, T* silhouette,
+                          T* transparency, const ParallelFor& parallel_for) {
+  if (HasFewPixels(ImagePlane{inputs.height, inputs.width})) {
+    ForwardIn<double>(inputs, silhouette, transparency, parallel_for);
+  } else {
+    ForwardIn<T>(inputs, silhouette, transparency, parallel_for);
   }
 }
 
