@@ -182,6 +182,20 @@ def test_only_the_reference_declares_xla_support():
     assert layers.SoftShade(MESH.faces, 8, implementation="reference").supports_jit
 
 
+@pytest.mark.parametrize("implementation", ["op", "reference"])
+def test_a_model_that_is_to_be_compiled_by_xla_trains(implementation):
+    """Without XLA, after Keras's warning, unless the layer is the reference."""
+    model = _model(implementation=implementation)
+    if implementation == "op":
+        with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):
+            model.compile("sgd", ["mse", "mse"], jit_compile=True)
+    else:
+        model.compile("sgd", ["mse", "mse"], jit_compile=True)
+    assert model.jit_compile == (implementation == "reference")
+    loss = model.evaluate([ON_PLANE, COLORS], [BACKGROUND, BACKGROUND[..., 0]], verbose=0)
+    assert np.all(np.isfinite(loss))
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "message"),

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.ops.meshes import SCENES
-from tf_softras.ops import soft_rasterize
+from tf_softras.ops import soft_rasterize, soft_shade
 from tf_softras.ops.library import library
 
 FACES = [[0, 1, 2]]
@@ -125,11 +125,23 @@ def test_sizes_that_xla_does_not_know_are_refused():
         render(tf.tile(TRIANGLE, [3, 1, 1]), tf.constant([True, False, True]))
 
 
+def test_the_shader_says_what_to_use_instead():
+    arguments = {"attributes": TRIANGLE, "image_size": 4, "sigma": 1e-2}
+    compiled = tf.function(soft_shade, jit_compile=True)
+    with pytest.raises(tf.errors.UnimplementedError, match="leave out.*implementation=.reference"):
+        compiled(TRIANGLE, FACES, **arguments)
+    # Which is true.
+    image, alpha = compiled(TRIANGLE, FACES, **arguments, implementation="reference")
+    expected = soft_shade(TRIANGLE, FACES, **arguments)
+    np.testing.assert_allclose(image, expected[0], atol=1e-4)
+    np.testing.assert_allclose(alpha, expected[1], atol=1e-5)
+
+
 def test_a_process_that_compiled_before_it_met_the_op_has_kernels_too():
     script = textwrap.dedent("""
         import tensorflow as tf
         assert tf.function(lambda x: x + 1, jit_compile=True)(1.0) == 2.0
-        from tf_softras.ops import soft_rasterize
+        from tf_softras.ops import soft_rasterize, soft_shade
         vertices = [[[-1.0, -1, 1], [1, -1, 1], [0, 1, 1]]]
         arguments = {"faces": [[0, 1, 2]], "image_size": 8, "sigma": 1e-2}
         image = tf.function(soft_rasterize, jit_compile=True)(vertices, **arguments)
