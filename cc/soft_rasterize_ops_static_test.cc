@@ -34,7 +34,8 @@ TEST_P(LinkedOpTest, HasKernelsForTheCpu) {
 INSTANTIATE_TEST_SUITE_P(All, LinkedOpTest,
                          testing::Values("Softras>SoftRasterize",
                                          "Softras>SoftRasterizeGrad",
-                                         "Softras>RasterizeFaces"),
+                                         "Softras>RasterizeFaces",
+                                         "Softras>HardSilhouetteGrad"),
                          [](const auto& info) {
                            return info.param.substr(info.param.find('>') + 1);
                          });
