@@ -18,6 +18,7 @@ from tf_softras.cli.options import (
     examples=[
         "softras evaluate runs/paper --data-dir data",
         "softras evaluate runs/paper --data-dir data --split val --template",
+        "softras evaluate runs/paper --data-dir data --metrics --meshes ~/ShapeNetCore.v1",
         "softras evaluate runs/n3mr runs/voxel runs/softras --data-dir data --split val",
     ],
 )
@@ -27,17 +28,25 @@ from tf_softras.cli.options import (
 @data_dir_option
 @checkpoint_option
 @click.option("--template", is_flag=True, help="Beside it, the untrained template's IoU.")
+@click.option("--metrics", is_flag=True, help="More than 3D IoU (extra `metrics`).")
+@click.option("--meshes", type=PATH, help="Folder of the true meshes: distances to them.")
+@click.option("--sheet", type=PATH, help="PNG that shows the answers for the first 8 objects.")
 @click.option(
     "-o",
     "--output",
     type=PATH,
     help="JSON file.  [default: evaluation_SPLIT.json in the first RUN]",
 )
-def evaluate(runs, split, config, data_dir, checkpoint, template, output):
+def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshes, sheet, output):
     """Print the 3D IoU of runs, class by class.
 
     Objects are reconstructed from every view of each. The table is Markdown; with several runs it
     has a column for each, named after its folder.
+
+    --metrics adds, from view 2 of each object: the IoU of silhouettes from the other views, the
+    share of faces that cut others and, with --meshes, chamfer and scan-to-mesh distance, F-score
+    at 2 % and normal consistency. --sheet shows answers beside one another, with --meshes also
+    the true surface coloured by its distance from each.
     """
     from tf_softras import training
     from tf_softras.training.files import write_json
@@ -55,11 +64,24 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, output):
     builder = prepared_builder(config, data_dir)
     dataset = open_split(builder, split)
     evaluations = {name: training.evaluate(network, dataset) for name, network in networks.items()}
+    truth = meshes and training.true_meshes(meshes)
+    measured = {}
+    if metrics:
+        measured = {
+            name: training.measure(network, dataset, truth=truth)
+            for name, network in networks.items()
+        }
     output = output or folders[0].path / f"evaluation_{split}.json"
     data = {"config": builder.builder_config.name, "split": split}
     results = {name: evaluation.to_dict() for name, evaluation in evaluations.items()}
+    for name, measurements in measured.items():
+        results[name]["metrics"] = measurements.to_dict()
     write_json(output, {**data, **results})
     click.echo(training.comparison_table(evaluations), nl=False)
+    if measured:
+        click.echo("\n" + training.metrics_table(measured), nl=False)
+    if sheet:
+        training.comparison_sheet(networks, dataset.take(8), sheet, truth=truth)
     click.echo(f"\nWrote {output}", err=True)
 
 
