@@ -7,7 +7,7 @@ from PIL import Image
 from tests.training.shapes import RADII, ellipsoid, tiny_config
 from tf_softras.geometry import icosphere
 from tf_softras.training import RunFolder, RunFolderError, contact_sheet, training_curve
-from tf_softras.training.contact_sheet import CELL, _GAP, _HEADER
+from tf_softras.training.contact_sheet import _GAP, _HEADER, CELL
 
 
 class _TrueShapes:
