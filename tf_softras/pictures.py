@@ -231,7 +231,7 @@ def _segmented(picture: PIL.Image.Image, box) -> PIL.Image.Image:
             "Cutting an object out by a box needs OpenCV: pip install 'tf-softras[segment]'"
         ) from error
     factor = max(1.0, max(picture.size) / _SEGMENTED_SIDE)
-    size = tuple(max(1, round(side / factor)) for side in picture.size)
+    size = [max(1, round(side / factor)) for side in picture.size]
     small = np.asarray(picture.convert("RGB").resize(size, PIL.Image.Resampling.BOX))
     labels = np.full(small.shape[:2], cv2.GC_BGD, np.uint8)
     rows = slice(int(top / factor), max(int(top / factor) + 1, int(bottom / factor)))

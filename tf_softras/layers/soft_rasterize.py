@@ -51,7 +51,7 @@ class SoftRasterize(keras.layers.Layer):
     Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2.
     """
 
-    implementations = SILHOUETTE_IMPLEMENTATIONS
+    implementations: tuple[str, ...] = SILHOUETTE_IMPLEMENTATIONS
 
     def __init__(self, faces, image_size, sigma=3e-5, *, near=0.0, implementation="op", **kwargs):
         super().__init__(**kwargs)

@@ -7,6 +7,7 @@ import math
 import pathlib
 import platform
 import shutil
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,7 +21,7 @@ from tf_softras.version import __version__
 CHECKPOINTS = ("best", "last")
 
 # Method -> what its checkpoints hold.
-_RECONSTRUCTORS = {
+_RECONSTRUCTORS: dict[str, Any] = {
     "softras": MeshReconstructor,
     "n3mr": MeshReconstructor,
     "voxel": VoxelReconstructor,
