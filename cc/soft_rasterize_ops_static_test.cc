@@ -36,7 +36,8 @@ INSTANTIATE_TEST_SUITE_P(All, LinkedOpTest,
                                          "Softras>SoftRasterizeGrad",
                                          "Softras>SoftShade",
                                          "Softras>SoftShadeGrad",
-                                         "Softras>RasterizeFaces"),
+                                         "Softras>RasterizeFaces",
+                                         "Softras>HardSilhouetteGrad"),
                          [](const auto& info) {
                            return info.param.substr(info.param.find('>') + 1);
                          });

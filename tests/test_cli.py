@@ -127,6 +127,29 @@ def test_evaluate_prints_a_table_and_writes_the_same_as_json(work, tmp_path):
     assert (work / "run" / "evaluation_val.json").is_file()
 
 
+def test_baselines_are_trained_and_evaluated_beside_the_papers_method(work, tmp_path):
+    data = ("--data-dir", work / "data")
+    train = ("train", "--preset", "small", *data, "--steps", 1, "--batch-size", 2)
+    for method in ("retrieval", "n3mr"):
+        printed = done(*train, "--method", method, "--run", tmp_path / method)
+        assert f"steps ({method})" in printed
+    # No option: the method is that of the folder.
+    assert "(n3mr)" in done("train", *data, "--run", tmp_path / "n3mr")
+    runs = (tmp_path / "retrieval", tmp_path / "n3mr", work / "run")
+    table = done("evaluate", *runs, *data, "--template", "-o", tmp_path / "iou.json")
+    assert "| class | objects | template | retrieval | n3mr | run |" in table
+    assert json.loads((tmp_path / "iou.json").read_text())["n3mr"]["objects"]["table"] == 1
+    retrieval = tmp_path / "retrieval"
+    for wrong, message in (
+        (("export", retrieval, tmp_path / "saved"), "makes meshes"),
+        (("reconstruct", work / "cut_out.png", retrieval, "-o", tmp_path / "m.obj"), "retrieval"),
+        (("evaluate", retrieval, *data, "--template"), "makes meshes"),
+        (("evaluate", work / "run", work / "run", *data), "different names"),
+    ):
+        result = softras(*wrong)
+        assert result.exit_code == 2 and message in result.stderr, result.stderr
+
+
 @pytest.mark.parametrize("model", ["run", "saved"])
 def test_reconstruct_writes_the_networks_mesh_of_the_framed_picture(work, tmp_path, model):
     output, framed = tmp_path / "mesh.obj", tmp_path / "framed.png"

@@ -43,6 +43,23 @@ def box_of(alpha):
     return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
 
 
+def photograph(seed=0, size=(300, 200)):
+    """(RGB, mask): a shaded solid in front of a wall and a floor, with noise."""
+    sphere = icosphere(3)
+    solid = Mesh(
+        vertices=sphere.vertices * np.float32([0.5, 0.3, 0.2]),
+        faces=sphere.faces,
+        face_colors=np.tile(np.float32([[0.8, 0.25, 0.1]]), (len(sphere.faces), 1)),
+    )
+    eye = eye_from_angles([2.732], [20.0], [40.0])
+    render = render_views(solid, eye, image_size=size[::-1])[0].astype(np.float64)
+    wall = np.where(np.arange(size[1])[:, None, None] < 120, [[[120, 130, 140]]], [[[90, 110, 70]]])
+    noise = np.random.default_rng(seed).normal(scale=12, size=(size[1], size[0], 3))
+    alpha = render[..., 3:] / 255
+    mixed = render[..., :3] * alpha + (wall + noise) * (1 - alpha)
+    return np.uint8(np.clip(mixed, 0, 255)), render[..., 3]
+
+
 # Reading
 
 
@@ -153,6 +170,35 @@ def test_what_is_no_picture_of_an_object_is_refused_by_name(tmp_path, content, w
     with pytest.raises(PictureError, match=words) as caught:
         read_picture(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_box_cuts_the_object_out_of_a_photo(tmp_path):
+    pytest.importorskip("cv2", reason="needs the extra segment")
+    rgb, mask = photograph()
+    left, top, right, bottom = box_of(mask)
+    box = (left - 15, top - 10, right + 12, bottom + 18)
+    for scale in (1, 4):
+        photo = save(tmp_path / "photo.jpg", rgb.repeat(scale, 0).repeat(scale, 1), quality=90)
+        alpha = read_picture(photo, box=tuple(int(scale * side) for side in box))[..., 3]
+        true = mask.repeat(scale, 0).repeat(scale, 1) > 127
+        found = alpha > 127
+        assert found.shape == true.shape
+        assert (found & true).sum() / (found | true).sum() > 0.93
+    again = read_picture(photo, box=tuple(int(4 * side) for side in box))[..., 3]
+    np.testing.assert_array_equal(again, alpha)
+
+
+def test_boxes_that_are_none_are_refused(tmp_path):
+    photo = save(tmp_path / "photo.png", photograph()[0])
+    for box, words in (
+        ((10, 10, 301, 20), "right <= 300"),
+        ((10, 20, 30, 20), "top < bottom"),
+        ((0, 0, 300, 200), "background outside"),
+    ):
+        with pytest.raises(PictureError, match=f"Invalid box.*{words}"):
+            read_picture(photo, box=box)
+    with pytest.raises(PictureError, match="a mask or a box"):
+        read_picture(photo, mask_path=photo, box=(1, 1, 5, 5))
 
 
 def test_a_folder_is_refused(tmp_path):

@@ -11,6 +11,10 @@ import math
 import numbers
 
 DEFORMATIONS = ("displacement", "bounded")
+# The rows of the paper's Table 1, in its order: see `ReconstructionConfig.method`.
+METHODS = ("retrieval", "voxel", "n3mr", "softras")
+# Of the decoder of `models.VoxelReconstructor`, from 4 cells a side up; the last doubling has 1.
+VOXEL_FILTERS = (128, 64, 32)
 MAX_TEMPLATE_LEVEL = 7
 
 
@@ -125,6 +129,12 @@ class ReconstructionConfig:
 
     Attributes:
         preset: The name of the preset that this configuration came from.
+        method: What is trained. `"softras"`: a `MeshReconstructor` through the soft rasteriser.
+            The baselines of Table 1, on the same data by the same steps: `"n3mr"`, the same
+            network through the hard rasteriser with N3MR's approximate gradient (sigma has no
+            part); `"voxel"`, the same encoder with a decoder of voxels, whose projections are
+            trained (the weights of eq. 6 have no part); `"retrieval"`, the training object whose
+            picture is nearest (no step has a part).
         model: The network.
         sigma: Sharpness of the silhouettes (eq. 1), in squared image-plane units.
         learning_rate: Of Adam.
@@ -145,6 +155,7 @@ class ReconstructionConfig:
     """
 
     preset: str = "paper"
+    method: str = "softras"
     model: ModelConfig = ModelConfig()
     sigma: float = 3e-5
     learning_rate: float = 1e-4
@@ -162,6 +173,8 @@ class ReconstructionConfig:
     def __post_init__(self):
         if not isinstance(self.preset, str) or not self.preset:
             raise _invalid("preset", "a name", self.preset)
+        if self.method not in METHODS:
+            raise _invalid("method", f"one of {', '.join(METHODS)}", self.method)
         if not isinstance(self.model, ModelConfig):
             raise _invalid("model", "a ModelConfig", self.model)
         _check_real("sigma", self.sigma, 0.0)
@@ -186,9 +199,13 @@ class ReconstructionConfig:
     def from_dict(cls, values):
         """Returns the configuration that `to_dict` wrote.
 
+        Without a `method`, as runs had none before there were several, it is "softras".
+
         Raises:
             ValueError: A key is unknown or missing, or a value out of range; named.
         """
+        if isinstance(values, dict):
+            values = {"method": "softras", **values}
         fields = _checked_fields(cls, values)
         return cls(**{**fields, "model": ModelConfig.from_dict(fields["model"])})
 

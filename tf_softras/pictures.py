@@ -1,5 +1,6 @@
 """Pictures in files: PNG and JPEG in, PNG out, and framing as in the training renders."""
 
+import importlib
 import io
 import os
 import pathlib
@@ -9,6 +10,7 @@ import warnings
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
+from scipy import ndimage
 
 # What share of the square picture the longer side of an object's mask takes, in the middle: the
 # median over views of 150 objects of all classes, rendered with N3MR's cameras. A quarter of the
@@ -18,6 +20,10 @@ OBJECT_SHARE = 0.64
 # A pixel belongs to the object if it is more than half opaque.
 OPAQUE = 127
 _FORMATS = ("PNG", "JPEG")
+# GrabCut sees pictures reduced to this side: its time grows with the pixels, a mask of a network's
+# picture needs a tenth of them.
+_SEGMENTED_SIDE = 480
+_SEGMENTATION_ROUNDS = 5
 # Longer objects are first reduced by a whole factor, so that padding them costs little memory.
 WORKING_SIDE = 1024
 
@@ -26,27 +32,39 @@ class PictureError(ValueError):
     """A picture cannot be used: the message names it, what was expected and what came."""
 
 
-def read_picture(path, *, mask_path=None, max_pixels: int = 50_000_000) -> np.ndarray:
+def read_picture(path, *, mask_path=None, box=None, max_pixels: int = 50_000_000) -> np.ndarray:
     """Returns uint8 `[height, width, 4]`: straight sRGB colours and an alpha that shows an object.
 
     Alpha is the picture's own, or the grey values of the mask, which is on black where it is
-    transparent itself: white is the object. A picture that a camera stored turned is turned back.
+    transparent itself: white is the object. Or, with a box around the object, it is what GrabCut
+    takes for it: the colours that are rare outside of the box, the largest connected part. A
+    picture that a camera stored turned is turned back.
 
     Args:
         path: a PNG or JPEG file, or its bytes.
         mask_path: None, or a PNG or JPEG file of the picture's size, or its bytes. Without it the
             picture must have an alpha channel that is not opaque everywhere.
+        box: None, or (left, top, right, bottom) in pixels of the upright picture, around the
+            object, with some of the background inside and outside of it.
         max_pixels: the most pixels of either file; checked before they are decoded.
 
     Raises:
         PictureError: a file is missing, no picture, damaged or too large; the mask is of another
-            size; nothing or, without a mask, everything is the object.
+            size; nothing or, without a mask, everything is the object; the box is none, or there
+            is a mask beside it.
+        ImportError: There is a box, and the extra `segment` (OpenCV) is not installed.
+
+    Source of GrabCut: Rother et al. 2004; OpenCV's implementation.
     """
     picture = _read(path, max_pixels=max_pixels)
+    if box is not None and mask_path is not None:
+        raise PictureError("Expected a mask or a box around the object, received both.")
     name = _name(path, "picture")
     mask_name = None if mask_path is None else _name(mask_path, "mask")
     if mask_path is not None:
         alpha = _read_mask(mask_path, size=picture.size, max_pixels=max_pixels)
+    elif box is not None:
+        alpha = _segmented(picture, box)
     elif _has_alpha(picture):
         alpha = picture.convert("RGBA").getchannel("A")
         if _extrema(alpha)[0] > OPAQUE:
@@ -56,8 +74,8 @@ def read_picture(path, *, mask_path=None, max_pixels: int = 50_000_000) -> np.nd
             )
     else:
         raise PictureError(
-            f"Cannot use {name}. Expected a PNG with an alpha channel, or a mask beside it; "
-            f"received a {picture.format} of mode {picture.mode} alone."
+            f"Cannot use {name}. Expected a PNG with an alpha channel, a mask beside it, or a box "
+            f"around the object; received a {picture.format} of mode {picture.mode} alone."
         )
     if _extrema(alpha)[1] <= OPAQUE:
         raise PictureError(
@@ -201,6 +219,54 @@ def _read_mask(path, *, size, max_pixels: int) -> PIL.Image.Image:
         black = PIL.Image.new("RGBA", mask.size, (0, 0, 0, 255))
         mask = PIL.Image.alpha_composite(black, mask)
     return mask.convert("L")
+
+
+def _segmented(picture: PIL.Image.Image, box) -> PIL.Image.Image:
+    """Returns the mask of what GrabCut takes for the object in a box."""
+    left, top, right, bottom = _checked_box(box, picture.size)
+    try:
+        cv2 = importlib.import_module("cv2")
+    except ImportError as error:
+        raise ImportError(
+            "Cutting an object out by a box needs OpenCV: pip install 'tf-softras[segment]'"
+        ) from error
+    factor = max(1.0, max(picture.size) / _SEGMENTED_SIDE)
+    size = [max(1, round(side / factor)) for side in picture.size]
+    small = np.asarray(picture.convert("RGB").resize(size, PIL.Image.Resampling.BOX))
+    labels = np.full(small.shape[:2], cv2.GC_BGD, np.uint8)
+    rows = slice(int(top / factor), max(int(top / factor) + 1, int(bottom / factor)))
+    columns = slice(int(left / factor), max(int(left / factor) + 1, int(right / factor)))
+    labels[rows, columns] = cv2.GC_PR_FGD
+    cv2.setRNGSeed(0)  # Its clusters of colours begin at random.
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    # OpenCV has blue first; a copy, because it wants rows without gaps.
+    bgr = np.ascontiguousarray(small[..., ::-1])
+    cv2.grabCut(bgr, labels, None, *models, _SEGMENTATION_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    parts, count = ndimage.label((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
+    if not count:
+        raise PictureError(
+            "Cannot cut the object out. Expected colours in the box that are rare outside of it, "
+            "received none: give a mask instead."
+        )
+    largest = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+    mask = PIL.Image.fromarray(np.uint8(255 * largest))
+    return mask.resize(picture.size, PIL.Image.Resampling.BILINEAR)
+
+
+def _checked_box(box, size) -> tuple[int, int, int, int]:
+    width, height = size
+    left, top, right, bottom = box
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        raise PictureError(
+            f"Invalid box. Expected 0 <= left < right <= {width} and 0 <= top < bottom <= "
+            f"{height}; received {tuple(box)}."
+        )
+    if (right - left) * (bottom - top) == width * height:
+        raise PictureError(
+            "Invalid box. Expected some background outside of it; received the whole picture, "
+            f"{tuple(box)}."
+        )
+    return left, top, right, bottom
 
 
 def _extrema(channel: PIL.Image.Image) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from tf_softras.cli.bench_serving import bench_serving
 from tf_softras.cli.command import Group
 from tf_softras.cli.demo import demo
 from tf_softras.cli.evaluate import evaluate
+from tf_softras.cli.experiment import experiment
 from tf_softras.cli.export import export
 from tf_softras.cli.gallery import gallery
 from tf_softras.cli.page import page
@@ -41,6 +42,7 @@ for _command in (
     prepare,
     train,
     evaluate,
+    experiment,
     reconstruct,
     export,
     render,

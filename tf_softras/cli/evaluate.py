@@ -1,8 +1,8 @@
-"""`softras evaluate`: the 3D IoU of a run, class by class."""
+"""`softras evaluate`: the 3D IoU of runs, class by class."""
 
 import click
 
-from tf_softras.cli.command import Command
+from tf_softras.cli.command import Command, WrongInput
 from tf_softras.cli.options import (
     PATH,
     checkpoint_option,
@@ -18,33 +18,82 @@ from tf_softras.cli.options import (
     examples=[
         "softras evaluate runs/paper --data-dir data",
         "softras evaluate runs/paper --data-dir data --split val --template",
+        "softras evaluate runs/paper --data-dir data --metrics --meshes ~/ShapeNetCore.v1",
+        "softras evaluate runs/n3mr runs/voxel runs/softras --data-dir data --split val",
     ],
 )
-@click.argument("run", type=PATH)
+@click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN...")
 @click.option("--split", default="test", show_default=True, help="Split of the data set.")
 @config_option
 @data_dir_option
 @checkpoint_option
 @click.option("--template", is_flag=True, help="Beside it, the untrained template's IoU.")
-@click.option("-o", "--output", type=PATH, help="JSON file.  [default: RUN/evaluation_SPLIT.json]")
-def evaluate(run, split, config, data_dir, checkpoint, template, output):
-    """Print the 3D IoU of a run, class by class.
+@click.option("--metrics", is_flag=True, help="More than 3D IoU (extra `metrics`).")
+@click.option("--meshes", type=PATH, help="Folder of the true meshes: distances to them.")
+@click.option("--sheet", type=PATH, help="PNG that shows the answers for the first 8 objects.")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    help="JSON file.  [default: evaluation_SPLIT.json in the first RUN]",
+)
+def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshes, sheet, output):
+    """Print the 3D IoU of runs, class by class.
 
-    Meshes are reconstructed from every view of every object. The table is Markdown.
+    Objects are reconstructed from every view of each. The table is Markdown; with several runs it
+    has a column for each, named after its folder.
+
+    --metrics adds, from view 2 of each object: the IoU of silhouettes from the other views, the
+    share of faces that cut others and, with --meshes, chamfer and scan-to-mesh distance, F-score
+    at 2 % and normal consistency. --sheet shows answers beside one another, with --meshes also
+    the true surface coloured by its distance from each.
     """
     from tf_softras import training
     from tf_softras.training.files import write_json
 
-    folder = training.RunFolder.open(run)
-    reconstructor = folder.load_reconstructor(checkpoint)
+    folders = [training.RunFolder.open(run) for run in runs]
+    names = [checkpoint] if len(runs) == 1 else [folder.path.name for folder in folders]
+    if len(set(names)) < len(names):
+        raise WrongInput(f"Expected runs whose folders have different names, received {names}.")
+    networks = {
+        name: folder.load_reconstructor(checkpoint)
+        for name, folder in zip(names, folders, strict=True)
+    }
+    if template:
+        networks = {"template": template_of(networks.values()), **networks}
     builder = prepared_builder(config, data_dir)
     dataset = open_split(builder, split)
-    networks = {"template": training.TemplateBaseline(reconstructor.template)} if template else {}
-    networks[checkpoint] = reconstructor
     evaluations = {name: training.evaluate(network, dataset) for name, network in networks.items()}
-    output = output or folder.path / f"evaluation_{split}.json"
+    truth = meshes and training.true_meshes(meshes)
+    measured = {}
+    if metrics:
+        measured = {
+            name: training.measure(network, dataset, truth=truth)
+            for name, network in networks.items()
+        }
+    output = output or folders[0].path / f"evaluation_{split}.json"
     data = {"config": builder.builder_config.name, "split": split}
     results = {name: evaluation.to_dict() for name, evaluation in evaluations.items()}
+    for name, measurements in measured.items():
+        results[name]["metrics"] = measurements.to_dict()
     write_json(output, {**data, **results})
     click.echo(training.comparison_table(evaluations), nl=False)
+    if measured:
+        click.echo("\n" + training.metrics_table(measured), nl=False)
+    if sheet:
+        training.comparison_sheet(networks, dataset.take(8), sheet, truth=truth)
     click.echo(f"\nWrote {output}", err=True)
+
+
+def template_of(networks):
+    """Returns the `TemplateBaseline` of the first network that deforms a template.
+
+    Raises:
+        WrongInput: None does.
+    """
+    from tf_softras.training import TemplateBaseline
+
+    for network in networks:
+        if not network.gives_voxels:
+            return TemplateBaseline(network.template)
+    raise WrongInput("--template needs a run whose method makes meshes (softras, n3mr).")

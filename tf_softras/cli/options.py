@@ -92,5 +92,20 @@ def load_network(path: pathlib.Path, *, checkpoint: str):
             f"Expected the folder of a run (`softras train`) or a SavedModel (`softras export`), "
             f"received '{path}', which is neither."
         )
-    reconstructor = RunFolder.open(path).load_reconstructor(checkpoint)
+    reconstructor = mesh_reconstructor(RunFolder.open(path), checkpoint)
     return reconstructor, reconstructor.config.image_size
+
+
+def mesh_reconstructor(run, checkpoint: str):
+    """Returns the network of a run, which must be one that makes meshes.
+
+    Raises:
+        WrongInput: Its method makes voxels.
+    """
+    reconstructor = run.load_reconstructor(checkpoint)
+    if reconstructor.gives_voxels:
+        raise WrongInput(
+            f"Expected a run whose method makes meshes (softras, n3mr), received '{run.path}' of "
+            f"the method {run.config.method!r}, which makes voxels."
+        )
+    return reconstructor

@@ -10,7 +10,7 @@ from tf_softras.cli.options import (
     open_split,
     prepared_builder,
 )
-from tf_softras.config import PRESETS, preset
+from tf_softras.config import METHODS, PRESETS, preset
 
 
 @click.command(
@@ -18,6 +18,7 @@ from tf_softras.config import PRESETS, preset
     examples=[
         "softras train --preset small --data-dir data --run runs/small --steps 2000",
         "softras train --preset paper --data-dir data --run runs/paper --batch-size 32",
+        "softras train --method n3mr --data-dir data --run runs/n3mr --steps 2000",
         "tensorboard --logdir runs/paper/tensorboard",
     ],
 )
@@ -27,6 +28,11 @@ from tf_softras.config import PRESETS, preset
     "preset_name",
     type=click.Choice(list(PRESETS)),
     help="Recipe.  [default: paper, or that of the run that goes on]",
+)
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    help="The paper's, or a baseline of its Table 1.  [default: softras]",
 )
 @config_option
 @data_dir_option
@@ -62,7 +68,8 @@ def train(
             run_folder=run,
             **{name: value for name, value in options.items() if value is not None},
         )
-    click.echo(f"Trained {folder.history()[-1]['step']} steps: {folder.path}")
+    steps = folder.history()[-1]["step"]
+    click.echo(f"Trained {steps} steps ({config_of_run.method}): {folder.path}")
 
 
 def run_config(run, preset_name, changes):

@@ -6,6 +6,7 @@ from tf_softras.layers.look_at import LookAt
 from tf_softras.layers.orthographic import Orthographic
 from tf_softras.layers.perspective import Perspective
 from tf_softras.layers.pinhole import Pinhole
+from tf_softras.layers.project_voxels import ProjectVoxels
 from tf_softras.layers.renderer import Renderer
 from tf_softras.layers.soft_rasterize import SoftRasterize
 from tf_softras.layers.soft_shade import SoftShade
@@ -20,6 +21,7 @@ __all__ = [
     "Orthographic",
     "Perspective",
     "Pinhole",
+    "ProjectVoxels",
     "Renderer",
     "SoftRasterize",
     "SoftShade",

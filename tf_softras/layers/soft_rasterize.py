@@ -6,7 +6,11 @@ import numpy as np
 from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.layers.geometry_dtype import geometry_dtype
 from tf_softras.ops.library import xla_compiles
-from tf_softras.ops.soft_rasterize import soft_rasterize, validate_implementation
+from tf_softras.ops.soft_rasterize import (
+    SILHOUETTE_IMPLEMENTATIONS,
+    soft_rasterize,
+    validate_implementation,
+)
 
 
 @keras.saving.register_keras_serializable(package="Softras")
@@ -23,14 +27,16 @@ class SoftRasterize(keras.layers.Layer):
     pictures, bit for bit. XLA has no kernel for GPUs: where one is visible the layer says so to
     Keras (`supports_jit`), which then trains without XLA, with a warning if it was asked for.
     `implementation="reference"` compiles under XLA on every device and runs where no custom op can
-    be loaded; it is slow.
+    be loaded; it is slow. `implementation="n3mr"` is the baseline that the paper compares with:
+    hard silhouettes, whatever sigma is, and the approximate gradient of the Neural 3D Mesh
+    Renderer (Kato et al. 2018); XLA does not compile it.
 
     Args:
         faces: int `[num_faces, 3]`, vertex indices.
         image_size: int, or (height, width) in pixels.
         sigma: positive float, squared image-plane units: the sharpness.
         near: float; a face with a vertex at z <= near is left out.
-        implementation: "op" or "reference".
+        implementation: "op", "reference" or "n3mr".
 
     Call arguments:
         vertices: float `[batch, num_vertices, 3]`, image-plane x and y with camera depth z, as
@@ -45,15 +51,19 @@ class SoftRasterize(keras.layers.Layer):
     Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2.
     """
 
+    implementations: tuple[str, ...] = SILHOUETTE_IMPLEMENTATIONS
+
     def __init__(self, faces, image_size, sigma=3e-5, *, near=0.0, implementation="op", **kwargs):
         super().__init__(**kwargs)
         self.faces = _standardize_faces(faces)
         self.image_size = standardize_image_size(image_size)
-        validate_implementation(implementation)
+        validate_implementation(implementation, self.implementations)
         self.implementation = implementation
         self.near = float(near)
         self._initial_sigma = standardize_positive("sigma", sigma)
-        self.supports_jit = implementation == "reference" or xla_compiles()
+        self.supports_jit = implementation == "reference" or (
+            implementation == "op" and xla_compiles()
+        )
         # Vertices in float16 would be off by pixels: `call` casts them itself.
         self.autocast = False
         self._sigma = self._add_number("sigma", self._initial_sigma)

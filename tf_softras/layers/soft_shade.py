@@ -5,6 +5,7 @@ import numpy as np
 
 from tf_softras.layers.geometry_dtype import geometry_dtype
 from tf_softras.layers.soft_rasterize import SoftRasterize, standardize_positive
+from tf_softras.ops.soft_rasterize import IMPLEMENTATIONS
 from tf_softras.ops.soft_shade import AGGREGATIONS, soft_shade
 
 
@@ -45,6 +46,8 @@ class SoftShade(SoftRasterize):
 
     Source: Liu et al. 2019, arXiv 1904.01786, the aggregate function for colours.
     """
+
+    implementations = IMPLEMENTATIONS
 
     def __init__(
         self,

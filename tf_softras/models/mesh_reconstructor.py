@@ -40,6 +40,9 @@ class MeshReconstructor(keras.Model):
     Source: "Soft Rasterizer", sections 4.1 and 5.1.
     """
 
+    # What `training.evaluate` asks.
+    gives_voxels = False
+
     def __init__(self, config="paper", *, name="mesh_reconstructor", dtype=None, **kwargs):
         config = _model_config(config)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())

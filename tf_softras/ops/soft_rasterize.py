@@ -3,10 +3,13 @@
 import tensorflow as tf
 
 from tf_softras.geometry.image_size import standardize_image_size
+from tf_softras.ops.hard_silhouette import hard_silhouette
 from tf_softras.ops.library import library
 from tf_softras.ops.soft_rasterize_reference import soft_rasterize_reference
 
+# Of eqs. 1 and 2.
 IMPLEMENTATIONS = ("op", "reference")
+SILHOUETTE_IMPLEMENTATIONS = (*IMPLEMENTATIONS, "n3mr")
 
 
 def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementation="op"):
@@ -26,7 +29,9 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         near: float; a face with a vertex at z <= near is left out, forward and backward.
         implementation: "op" (the custom op, which XLA compiles on CPUs) or "reference" (plain
             TensorFlow: slow, but XLA compiles it on every device and a graph holds no custom op;
-            it does not check values).
+            it does not check values). Or "n3mr", the baseline of the paper: hard silhouettes of
+            2 x 2 samples a pixel, which take no notice of sigma, with the approximate gradient of
+            the Neural 3D Mesh Renderer (`ops/hard_silhouette.py`); on CPUs, not under XLA.
 
     Returns:
         Silhouettes `[batch, height, width]` of the type of `vertices`, in [0, 1]; 0 where no face
@@ -37,10 +42,10 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
             `sigma` are no floating-point numbers.
         tf.errors.InvalidArgumentError: shapes, indices, sigma or coordinates are not as above.
 
-    Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2.
+    Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2; Kato et al. 2018, arXiv 1711.07566.
     """
     height, width = standardize_image_size(image_size)
-    validate_implementation(implementation)
+    validate_implementation(implementation, SILHOUETTE_IMPLEMENTATIONS)
     with tf.name_scope("soft_rasterize"):
         vertices = _to_floating("vertices", vertices)
         faces = tf.convert_to_tensor(faces, tf.int32)
@@ -51,6 +56,8 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
             return soft_rasterize_reference(
                 vertices, faces, image_size=(height, width), sigma=sigma, near=near
             )
+        if implementation == "n3mr":
+            return hard_silhouette(vertices, faces, image_size=(height, width), near=near)
         silhouette, _ = library().softras_soft_rasterize(
             vertices,
             faces,
@@ -62,11 +69,11 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         return silhouette
 
 
-def validate_implementation(implementation):
-    """Raises ValueError unless it is one of `IMPLEMENTATIONS`."""
-    if implementation not in IMPLEMENTATIONS:
+def validate_implementation(implementation, implementations=IMPLEMENTATIONS):
+    """Raises ValueError unless it is one of `implementations`."""
+    if implementation not in implementations:
         raise ValueError(
-            f"Invalid implementation. Expected one of {IMPLEMENTATIONS}. "
+            f"Invalid implementation. Expected one of {implementations}. "
             f"Received: implementation={implementation!r}"
         )
 

@@ -1,6 +1,7 @@
 """Training and evaluation of mesh reconstruction, and the folders that runs live in."""
 
 from tf_softras.training.callbacks import NonFiniteLossError
+from tf_softras.training.comparison_sheet import comparison_sheet
 from tf_softras.training.contact_sheet import contact_sheet
 from tf_softras.training.evaluate import (
     Evaluation,
@@ -8,6 +9,8 @@ from tf_softras.training.evaluate import (
     comparison_table,
     evaluate,
 )
+from tf_softras.training.experiments import EXPERIMENTS, run_experiment
+from tf_softras.training.measure import Measurements, measure, metrics_table, true_meshes
 from tf_softras.training.run_folder import RunFolder, RunFolderError
 from tf_softras.training.sigma_schedule import SigmaSchedule
 from tf_softras.training.train import train
@@ -15,16 +18,23 @@ from tf_softras.training.training_curve import training_curve
 from tf_softras.training.view_pair_model import ViewPairModel
 
 __all__ = [
+    "EXPERIMENTS",
     "Evaluation",
+    "Measurements",
     "NonFiniteLossError",
     "RunFolder",
     "RunFolderError",
     "SigmaSchedule",
     "TemplateBaseline",
     "ViewPairModel",
+    "comparison_sheet",
     "comparison_table",
     "contact_sheet",
     "evaluate",
+    "measure",
+    "metrics_table",
+    "run_experiment",
     "train",
     "training_curve",
+    "true_meshes",
 ]

@@ -95,13 +95,10 @@ class ReconstructorCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves the network."""
-        last = self.run_folder.checkpoint_path("last")
-        with replaced_whole(last) as written:
-            self.model.reconstructor.save(written)
-        if logs[self.monitor] > self.best:
+        is_best = logs[self.monitor] > self.best
+        if is_best:
             self.best = logs[self.monitor]
-            with replaced_whole(self.run_folder.checkpoint_path("best")) as written:
-                shutil.copyfile(last, written)
+        self.run_folder.save_checkpoint(self.model.reconstructor, is_best=is_best)
 
 
 class RunRecorder(keras.callbacks.Callback):

@@ -14,7 +14,10 @@ from tf_softras.datasets.view_pairs import single_views
 from tf_softras.geometry import Mesh, voxelize
 from tf_softras.metrics import VoxelIoU
 from tf_softras.training.files import write_json
-from tf_softras.training.predictor import faces_of, predictor
+from tf_softras.training.predictor import faces_of, gives_voxels, predictor
+
+# A voxel of which a network is as sure as that is part of the object.
+OCCUPIED = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,12 +113,13 @@ def evaluate(
     """Returns the voxel IoU of the reconstruction of every view of every object.
 
     Each mesh is voxelised as `geometry.voxelize` does, on a grid of the data set's resolution (see
-    `solid_voxels` for what is outside it). The mean is over the objects and views of a class, then
-    over classes.
+    `solid_voxels` for what is outside it); voxels are cut at 0.5. The mean is over the objects and
+    views of a class, then over classes.
 
     Args:
         reconstructor: A `MeshReconstructor`, or any callable from images float32
-            [batch, height, width, 4] to vertices [batch, num_vertices, 3] in world space.
+            [batch, height, width, 4] to vertices [batch, num_vertices, 3] in world space; or, where
+            it has a true attribute `gives_voxels`, to voxels [batch, r, r, r] in [0, 1] or bool.
         dataset: Examples of `shapenet_views`, not batched.
         faces: int32 [num_faces, 3] of its meshes; by default `reconstructor.faces`.
         batch_size: Objects whose views are reconstructed together.
@@ -124,7 +128,8 @@ def evaluate(
     Raises:
         ValueError: The data set is empty, or `batch_size` is less than 1.
     """
-    faces = faces_of(reconstructor) if faces is None else faces
+    if faces is None and not gives_voxels(reconstructor):
+        faces = faces_of(reconstructor)
     predict = predictor(reconstructor)
     class_names = tuple(CLASS_SYNSETS)
     metric = VoxelIoU(class_names=class_names)
@@ -137,8 +142,11 @@ def evaluate(
         for batch in single_views(dataset, batch_size=batch_size):
             images, truth = batch["images"], batch["voxels"].numpy()
             count, views = images.shape[:2]
-            vertices = np.asarray(predict(tf.reshape(images, (-1, *images.shape[2:]))))
-            voxels = _voxelized(vertices, faces, resolution=truth.shape[1], pool=pool)
+            answers = np.asarray(predict(tf.reshape(images, (-1, *images.shape[2:]))))
+            if gives_voxels(reconstructor):
+                voxels = answers > OCCUPIED
+            else:
+                voxels = _voxelized(answers, faces, resolution=truth.shape[1], pool=pool)
             voxels = voxels.reshape(count, views, *truth.shape[1:])
             metric.update_state(truth, voxels, labels=batch["label"])
             objects += np.bincount(batch["label"], minlength=len(class_names))

@@ -1,4 +1,4 @@
-"""How networks, and anything else that makes meshes out of pictures, are asked for them."""
+"""How networks, and anything else that makes objects out of pictures, are asked for them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def predictor(reconstructor: Callable) -> Callable:
-    """Returns a function from images to vertices: a Keras model's in inference, traced once.
+    """Returns a function from images to answers: a Keras model's in inference, traced once.
 
     Any other callable is returned as it is.
     """
@@ -25,3 +25,8 @@ def faces_of(reconstructor: Any) -> np.ndarray:
         AttributeError: It is a callable that names none.
     """
     return reconstructor.faces
+
+
+def gives_voxels(reconstructor: Any) -> bool:
+    """Returns whether a reconstructor's answers are voxels, and not vertices: it says so itself."""
+    return getattr(reconstructor, "gives_voxels", False)

@@ -6,17 +6,27 @@ import json
 import math
 import pathlib
 import platform
+import shutil
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_softras.config import ReconstructionConfig
-from tf_softras.models import MeshReconstructor
+from tf_softras.models import MeshReconstructor, RetrievalReconstructor, VoxelReconstructor
 from tf_softras.training.files import replaced_whole, write_json
 from tf_softras.version import __version__
 
 CHECKPOINTS = ("best", "last")
+
+# Method -> what its checkpoints hold.
+_RECONSTRUCTORS: dict[str, Any] = {
+    "softras": MeshReconstructor,
+    "n3mr": MeshReconstructor,
+    "voxel": VoxelReconstructor,
+    "retrieval": RetrievalReconstructor,
+}
 
 
 class RunFolderError(ValueError):
@@ -31,7 +41,7 @@ class RunFolder:
     versions.json     packages, Python, platform and devices: an entry for each start and restart
     metrics.json      the last epoch, the best epoch, and every epoch
     history.csv       every epoch, a row each
-    checkpoints/      best.keras, last.keras: the MeshReconstructor
+    checkpoints/      best.keras, last.keras: the MeshReconstructor, or the method's own
     backup/           from which a killed run goes on; gone when the run is complete
     tensorboard/      scalars
     ```
@@ -116,8 +126,19 @@ class RunFolder:
             )
         return self.path / "checkpoints" / f"{checkpoint}.keras"
 
-    def load_reconstructor(self, checkpoint: str = "best") -> MeshReconstructor:
+    def save_checkpoint(self, reconstructor: keras.Model, *, is_best: bool) -> None:
+        """Writes the checkpoint "last", and the same as "best" if it is."""
+        last = self.checkpoint_path("last")
+        with replaced_whole(last) as written:
+            reconstructor.save(written)
+        if is_best:
+            with replaced_whole(self.checkpoint_path("best")) as written:
+                shutil.copyfile(last, written)
+
+    def load_reconstructor(self, checkpoint: str = "best") -> keras.Model:
         """Returns the trained network of the checkpoint "best" or "last".
+
+        It is a `MeshReconstructor`, or for the methods "voxel" and "retrieval" their own model.
 
         Raises:
             ValueError: `checkpoint` is neither.
@@ -135,11 +156,14 @@ class RunFolder:
         # Keras, zipfile and h5py each have errors of their own for a damaged file.
         except Exception as error:
             raise RunFolderError(f"{path} cannot be read as a checkpoint: {error}") from error
-        if not isinstance(reconstructor, MeshReconstructor):
+        kind = _RECONSTRUCTORS[self.config.method]
+        if not isinstance(reconstructor, kind):
             raise RunFolderError(
-                f"Invalid checkpoint {path}. Expected: a MeshReconstructor. "
+                f"Invalid checkpoint {path}. Expected: a {kind.__name__}. "
                 f"Received: {type(reconstructor).__name__}"
             )
+        if self.config.method == "retrieval":
+            return reconstructor
         if reconstructor.config != self.config.model:
             raise RunFolderError(
                 f"Invalid checkpoint {path}. Expected: the network of config.json beside it. "

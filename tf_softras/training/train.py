@@ -1,7 +1,8 @@
-"""Trains a reconstruction network."""
+"""Trains a reconstruction network, that of the paper or a baseline."""
 
 import contextlib
 import math
+import time
 
 import keras
 import tensorflow as tf
@@ -10,7 +11,7 @@ from tf_softras.config import ReconstructionConfig
 from tf_softras.datasets.view_pairs import view_pairs
 from tf_softras.losses import SilhouetteIoULoss
 from tf_softras.metrics import SilhouetteIoU
-from tf_softras.models import MeshReconstructor
+from tf_softras.models import MeshReconstructor, RetrievalReconstructor, VoxelReconstructor
 from tf_softras.training.callbacks import (
     NonFiniteLossError,
     ProgressBar,
@@ -50,7 +51,7 @@ def train(
 
     Args:
         config: The configuration; the run is complete after `config.steps` steps. Its seed is set
-            for Python, NumPy and TensorFlow alike.
+            for Python, NumPy and TensorFlow alike. Its method says what is trained.
         train_dataset: Examples of `shapenet_views`, not batched.
         run_folder: Path of the folder to write; see `RunFolder`.
         validation_dataset: Examples of another split; one pair of views of each is rendered at the
@@ -75,7 +76,14 @@ def train(
         raise ValueError(
             f"Invalid tensorboard_meshes. Expected: at least 0. Received: {tensorboard_meshes}"
         )
+    if tensorboard_meshes and config.method in ("voxel", "retrieval"):
+        raise ValueError(
+            "Invalid tensorboard_meshes. Expected: 0 for the method "
+            f"{config.method!r}, which makes voxels. Received: {tensorboard_meshes}"
+        )
     folder = RunFolder.create(run_folder, config)
+    if config.method == "retrieval":
+        return _remembered(folder, train_dataset)
     backup = WholeBackupAndRestore(folder.backup_path, last_step=config.steps)
     rows = folder.history()
     if rows and not backup.epoch:
@@ -112,6 +120,21 @@ def train(
     return folder
 
 
+def _remembered(folder: RunFolder, dataset: tf.data.Dataset) -> RunFolder:
+    """Returns the folder with a `RetrievalReconstructor` as its checkpoints: no step is needed."""
+    if folder.history():
+        return folder
+    folder.record_versions()
+    started = time.monotonic()
+    reconstructor = RetrievalReconstructor.from_dataset(
+        dataset, image_size=folder.config.model.image_size
+    )
+    folder.save_checkpoint(reconstructor, is_best=True)
+    seconds = round(time.monotonic() - started, 1)
+    folder.record([{"epoch": 0, "step": 0, "seconds": seconds}], monitor="step")
+    return folder
+
+
 @contextlib.contextmanager
 def _non_finite_vertices_named(model: keras.Model):
     """Turns the rasteriser's refusal of vertices that are NaN into a `NonFiniteLossError`.
@@ -128,7 +151,8 @@ def _non_finite_vertices_named(model: keras.Model):
 
 def compiled_model(config: ReconstructionConfig) -> ViewPairModel:
     """Returns an untrained `ViewPairModel`, compiled as `train` trains it."""
-    model = ViewPairModel(MeshReconstructor(config.model), config)
+    kind = VoxelReconstructor if config.method == "voxel" else MeshReconstructor
+    model = ViewPairModel(kind(config.model), config)
     model.compile(
         optimizer=keras.optimizers.Adam(
             _schedule(config.learning_rate, config),
@@ -231,8 +255,9 @@ def _callbacks(
     callbacks = [
         StopOnNonFiniteLoss(),
         StopTraining(last_step=config.steps, time_limit=time_limit),
-        SigmaSchedule(_schedule(config.sigma, config)),
     ]
+    if config.method == "softras":
+        callbacks.append(SigmaSchedule(_schedule(config.sigma, config)))
     if validation_dataset is not None and voxel_validation_objects:
         callbacks.append(VoxelValidation(validation_dataset.take(voxel_validation_objects)))
     callbacks += [

@@ -4,38 +4,55 @@ import keras
 from keras import ops
 
 from tf_softras.config import ReconstructionConfig
-from tf_softras.layers import LookAt, Perspective, SoftRasterize
-from tf_softras.models import MeshReconstructor, MeshRegularization
+from tf_softras.layers import LookAt, Perspective, ProjectVoxels, SoftRasterize
+from tf_softras.models import MeshReconstructor, MeshRegularization, VoxelReconstructor
 
 
 @keras.saving.register_keras_serializable(package="Softras")
 class ViewPairModel(keras.Model):
-    """Reconstructs a mesh from each of two views and renders each mesh from both views.
+    """Reconstructs an object from each of two views and draws each answer from both views.
 
     Input, as `datasets.view_pairs` gives it: {"images": float32 [batch, 2, height, width, 4],
     "eyes": float32 [batch, 2, 3] in world space}. Output: {"silhouettes": float32
-    [batch, 4, height, width] in [0, 1]}: (mesh a, view a), (mesh a, view b), (mesh b, view a),
-    (mesh b, view b). The regularisers of eq. 6 are added from inside, so `compile` needs the
-    silhouettes' loss only.
+    [batch, 4, height, width] in [0, 1]}: (answer a, view a), (answer a, view b),
+    (answer b, view a), (answer b, view b).
+
+    Meshes are rasterised; the regularisers of eq. 6 are added from inside, so `compile` needs the
+    silhouettes' loss only. Voxels are projected by as many rays as they have cells, or as there
+    are pixels if those are fewer.
 
     Args:
-        reconstructor: The `MeshReconstructor` that is trained.
-        config: A `ReconstructionConfig` or its `to_dict()`: sigma and the weights of eq. 6.
+        reconstructor: The `MeshReconstructor` or `VoxelReconstructor` that is trained.
+        config: A `ReconstructionConfig` or its `to_dict()`: method, sigma, weights of eq. 6.
         **kwargs: For `keras.Model`.
 
     Attributes:
         reconstructor: The network; after training it is all that is needed.
-        rasterize: The `SoftRasterize` layer, whose `sigma` a schedule may change.
+        rasterize: The `SoftRasterize` layer, whose `sigma` a schedule may change; voxels have none.
+
+    Raises:
+        ValueError: The rays of voxels do not divide the picture's pixels.
 
     Source: "Soft Rasterizer", section 5.1; the pairs follow the authors' released code.
     """
 
-    def __init__(self, reconstructor: MeshReconstructor, config, **kwargs):
+    def __init__(self, reconstructor: MeshReconstructor | VoxelReconstructor, config, **kwargs):
         super().__init__(**kwargs)
         if isinstance(config, dict):
             config = ReconstructionConfig.from_dict(config)
         self.config = config
         self.reconstructor = reconstructor
+        image_size = reconstructor.config.image_size
+        if reconstructor.gives_voxels:
+            rays = min(image_size, reconstructor.resolution)
+            if image_size % rays:
+                raise ValueError(
+                    f"Invalid image_size. Expected: a multiple of the {rays} voxels along a side. "
+                    f"Received: {image_size}"
+                )
+            self.project = ProjectVoxels(rays)
+            self.pixels_per_ray = image_size // rays
+            return
         self.regularization = MeshRegularization(
             reconstructor.faces,
             laplacian_weight=config.laplacian_weight,
@@ -44,21 +61,34 @@ class ViewPairModel(keras.Model):
         self.look_at = LookAt()
         self.perspective = Perspective()
         self.rasterize = SoftRasterize(
-            reconstructor.faces, reconstructor.config.image_size, config.sigma
+            reconstructor.faces,
+            image_size,
+            config.sigma,
+            implementation="n3mr" if config.method == "n3mr" else "op",
         )
 
     def call(self, inputs, training=None):
         """Returns {"silhouettes": ...}; see the class."""
         images, eyes = inputs["images"], inputs["eyes"]
-        vertices = self.reconstructor(
+        answers = self.reconstructor(
             ops.reshape(images, (-1, *images.shape[2:])), training=training
         )
-        vertices = self.regularization(ops.reshape(vertices, (-1, 2, *vertices.shape[1:])))
+        answers = ops.reshape(answers, (-1, 2, *answers.shape[1:]))
+        if not self.reconstructor.gives_voxels:
+            answers = self.regularization(answers)
         # a, a, b, b beside the views a, b, a, b.
-        meshes = ops.reshape(ops.repeat(vertices, 2, axis=1), (-1, *vertices.shape[2:]))
+        answers = ops.reshape(ops.repeat(answers, 2, axis=1), (-1, *answers.shape[2:]))
         views = ops.reshape(ops.tile(eyes, (1, 2, 1)), (-1, 3))
-        silhouettes = self.rasterize(self.perspective(self.look_at([meshes, views])))
+        silhouettes = self._silhouettes(answers, views)
         return {"silhouettes": ops.reshape(silhouettes, (-1, 4, *silhouettes.shape[1:]))}
+
+    def _silhouettes(self, answers, eyes):
+        if not self.reconstructor.gives_voxels:
+            return self.rasterize(self.perspective(self.look_at([answers, eyes])))
+        silhouettes = self.project([answers, eyes])
+        for axis in (1, 2):
+            silhouettes = ops.repeat(silhouettes, self.pixels_per_ray, axis=axis)
+        return silhouettes
 
     def get_config(self):
         """Returns the arguments of the constructor."""

@@ -1,0 +1,51 @@
+"""Experiments: every variant is run once, and what was done is not done again."""
+
+import json
+
+import PIL.Image
+import pytest
+
+from tests.training.shapes import ellipsoids, tiny_config
+from tf_softras.config import METHODS
+from tf_softras.training import EXPERIMENTS, experiments, run_experiment
+
+
+def test_experiments_are_those_of_the_paper():
+    assert set(EXPERIMENTS["table1"]) == set(METHODS)
+    base = tiny_config()
+    for name in ("ablation", "sigma", "table1"):
+        configs = [base.replace(**variant.changes) for variant in EXPERIMENTS[name].values()]
+        assert len(set(map(str, configs))) == len(configs)
+    assert EXPERIMENTS["ablation"]["full"].changes == {}
+
+
+def test_experiment_is_resumed_and_writes_tables_and_a_picture(tmp_path, monkeypatch):
+    asked, evaluated = [], []
+    evaluate = experiments.evaluate
+
+    def datasets(data, split):
+        asked.append((data, split))
+        return ellipsoids()
+
+    def counted(network, dataset):
+        evaluated.append(network)
+        return evaluate(network, dataset, progress=False)
+
+    monkeypatch.setattr(experiments, "evaluate", counted)
+    options = {"steps_per_epoch": 1, "progress": "none"}
+    config = tiny_config(steps=2)
+    first = run_experiment("views", config, datasets, tmp_path, **options)
+    assert list(first) == ["24 views", "120 views"] and len(evaluated) == 2
+    assert {("meshes_120", "train"), ("meshes", "train"), (None, "val")} <= set(asked)
+    assert first["24 views"].steps == 2 and first["24 views"].seed == 0
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["experiment"] == "views" and written["config"]["steps"] == 2
+    mean = written["variants"]["120 views"]["evaluation"]["mean"]
+    text = (tmp_path / "results.md").read_text()
+    assert f"**{mean:.4f}**" in text and "| 24 views | 2 | 4 |" in text
+    assert PIL.Image.open(tmp_path / "picture.png").width == 5 * 132 + 4
+    # Again: nothing is trained or evaluated. With more steps everything is.
+    again = run_experiment("views", config, datasets, tmp_path, **options)
+    assert again == first and len(evaluated) == 2
+    with pytest.raises(ValueError, match="experiment.*table1.*'table2'"):
+        run_experiment("table2", config, datasets, tmp_path)

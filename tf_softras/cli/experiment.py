@@ -1,0 +1,76 @@
+"""`softras experiment`: the paper's experiments on a data set, each by one command."""
+
+import click
+
+from tf_softras.cli.command import Command, wrong_input
+from tf_softras.cli.options import (
+    PATH,
+    config_option,
+    data_dir_option,
+    open_split,
+    prepared_builder,
+)
+from tf_softras.config import PRESETS, preset
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "softras experiment table1 --data-dir data --output runs/table1 --steps 2000",
+        "softras experiment ablation --data-dir data --output runs/ablation --metrics",
+    ],
+)
+@click.argument("name", type=click.Choice(["table1", "ablation", "views", "sigma"]))
+@click.option("--output", type=PATH, required=True, help="Folder to write; it goes on if there.")
+@config_option
+@data_dir_option
+@click.option("--preset", "preset_name", type=click.Choice(list(PRESETS)), default="paper")
+@click.option("--steps", type=int, help="Optimizer steps of each run.")
+@click.option("--batch-size", type=int, help="Objects in a batch; each brings two views.")
+@click.option("--seed", type=int, help="Of the weights and of the order of the data.")
+@click.option("--steps-per-epoch", type=int, default=250, show_default=True)
+@click.option("--split", default="val", show_default=True, help="What is evaluated.")
+@click.option("--metrics", is_flag=True, help="More than 3D IoU (extra `metrics`).")
+@click.option("--meshes", type=PATH, help="Folder of the true meshes, for distances to them.")
+def experiment(
+    name,
+    output,
+    config,
+    data_dir,
+    preset_name,
+    steps_per_epoch,
+    split,
+    metrics,
+    meshes,
+    **changes,
+):
+    """Train and compare: the methods of Table 1, the losses, the views, or sigmas.
+
+    OUTPUT gets a run folder for each, results.md, results.json and picture.png. An experiment that
+    was killed goes on where it was when the same command is given again.
+
+    views trains on the configurations meshes and meshes_120, which must both be prepared.
+    """
+    from tf_softras import training
+
+    given = {key: value for key, value in changes.items() if value is not None}
+    builders = {None: prepared_builder(config or ("meshes" if name == "views" else None), data_dir)}
+
+    def datasets(data, part):
+        if data not in builders:
+            builders[data] = prepared_builder(data, data_dir)
+        return open_split(builders[data], part)
+
+    with wrong_input(ValueError):
+        training.run_experiment(
+            name,
+            preset(preset_name).replace(**given),
+            datasets,
+            output,
+            split=split,
+            metrics=metrics,
+            truth=meshes and training.true_meshes(meshes),
+            steps_per_epoch=steps_per_epoch,
+        )
+    click.echo((output / "results.md").read_text(encoding="utf-8"), nl=False)
+    click.echo(f"\nWrote {output}", err=True)

@@ -1,0 +1,199 @@
+"""The paper's experiments: several runs that differ in one thing, a table, a picture.
+
+Source: "Soft Rasterizer", Table 1 and sections 5.3 and 5.4.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tf_softras.config import METHODS, ReconstructionConfig
+from tf_softras.geometry import Mesh
+from tf_softras.training.comparison_sheet import comparison_sheet
+from tf_softras.training.evaluate import Evaluation, comparison_table, evaluate
+from tf_softras.training.files import replaced_whole, write_json
+from tf_softras.training.measure import Measurements, measure, metrics_table
+from tf_softras.training.run_folder import RunFolder
+from tf_softras.training.train import train
+
+# Objects in the picture.
+_SHOWN = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One run of an experiment.
+
+    Attributes:
+        changes: What its configuration has other than the experiment's.
+        data: The configuration of `shapenet_views` that it trains on, or None for the
+            experiment's.
+    """
+
+    changes: dict = dataclasses.field(default_factory=dict)
+    data: str | None = None
+
+
+# Name -> variants, by their titles in the table.
+EXPERIMENTS = {
+    "table1": {method: Variant({"method": method}) for method in METHODS},
+    "ablation": {
+        "without flattening": Variant({"flattening_weight": 0.0}),
+        "without Laplacian": Variant({"laplacian_weight": 0.0}),
+        "full": Variant(),
+    },
+    "views": {
+        "24 views": Variant(data="meshes"),
+        "120 views": Variant(data="meshes_120"),
+    },
+    "sigma": {
+        f"sigma {sigma:g}": Variant({"sigma": sigma}) for sigma in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
+    },
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of a variant.
+
+    Attributes:
+        evaluation: 3D IoU of the best checkpoint.
+        measurements: Its other metrics, or None if they were not asked for.
+        steps: Optimizer steps that were done.
+        minutes: Spent on them, with validation; of this machine, whatever else ran on it.
+        seed: Of weights and data.
+        batch_size: Objects in a batch.
+    """
+
+    evaluation: Evaluation
+    measurements: Measurements | None
+    steps: int
+    minutes: float
+    seed: int
+    batch_size: int
+
+    def to_dict(self) -> dict:
+        """Returns a dict of JSON types that `from_dict` takes back."""
+        return {
+            **dataclasses.asdict(self),
+            "evaluation": self.evaluation.to_dict(),
+            "measurements": self.measurements and self.measurements.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Result":
+        """Returns the result that `to_dict` wrote."""
+        evaluation = {key: value for key, value in values["evaluation"].items() if key != "mean"}
+        measured = values["measurements"]
+        if measured:
+            measured = {key: value for key, value in measured.items() if key != "mean"}
+        return cls(
+            **{
+                **values,
+                "evaluation": Evaluation(**evaluation),
+                "measurements": measured and Measurements(**measured),
+            }
+        )
+
+
+def run_experiment(
+    name: str,
+    config: ReconstructionConfig,
+    datasets: Callable[[str | None, str], tf.data.Dataset],
+    folder,
+    *,
+    split: str = "val",
+    metrics: bool = False,
+    truth: Callable[[str, str], Mesh] | None = None,
+    **training,
+) -> dict[str, Result]:
+    """Returns title -> result of each variant, and writes them to a folder.
+
+    `results.md` (tables), `results.json` and `picture.png` lie in it beside a run folder a
+    variant. Called again it goes on: a run after its last backup; what was evaluated at the
+    steps that the run has now is not evaluated again.
+
+    Args:
+        name: A key of `EXPERIMENTS`.
+        config: What all variants have in common.
+        datasets: A function from a configuration of `shapenet_views` (None: the experiment's own)
+            and a split to its examples, not batched. Runs are validated on "val", and all are
+            evaluated on `split` of the experiment's own.
+        folder: Where to write.
+        split: What is evaluated.
+        metrics: Whether `measure` is asked too.
+        truth: For `measure` and the picture.
+        **training: Further arguments of `train`, such as `steps_per_epoch` and `time_limit`, which
+            is that of each variant.
+
+    Raises:
+        ValueError: There is no such experiment, or an argument is refused by `train`.
+        RunFolderError: The folder holds runs of another configuration.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(
+            f"Invalid experiment. Expected: one of {', '.join(EXPERIMENTS)}. Received: {name!r}"
+        )
+    folder = pathlib.Path(folder)
+    shown = datasets(None, split)
+    results, networks = {}, {}
+    for title, variant in EXPERIMENTS[name].items():
+        run = train(
+            config.replace(**variant.changes),
+            train_dataset=datasets(variant.data, "train"),
+            validation_dataset=datasets(variant.data, "val"),
+            run_folder=folder / title.replace(" ", "_"),
+            **training,
+        )
+        networks[title] = run.load_reconstructor()
+        results[title] = _result(run, networks[title], shown, split, metrics, truth)
+    _write(folder, name, config, split, results)
+    examples = shown.shuffle(1000, seed=0, reshuffle_each_iteration=False).take(_SHOWN)
+    comparison_sheet(networks, examples, folder / "picture.png", truth=truth)
+    return results
+
+
+def _result(run: RunFolder, network, dataset, split: str, metrics: bool, truth) -> Result:
+    """Returns a variant's result, read if it was written at the run's present step."""
+    path = run.path / f"result_{split}.json"
+    last = run.history()[-1]
+    if path.is_file():
+        written = Result.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        if written.steps == last["step"] and (written.measurements or not metrics):
+            return written
+    result = Result(
+        evaluation=evaluate(network, dataset),
+        measurements=measure(network, dataset, truth=truth) if metrics else None,
+        steps=last["step"],
+        minutes=round(last["seconds"] / 60.0, 1),
+        seed=run.config.seed,
+        batch_size=run.config.batch_size,
+    )
+    write_json(path, result.to_dict())
+    return result
+
+
+def _write(folder: pathlib.Path, name: str, config, split: str, results: dict[str, Result]):
+    """Writes results.json and results.md."""
+    values = {title: result.to_dict() for title, result in results.items()}
+    common = {"experiment": name, "split": split, "config": config.to_dict()}
+    write_json(folder / "results.json", {**common, "variants": values})
+    text = comparison_table({title: result.evaluation for title, result in results.items()})
+    measured = {t: r.measurements for t, r in results.items() if r.measurements is not None}
+    if measured:
+        text += "\n" + metrics_table(measured)
+    with replaced_whole(folder / "results.md") as written:
+        written.write_text(f"{text}\n{cost_table(results)}", encoding="utf-8")
+
+
+def cost_table(results: dict[str, Result]) -> str:
+    """Returns a Markdown table of what each run took."""
+    lines = ["| run | steps | batch | minutes | seed |", "| --- | ---: | ---: | ---: | ---: |"]
+    lines += [
+        f"| {title} | {result.steps} | {result.batch_size} | {result.minutes:.1f} | {result.seed} |"
+        for title, result in results.items()
+    ]
+    return "\n".join(lines) + "\n"
