@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cc/kernels/brute_force.h"
 #include "cc/kernels/test_schedules.h"
 
 namespace tf_softras {
@@ -51,6 +52,15 @@ struct Results {
 };
 
 template <typename T>
+std::vector<T> Upstream(const Scene<T>& scene) {
+  std::vector<T> upstream(scene.pixels());
+  for (size_t i = 0; i < upstream.size(); ++i) {
+    upstream[i] = static_cast<T>(std::sin(static_cast<double>(i)));
+  }
+  return upstream;
+}
+
+template <typename T>
 Results<T> Run(const Scene<T>& scene, const ParallelFor& parallel_for) {
   Results<T> results;
   results.silhouette.resize(scene.pixels());
@@ -58,12 +68,9 @@ Results<T> Run(const Scene<T>& scene, const ParallelFor& parallel_for) {
   results.gradient.resize(scene.vertices.size());
   SoftRasterizeForward(scene.inputs, results.silhouette.data(),
                        results.transparency.data(), parallel_for);
-  std::vector<T> upstream(scene.pixels());
-  for (size_t i = 0; i < upstream.size(); ++i) {
-    upstream[i] = static_cast<T>(std::sin(static_cast<double>(i)));
-  }
   SoftRasterizeBackward(scene.inputs, results.transparency.data(),
-                        upstream.data(), results.gradient.data(), parallel_for);
+                        Upstream(scene).data(), results.gradient.data(),
+                        parallel_for);
   return results;
 }
 
@@ -208,6 +215,48 @@ TYPED_TEST(SoftRasterizeCpuTest, FacesInOneTileAreWorkForSeveralThreads) {
   EXPECT_LT(
       *std::min_element(whole.transparency.begin(), whole.transparency.end()),
       TypeParam(0.5));
+}
+
+// 20,000 times the same face, seen from afar: a tile's list goes through in
+// segments, and one face more or less shows.
+TYPED_TEST(SoftRasterizeCpuTest, SegmentsOfAListAddUp) {
+  constexpr int kFaces = 20000;
+  const TypeParam face[] = {1.3, -2, 1, 1.3, 2, 1, 2, 0, 1};
+  Scene<TypeParam> scene(1, kFaces, 40, 44, 0.1, TypeParam(0.01));
+  for (int i = 0; i < kFaces; ++i) {
+    std::copy(face, face + 9, scene.vertices.begin() + 9 * i);
+  }
+  Scene<double> one(1, 1, 40, 44, 0.1, scene.inputs.sigma);
+  std::copy(face, face + 9, one.vertices.begin());
+  const auto results = Run(scene, Serial);
+  const auto truth = Run(one, Serial);
+  for (size_t i = 0; i < truth.transparency.size(); ++i) {
+    EXPECT_NEAR(results.transparency[i],
+                std::pow(truth.transparency[i], kFaces),
+                sizeof(TypeParam) == 4 ? 5e-6 : 1e-6);
+  }
+  EXPECT_GE(MostUnits(scene).first, 2);
+}
+
+// Few faces on many pixels go through band by band, many vertices range by
+// range.
+TYPED_TEST(SoftRasterizeCpuTest, PartsOfTheGradientAddUp) {
+  const Scene<TypeParam> banded(1, 6, 256, 260, 1.5, TypeParam(1e-3));
+  const Scene<TypeParam> ranged(1, 1700, 33, 35, 0.1, TypeParam(1e-3));
+  for (const auto* scene : {&banded, &ranged}) {
+    const auto results = Run(*scene, Serial);
+    const BruteForce truth =
+        RasterizeByBruteForce(scene->inputs, Upstream(*scene).data());
+    double error = 0, norm = 0;
+    for (size_t i = 0; i < truth.gradient.size(); ++i) {
+      error += std::pow(results.gradient[i] - truth.gradient[i], 2);
+      norm += std::pow(truth.gradient[i], 2);
+    }
+    const double bound =
+        sizeof(TypeParam) == 4 ? 1e-5 + 2e-7 / std::sqrt(1e-3) : 1e-8;
+    EXPECT_GT(norm, 1);
+    EXPECT_LE(std::sqrt(error), bound * std::sqrt(norm) + truth.ties);
+  }
 }
 
 // An item's picture does not depend on its neighbours in the batch beyond
