@@ -31,16 +31,14 @@ TEST_P(LinkedOpTest, HasKernelsForTheCpu) {
   EXPECT_GT(on_cpu, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, LinkedOpTest,
-                         testing::Values("Softras>SoftRasterize",
-                                         "Softras>SoftRasterizeGrad",
-                                         "Softras>SoftShade",
-                                         "Softras>SoftShadeGrad",
-                                         "Softras>RasterizeFaces",
-                                         "Softras>HardSilhouetteGrad"),
-                         [](const auto& info) {
-                           return info.param.substr(info.param.find('>') + 1);
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, LinkedOpTest,
+    testing::Values("Softras>SoftRasterize", "Softras>SoftRasterizeGrad",
+                    "Softras>SoftShade", "Softras>SoftShadeGrad",
+                    "Softras>RasterizeFaces", "Softras>HardSilhouetteGrad"),
+    [](const auto& info) {
+      return info.param.substr(info.param.find('>') + 1);
+    });
 
 }  // namespace
 }  // namespace tf_softras
