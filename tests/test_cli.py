@@ -87,7 +87,7 @@ def test_prepare_says_what_it_made_and_what_it_left_out(work):
     assert report["objects"] == {"train": 2, "val": 1, "test": 1}
     again = done("prepare", "--meshes", MESHES, "--data-dir", work / "data", "--overwrite")
     assert "meshes: train 2, val 1, test 1 objects in" in again
-    assert "2 objects or folders were left out" in again
+    assert "2 objects, files or folders were left out" in again
     versions = next((work / "data").rglob("report.json")).parents[1]
     assert [path.name for path in versions.iterdir()] == ["1.0.0"]
 
@@ -100,6 +100,27 @@ def test_a_failed_overwrite_keeps_the_data(work, tmp_path):
     assert result.exit_code == 2 and broken in result.stderr
     assert next((work / "data").rglob("report.json")).read_text() == before
     assert "| table | 1 |" in done("evaluate", work / "run", "--data-dir", work / "data")
+
+
+def test_strict_prepare_stops_at_the_first_bad_mesh_and_names_it(tmp_path):
+    result = softras("prepare", "--meshes", MESHES, "--data-dir", tmp_path, "--strict")
+    # Behind what is left of a progress bar.
+    assert result.exit_code == 2 and "Traceback" not in result.stderr
+    assert re.search(r"Error: 04379243/(broken|empty): .*\n$", result.stderr)
+    assert not list(tmp_path.rglob("report.json"))
+
+
+def test_prepare_restores_the_data_that_a_killed_overwrite_had_set_aside(work, tmp_path):
+    shutil.copytree(work / "data", tmp_path / "data")
+    version = next((tmp_path / "data").rglob("report.json")).parent
+    version.rename(version.with_name("replaced.1.0.0"))
+    options = ("--meshes", MESHES, "--data-dir", tmp_path / "data")
+    result = softras("prepare", *options)
+    assert result.exit_code == 2 and "--overwrite replaces it" in result.stderr
+    # Killed between the two renames: both are there, and the new one counts.
+    shutil.copytree(version, version.with_name("replaced.1.0.0"))
+    assert softras("prepare", *options).exit_code == 2
+    assert [path.name for path in version.parent.iterdir()] == ["1.0.0"]
 
 
 def test_train_takes_its_options_and_goes_on_where_it_was(work, tmp_path):
@@ -299,6 +320,14 @@ WRONG = {
     "prepare: both": ("prepare --config sample --meshes {}", "--meshes FOLDER goes with"),
     "prepare: neither": ("prepare --config meshes", "--meshes FOLDER goes with"),
     "prepare: again": ("prepare --meshes {} --data-dir {}/data", "--overwrite replaces it"),
+    "prepare: no splits": (
+        "prepare --meshes MESHES --data-dir OUT --splits {}/no.csv",
+        "no.csv",
+    ),
+    "prepare: splits alone": ("prepare --splits {}/no.csv", "goes with --meshes"),
+    "prepare: no archive": ("prepare --nmr {}/none --data-dir OUT", "found none at"),
+    "prepare: another archive": ("prepare --nmr {}/no_run --data-dir OUT", "Received: none"),
+    "prepare: nmr without": ("prepare --config nmr --data-dir OUT", "--nmr FOLDER goes with"),
     "train: no data": ("train --run OUT/r --data-dir OUT", "is not prepared in"),
     "train: other data": (
         "train --run OUT/r --data-dir {}/data --config sample",
@@ -389,7 +418,10 @@ WRONG = {
 
 @pytest.mark.parametrize("line, words", WRONG.values(), ids=WRONG)
 def test_wrong_input_is_told_in_one_sentence_with_exit_code_2(work, tmp_path, line, words):
-    arguments = [a.replace("{}", str(work)).replace("OUT", str(tmp_path)) for a in line.split()]
+    names = {"{}": work, "OUT": tmp_path, "MESHES": MESHES}
+    for name, path in names.items():
+        line = line.replace(name, str(path))
+    arguments = line.split()
     result = softras(*arguments)
     assert result.exit_code == 2, result.output + repr(result.exception)
     assert words in result.stderr

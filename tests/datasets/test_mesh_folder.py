@@ -67,10 +67,10 @@ def test_what_is_left_out_is_named_with_its_reason(folder):
     reasons = {problem.name: problem.reason for problem in problems}
     assert reasons == {
         "99999999": "not the synset of one of the 13 classes",
-        f"{CHAIR}/b": "not in index.csv",
+        f"{CHAIR}/b": "not in the file of splits",
         f"{CHAIR}/hollow": "has no models/model_normalized.obj",
-        f"{CHAIR}/gone": "in index.csv, but has no folder",
-        f"{TABLE}/a": "not in index.csv",
+        f"{CHAIR}/gone": "in the file of splits, but has no folder",
+        f"{TABLE}/a": "not in the file of splits",
     }
 
 

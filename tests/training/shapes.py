@@ -4,17 +4,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_softras.config import ModelConfig, ReconstructionConfig
-from tf_softras.datasets.shapenet_views.shapenet_views_dataset_builder import (
-    ShapenetViewsConfig,
-    object_views,
-)
+from tf_softras.datasets.shapenet_views.object_views import Rendering, object_views
 from tf_softras.geometry import Mesh, icosphere
 
 IMAGE_SIZE = 16
 NUM_VIEWS = 6
 VOXELS = 16
-BUILDER_CONFIG = ShapenetViewsConfig(
-    name="test",
+RENDERING = Rendering(
     image_size=IMAGE_SIZE,
     num_views=NUM_VIEWS,
     voxel_resolution=VOXELS,
@@ -33,7 +29,7 @@ def ellipsoid(radii, level=2):
 
 def ellipsoids():
     """Examples of `shapenet_views`, one for each of RADII."""
-    examples = [object_views(ellipsoid(radii), BUILDER_CONFIG) for radii in RADII]
+    examples = [object_views(ellipsoid(radii), RENDERING) for radii in RADII]
     stacked = tf.nest.map_structure(lambda *values: np.stack(values), *examples)
     return tf.data.Dataset.from_tensor_slices(
         {

@@ -6,7 +6,9 @@ import click
 
 from tf_softras.cli.command import WrongInput
 
-CONFIGS = ("sample", "meshes")
+CONFIGS = ("sample", "meshes", "meshes_120", "nmr")
+# What users may write: the builder knows `meshes` by another name too.
+CONFIG_CHOICE = click.Choice([*CONFIGS, "meshes_24"])
 
 # Not click.Path(exists=True): what is wrong with a path, the reader of the file says best.
 PATH = click.Path(path_type=pathlib.Path)
@@ -18,7 +20,7 @@ data_dir_option = click.option(
 )
 config_option = click.option(
     "--config",
-    type=click.Choice(CONFIGS),
+    type=CONFIG_CHOICE,
     help="Which data set.  [default: the one that is prepared]",
 )
 checkpoint_option = click.option(
@@ -30,12 +32,12 @@ checkpoint_option = click.option(
 )
 
 
-def data_builder(config: str, data_dir: pathlib.Path | None):
-    """Returns the tfds builder of a configuration, prepared or not."""
+def data_builder(config: str, data_dir: pathlib.Path | None, **options):
+    """Returns the tfds builder of a configuration, prepared or not; `options` are its own."""
     from tf_softras.datasets.shapenet_views import shapenet_views_dataset_builder
 
     return shapenet_views_dataset_builder.Builder(
-        config=config, data_dir=None if data_dir is None else str(data_dir)
+        config=config, data_dir=None if data_dir is None else str(data_dir), **options
     )
 
 

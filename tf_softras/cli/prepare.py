@@ -2,74 +2,143 @@
 
 import contextlib
 import json
+import pathlib
 import shutil
 
 import click
 
 from tf_softras.cli.command import Command, WrongInput, wrong_input
-from tf_softras.cli.options import CONFIGS, PATH, data_builder, data_dir_option
+from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_option
 
 
 @click.command(
     cls=Command,
     examples=[
         "softras prepare --config sample --data-dir data",
-        "softras prepare --meshes ~/ShapeNetCore.v1 --data-dir data",
+        "softras prepare --meshes ~/ShapeNetCore.v1 --data-dir data --processes 8",
+        "softras prepare --meshes ~/ShapeNetCore.v1 --config meshes_120 --splits all.csv",
+        "softras prepare --nmr ~/downloads --data-dir data --strict",
     ],
 )
 @click.option(
     "--config",
-    type=click.Choice(CONFIGS),
-    help="The embedded sample, or the meshes of a folder.  [default: meshes with --meshes]",
+    type=CONFIG_CHOICE,
+    help="Which data set.  [default: meshes with --meshes, nmr with --nmr, else sample]",
 )
 @click.option("--meshes", type=PATH, help="Folder SYNSET/MODEL/models/model_normalized.obj.")
+@click.option(
+    "--nmr", type=PATH, help="Folder with mesh_reconstruction_dataset.zip, or what that holds."
+)
+@click.option(
+    "--splits",
+    type=PATH,
+    help="CSV file: synset, model, split.  [default: index.csv of --meshes, or a hash]",
+)
 @data_dir_option
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="That render; more than one takes the extra tfds-cli (Apache Beam).",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first object that cannot be used.")
 @click.option("--overwrite", is_flag=True, help="Prepare it again if it is there.")
-def prepare(config, meshes, data_dir, overwrite):
+def prepare(config, meshes, nmr, splits, data_dir, processes, strict, overwrite):
     """Render the views and voxels of a data set.
 
-    Each mesh is drawn from 24 sides and voxelised. A file index.csv in the folder (columns synset,
-    model, split) says which split a mesh belongs to; otherwise a hash of its name does. Meshes that
-    cannot be used are named, counted and listed in report.json.
+    Each mesh is drawn from 24 sides (or 120: --config meshes_120) and voxelised. A file index.csv
+    in the folder (columns synset, model, split), or --splits, says which split a mesh belongs to;
+    otherwise a hash of its name does. The renders of the Neural 3D Mesh Renderer are taken as they
+    are (--nmr). What cannot be used is named, counted and listed in report.json.
     """
-    config = config or ("meshes" if meshes else "sample")
-    if (config == "meshes") != (meshes is not None):
-        raise WrongInput("--meshes FOLDER goes with --config meshes, and with no other.")
-    builder = data_builder(config, data_dir)
+    config = config or ("meshes" if meshes else "nmr" if nmr else "sample")
+    if config.startswith("meshes") != (meshes is not None):
+        raise WrongInput("--meshes FOLDER goes with --config meshes or meshes_120, with no other.")
+    if (config == "nmr") != (nmr is not None):
+        raise WrongInput("--nmr FOLDER goes with --config nmr, and with no other.")
+    if splits is not None and meshes is None:
+        raise WrongInput("--splits FILE goes with --meshes FOLDER.")
+    builder = data_builder(config, data_dir, strict=strict, splits_file=splits)
+    _recover(builder)
     if builder.is_prepared() and not overwrite:
         raise WrongInput(
             f"A data set {config} is in '{builder.data_dir}' already: --overwrite replaces it."
         )
     with _set_aside(builder), wrong_input(ValueError):
-        prepare_data(builder, meshes=meshes)
+        prepare_data(builder, meshes=meshes, nmr=nmr, splits=splits, processes=processes)
     for line in described(builder):
         click.echo(line)
 
 
-def prepare_data(builder, *, meshes=None) -> None:
-    """Prepares a data set; `meshes` is the folder that the configuration `meshes` reads.
+def prepare_data(builder, *, meshes=None, nmr=None, splits=None, processes: int = 1) -> None:
+    """Prepares a data set.
+
+    Args:
+        builder: of the data set.
+        meshes: the folder that the configurations `meshes` and `meshes_120` read.
+        nmr: the folder that the configuration `nmr` reads.
+        splits: the file of splits of `meshes`.
+        processes: that render.
 
     Raises:
-        FileNotFoundError: `meshes` is no folder.
-        ValueError: There is no mesh in it, or none of a split can be rendered.
+        FileNotFoundError: `meshes` or `nmr` is no folder, or `splits` no file.
+        ValueError: There is no object in it, or none of a split can be used; or the builder is
+            strict, and one cannot.
     """
     import tensorflow_datasets as tfds
 
     from tf_softras.datasets.shapenet_views.mesh_folder import scan_mesh_folder
+    from tf_softras.datasets.shapenet_views.nmr_archive import find_files
 
-    download_config = None
+    folder = meshes or nmr
+    # What is wrong with the folder, before tfds adds its own words.
     if meshes is not None:
-        # What is wrong with the folder, before tfds adds its own words.
-        scan_mesh_folder(meshes)
-        download_config = tfds.download.DownloadConfig(manual_dir=str(meshes.absolute()))
-    builder.download_and_prepare(download_config=download_config)
+        scan_mesh_folder(meshes, splits_file=splits)
+    elif nmr is not None:
+        find_files(nmr)
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(
+            manual_dir=None if folder is None else str(folder.absolute()),
+            beam_options=None if processes == 1 else _beam_options(processes),
+        )
+    )
+
+
+def _beam_options(processes: int):
+    try:
+        from apache_beam.options.pipeline_options import PipelineOptions
+    except ImportError as error:
+        raise WrongInput(
+            "--processes takes Apache Beam: pip install 'tf-softras[tfds-cli]'."
+        ) from error
+    return PipelineOptions(
+        [
+            "--runner=DirectRunner",
+            "--direct_running_mode=multi_processing",
+            f"--direct_num_workers={processes}",
+        ]
+    )
+
+
+def _aside(builder) -> pathlib.Path:
+    return builder.data_path.with_name(f"replaced.{builder.data_path.name}")
+
+
+def _recover(builder) -> None:
+    """Ends what a process that was killed in `_set_aside` had begun."""
+    if _aside(builder).exists():
+        if builder.data_path.exists():
+            shutil.rmtree(_aside(builder))
+        else:
+            _aside(builder).rename(builder.data_path)
+            builder.info.read_from_directory(builder.data_path)
 
 
 @contextlib.contextmanager
 def _set_aside(builder):
     """Puts a data set that is there back if the one that should replace it fails."""
-    path = builder.data_path
-    aside = path.with_name(f"replaced.{path.name}")
+    path, aside = builder.data_path, _aside(builder)
     if not path.exists():
         yield
         return
@@ -89,5 +158,5 @@ def described(builder) -> list[str]:
     report_path = builder.data_path / "report.json"
     left_out = json.loads(report_path.read_text())["num_problems"]
     if left_out:
-        lines.append(f"{left_out} objects or folders were left out: {report_path}")
+        lines.append(f"{left_out} objects, files or folders were left out: {report_path}")
     return lines

@@ -27,7 +27,13 @@ class MeshFileError(ValueError):
     """A mesh file cannot be read: the message names it, what was expected and what came."""
 
 
-def load_mesh(path, *, max_bytes: int = 128 * 2**20, max_faces: int = 2_000_000) -> Mesh:
+def load_mesh(
+    path,
+    *,
+    max_bytes: int = 128 * 2**20,
+    max_faces: int = 2_000_000,
+    foreign_materials: str = "warn",
+) -> Mesh:
     """Returns the one mesh that all objects and groups of an OBJ file make together.
 
     Vertices keep the file's order and number, also those that no face uses; faces keep its order, a
@@ -43,6 +49,8 @@ def load_mesh(path, *, max_bytes: int = 128 * 2**20, max_faces: int = 2_000_000)
         path: The OBJ file, its name ending in `.obj`.
         max_bytes: The most bytes that the file, and each material library, may have.
         max_faces: The most triangles that the mesh may have.
+        foreign_materials: What a name of a material library is that leads out of the folder:
+            "warn", a warning, or "error"; missing libraries are a warning.
 
     Raises:
         MeshFileError: If the file is missing, too large, not an OBJ file with faces, or has invalid
@@ -58,6 +66,8 @@ def load_mesh(path, *, max_bytes: int = 128 * 2**20, max_faces: int = 2_000_000)
         data = _read_bytes(path, max_bytes=max_bytes)
         obj = _ObjFile(data)
         vertices, faces, face_materials = obj.triangles(max_faces=max_faces)
+        if foreign_materials == "error":
+            _check_libraries(path, obj.libraries)
         colors = _material_colors(path, obj.libraries, max_bytes=max_bytes)
         return Mesh(
             vertices=vertices,
@@ -316,6 +326,22 @@ def _library_paths(path: pathlib.Path, libraries: list[str]) -> list[pathlib.Pat
             else:
                 found.append(library)
     return list(dict.fromkeys(found))
+
+
+def _check_libraries(path: pathlib.Path, libraries: list[str]) -> None:
+    """Refuses names that lead out of the OBJ file's folder, whether or not a file is there."""
+    folder = path.parent.resolve()
+    for line in libraries:
+        for name in (line,) if _inside(folder, line) else line.split():
+            try:
+                inside = (folder / name).resolve().is_relative_to(folder)
+            except (OSError, RuntimeError, ValueError):  # As below.
+                inside = False
+            if not inside:
+                raise ValueError(
+                    "Expected material libraries in or below the mesh's own folder, "
+                    f"received '{name}'."
+                )
 
 
 def _inside(folder: pathlib.Path, name: str) -> pathlib.Path | None:

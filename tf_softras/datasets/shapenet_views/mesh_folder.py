@@ -8,6 +8,11 @@ import csv
 import dataclasses
 import hashlib
 import pathlib
+from collections.abc import Iterator
+
+from tf_softras.datasets.shapenet_views.object_views import Rendering, object_views
+from tf_softras.datasets.shapenet_views.sources import Example, Problem
+from tf_softras.geometry import load_mesh
 
 # The 13 classes of the published figures, in the order of Table 1 of the paper.
 CLASS_SYNSETS = {
@@ -28,6 +33,9 @@ CLASS_SYNSETS = {
 SPLITS = ("train", "val", "test")
 MESH_PATH = pathlib.PurePosixPath("models", "model_normalized.obj")
 
+# The names in the file of splits that ShapeNet publishes.
+_SHAPENET_COLUMNS = {"synsetId": "synset", "modelId": "model"}
+
 # Percent of the models that are in train, and in train or val, where no index.csv says so.
 _TRAIN_PERCENT = 70
 _TRAIN_AND_VAL_PERCENT = 80
@@ -35,7 +43,7 @@ _TRAIN_AND_VAL_PERCENT = 80
 
 @dataclasses.dataclass(frozen=True)
 class MeshModel:
-    """A mesh file of the folder."""
+    """A mesh file of the folder: a `Source`."""
 
     synset: str
     model: str
@@ -47,28 +55,37 @@ class MeshModel:
         """SYNSET/MODEL: unique within a folder."""
         return f"{self.synset}/{self.model}"
 
+    def examples(self, rendering: Rendering) -> Iterator[Example | Problem]:
+        """Yields its example, or the problem that there is with the file."""
+        try:
+            mesh = load_mesh(self.path, max_faces=rendering.max_faces, foreign_materials="error")
+            views = object_views(mesh, rendering)
+        except (ValueError, OSError) as error:
+            yield Problem(self.name, str(error))
+            return
+        (label,) = (name for name, synset in CLASS_SYNSETS.items() if synset == self.synset)
+        yield self.name, {**views, "label": label, "model_id": self.model}
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """Something of the folder that is not in the data set, and why."""
 
-    name: str
-    reason: str
-
-
-def scan_mesh_folder(folder) -> tuple[list[MeshModel], list[Problem]]:
+def scan_mesh_folder(folder, *, splits_file=None) -> tuple[list[MeshModel], list[Problem]]:
     """Returns the models of a folder in the order of their names, and what cannot be one.
 
+    Args:
+        folder: SYNSET/MODEL/models/model_normalized.obj.
+        splits_file: CSV file with columns synset, model and split (or, as in ShapeNet's own,
+            synsetId, modelId and split); by default index.csv of the folder. Without either, a
+            hash decides: see `hashed_split`.
+
     Raises:
-        FileNotFoundError: `folder` is not a folder.
-        ValueError: index.csv lacks a column, or holds an unknown split; or no model is there.
+        FileNotFoundError: `folder` is not a folder, or `splits_file` not a file.
+        ValueError: the splits lack a column, or hold an unknown split; or no model is there.
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"Expected a folder SYNSET/MODEL/{MESH_PATH}, found no folder at '{folder}'."
         )
-    splits = _read_index(folder / "index.csv")
+    splits = _read_splits(folder, splits_file)
     models, problems = [], []
     for synset_folder in _folders(folder):
         if synset_folder.name not in CLASS_SYNSETS.values():
@@ -80,14 +97,14 @@ def scan_mesh_folder(folder) -> tuple[list[MeshModel], list[Problem]]:
             if not (model_folder / MESH_PATH).is_file():
                 problems.append(Problem(name, f"has no {MESH_PATH}"))
             elif split is None:
-                problems.append(Problem(name, "not in index.csv"))
+                problems.append(Problem(name, "not in the file of splits"))
             else:
                 models.append(
                     MeshModel(
                         synset_folder.name, model_folder.name, split, model_folder / MESH_PATH
                     )
                 )
-    problems += [Problem(name, "in index.csv, but has no folder") for name in splits or ()]
+    problems += [Problem(name, "in the file of splits, but has no folder") for name in splits or ()]
     if not models:
         raise ValueError(
             f"Expected meshes SYNSET/MODEL/{MESH_PATH} of the classes {', '.join(CLASS_SYNSETS)} "
@@ -113,14 +130,18 @@ def _folders(folder: pathlib.Path) -> list[pathlib.Path]:
     )
 
 
-def _read_index(path: pathlib.Path) -> dict[str, str] | None:
-    """Returns the split of each SYNSET/MODEL, or None if there is no index."""
+def _read_splits(folder: pathlib.Path, splits_file) -> dict[str, str] | None:
+    """Returns the split of each SYNSET/MODEL, or None if no file says."""
+    path = folder / "index.csv" if splits_file is None else pathlib.Path(splits_file)
     if not path.is_file():
+        if splits_file is not None:
+            raise FileNotFoundError(f"Expected a CSV file of splits, found none at '{path}'.")
         return None
     splits = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        missing = {"synset", "model", "split"} - set(reader.fieldnames or ())
+        reader.fieldnames = [_SHAPENET_COLUMNS.get(name, name) for name in reader.fieldnames or ()]
+        missing = {"synset", "model", "split"} - set(reader.fieldnames)
         if missing:
             raise ValueError(
                 f"'{path}': expected columns synset, model and split; received no column "
@@ -132,5 +153,5 @@ def _read_index(path: pathlib.Path) -> dict[str, str] | None:
                     f"'{path}', line {reader.line_num}: expected a split {', '.join(SPLITS)}; "
                     f"received {row['split']!r}."
                 )
-            splits[f"{row['synset']}/{row['model']}"] = row["split"]
+            splits[f"{row['synset'].zfill(8)}/{row['model']}"] = row["split"]
     return splits

@@ -1,10 +1,14 @@
 """The tfds builder of `shapenet_views`: objects rendered from many sides, with their voxels."""
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import logging
+import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -13,52 +17,64 @@ from tf_softras.datasets.shapenet_views.embedded_sample import unpack_sample
 from tf_softras.datasets.shapenet_views.mesh_folder import (
     CLASS_SYNSETS,
     SPLITS,
-    MeshModel,
-    Problem,
     scan_mesh_folder,
 )
-from tf_softras.geometry import Mesh, load_mesh, voxelize
-from tf_softras.geometry.cameras import (
-    N3MR_DISTANCE,
-    N3MR_ELEVATION,
-    N3MR_NUM_VIEWS,
-    eye_from_angles,
+from tf_softras.datasets.shapenet_views.nmr_archive import check_axes, find_files
+from tf_softras.datasets.shapenet_views.object_views import Rendering
+from tf_softras.datasets.shapenet_views.sources import (
+    BadObjectError,
+    Problem,
+    Source,
+    beam_examples,
+    examples_or_problems,
+    read_problems,
 )
-from tf_softras.rendering import render_views
 
 REPORT_NAME = "report.json"
+# What `BuilderConfig.source` may be.
+SOURCES = ("embedded", "meshes", "nmr")
+# Section 5.4 of the paper trains on 5 elevations and does not name them. Those of the 24 views come
+# first: view i of `meshes` is view i of `meshes_120`.
+ELEVATIONS_OF_120 = (30.0, 0.0, 15.0, 45.0, 60.0)
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
-class ShapenetViewsConfig(tfds.core.BuilderConfig):
-    """Where the meshes come from and how they are rendered.
+class ShapenetViewsConfig(Rendering, tfds.core.BuilderConfig):
+    """Where the objects come from, and how meshes are rendered.
 
     Attributes:
-        embedded: the meshes that come with the package, or those of manual_dir.
-        image_size: side of the square pictures, pixels.
-        num_views: cameras, equally spaced about the object, the first on +x.
-        distance: of the cameras from the object's centre; the object's longest side is 1.
-        elevation: of the cameras above the x-z plane, degrees.
-        supersampling: samples along each side of a pixel.
-        voxel_resolution: cells along each side of the voxel grid.
+        source: "embedded", the meshes that come with the package; "meshes", those of manual_dir;
+            or "nmr", the renders of the Neural 3D Mesh Renderer in manual_dir, as they are.
     """
 
-    embedded: bool = False
-    image_size: int = 64
-    num_views: int = N3MR_NUM_VIEWS
-    distance: float = N3MR_DISTANCE
-    elevation: float = N3MR_ELEVATION
-    supersampling: int = 4
-    voxel_resolution: int = 32
+    source: str = "meshes"
+
+    def rendering(self) -> Rendering:
+        """Returns the part that workers need."""
+        fields = dataclasses.fields(Rendering)
+        return Rendering(**{field.name: getattr(self, field.name) for field in fields})
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Builds `shapenet_views`.
 
-    A mesh that cannot be used is logged by name, counted, and listed with its reason in
+    An object that cannot be used is logged by name, counted, and listed with its reason in
     `report.json` beside the data and in `builder.info.metadata`.
+
+    With Beam options (`tfds build --beam_pipeline_options`, or `beam_options` or `beam_runner` of a
+    `tfds.download.DownloadConfig`) objects are rendered by the workers of that runner; each has to
+    see manual_dir and the data's folder. Without, this process does it. The data are the same.
+
+    A build that was killed leaves a folder `incomplete.*`, which the next build removes; it starts
+    anew. Two processes cannot build the same data at a time.
+
+    Args:
+        strict: whether the first object that cannot be used ends the build, with a
+            `BadObjectError`.
+        splits_file: CSV file that says which model is in which split; see `scan_mesh_folder`.
+        **kwargs: for `tfds.core.GeneratorBasedBuilder`.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -67,18 +83,40 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         ShapenetViewsConfig(
             name="sample",
             description="34 chairs, tables, cabinets and sofas that come with the package (CC0).",
-            embedded=True,
+            source="embedded",
         ),
         ShapenetViewsConfig(
             name="meshes",
-            description="Meshes of your own, from a folder in ShapeNet's layout.",
+            description="Meshes of your own, from a folder in ShapeNet's layout, from 24 sides.",
+        ),
+        ShapenetViewsConfig(
+            name="meshes_120",
+            description="The same from 120 sides: 24 azimuths at each of 5 elevations.",
+            num_views=120,
+            elevations=ELEVATIONS_OF_120,
+        ),
+        ShapenetViewsConfig(
+            name="nmr",
+            description="The renders of the Neural 3D Mesh Renderer (Kato et al.).",
+            source="nmr",
         ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "The config `meshes` reads a folder in ShapeNet's layout, "
+        "The configs `meshes` and `meshes_120` read a folder in ShapeNet's layout, "
         "SYNSET/MODEL/models/model_normalized.obj, with an optional index.csv (columns synset, "
-        "model, split). Name it as manual_dir; the config `sample` needs none."
+        "model, split); `nmr` a folder with mesh_reconstruction_dataset.zip, or with what that "
+        "holds. Name the folder as manual_dir; the config `sample` needs none."
     )
+
+    def __init__(self, *, strict: bool = False, splits_file=None, **kwargs):
+        self._strict = strict
+        self._splits_file = splits_file
+        super().__init__(**kwargs)
+
+    @classmethod
+    def get_builder_config(cls, name, version=None):
+        """Returns the config of a name; `meshes_24` is another name of `meshes`."""
+        return super().get_builder_config("meshes" if name == "meshes_24" else name, version)
 
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
@@ -115,15 +153,26 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             metadata=tfds.core.MetadataDict(),
         )
 
-    def _download_and_prepare(self, *args, **kwargs) -> None:
+    def _download_and_prepare(self, dl_manager, download_config) -> None:
         # tfds works in a folder that it renames when all is done: the report is in it, or nothing.
-        self._prepared: dict[str, int] = {}
         self._problems: list[Problem] = []
-        with tempfile.TemporaryDirectory(prefix="shapenet_views_") as scratch:
-            self._scratch = scratch
-            super()._download_and_prepare(*args, **kwargs)
+        self._beam = bool(download_config.beam_options or download_config.beam_runner)
+        with (
+            _only_build_of(self.data_path),
+            tempfile.TemporaryDirectory(prefix="shapenet_views_") as self._scratch,
+        ):
+            try:
+                super()._download_and_prepare(dl_manager, download_config)
+            except Exception as error:
+                if bad := _first_bad_object(error):
+                    raise bad from error
+                raise
+        for path in sorted(self.data_path.glob(_problems_name("*"))):
+            for problem in read_problems(path):
+                self._report(problem)
+        objects = {name: split.num_examples for name, split in self.info.splits.items()}
         report = {
-            "objects": self._prepared,
+            "objects": objects,
             "num_problems": len(self._problems),
             "problems": [dataclasses.asdict(problem) for problem in self._problems],
         }
@@ -131,43 +180,66 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         (self.data_path / REPORT_NAME).write_text(json.dumps(report, indent=2) + "\n")
         if self._problems:
             _logger.warning(
-                "%d objects or folders were left out; see %s beside the data.",
+                "%d objects, files or folders were left out; see %s beside the data.",
                 len(self._problems),
                 REPORT_NAME,
             )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
-        if self.builder_config.embedded:
-            folder = self._scratch
-            unpack_sample(folder)
-        else:
-            folder = dl_manager.manual_dir
-        models, problems = scan_mesh_folder(folder)
+        sources, problems = self._sources(dl_manager)
         for problem in problems:
+            if self._strict:
+                raise BadObjectError.of(problem)
             self._report(problem)
-        splits = {split: [model for model in models if model.split == split] for split in SPLITS}
+        splits = {split: [one for one in sources if one.split == split] for split in SPLITS}
         return {
             split: self._generate_examples(split, members)
             for split, members in splits.items()
             if members
         }
 
-    def _generate_examples(self, split: str, models: list[MeshModel]) -> Iterator[tuple[str, dict]]:
-        labels = {synset: name for name, synset in CLASS_SYNSETS.items()}
-        self._prepared[split] = 0
-        for model in models:
-            try:
-                views = object_views(load_mesh(model.path), self.builder_config)
-            except (ValueError, OSError) as error:
-                self._report(Problem(model.name, str(error)))
-                continue
-            self._prepared[split] += 1
-            yield model.name, {**views, "label": labels[model.synset], "model_id": model.model}
-        if not self._prepared[split]:
+    def _sources(self, dl_manager) -> tuple[Sequence[Source], list[Problem]]:
+        """Returns what is to be read, and what cannot be."""
+        source = self.builder_config.source
+        if source == "embedded":
+            unpack_sample(self._scratch)
+            return scan_mesh_folder(self._scratch)
+        if source == "meshes":
+            return scan_mesh_folder(dl_manager.manual_dir, splits_file=self._splits_file)
+        if source == "nmr":
+            files, problems = find_files(dl_manager.manual_dir)
+            check_axes(files)
+            return files, problems
+        raise ValueError(
+            f"Invalid source. Expected: one of {', '.join(SOURCES)}. Received: {source!r}"
+        )
+
+    def _generate_examples(self, split: str, sources: list[Source]):
+        rendering = self.builder_config.rendering()
+        # The embedded meshes are unpacked on this machine, and few.
+        if self._beam and self.builder_config.source != "embedded":
+            return beam_examples(
+                sources,
+                rendering,
+                problems_path=self.data_path / _problems_name(split),
+                strict=self._strict,
+            )
+        return self._examples_of(split, sources, rendering)
+
+    def _examples_of(self, split, sources, rendering) -> Iterator[tuple[str, dict]]:
+        objects = 0
+        for source in sources:
+            for item in examples_or_problems(source, rendering, strict=self._strict):
+                if isinstance(item, Problem):
+                    self._report(item)
+                else:
+                    objects += 1
+                    yield item
+        if not objects:
+            last = self._problems[-1]
             raise ValueError(
-                f"Split {split!r}: expected at least one mesh that can be rendered; all "
-                f"{len(models)} failed, the last one, {self._problems[-1].name}, because: "
-                f"{self._problems[-1].reason}"
+                f"Split {split!r}: expected at least one object that can be used; all failed, the "
+                f"last one, {last.name}, because: {last.reason}"
             )
 
     def _report(self, problem: Problem) -> None:
@@ -175,26 +247,48 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self._problems.append(problem)
 
 
-def object_views(mesh: Mesh, config: ShapenetViewsConfig) -> dict:
-    """Returns the features `images`, `voxels` and `cameras` of a mesh, normalised first.
+def _problems_name(split: str) -> str:
+    return f"problems-{split}.jsonl"
 
-    Raises:
-        ValueError: the mesh is empty, or no view shows anything of it.
+
+def _first_bad_object(error: BaseException) -> BadObjectError | None:
+    """Returns the error of a strict build that Beam has wrapped into one of its own, if it is."""
+    marker = f"{BadObjectError.__name__}: "
+    for line in str(error).splitlines():
+        if marker in line:
+            return BadObjectError(line.split(marker, 1)[1].split(" [while running", 1)[0])
+    return None
+
+
+@contextlib.contextmanager
+def _only_build_of(folder) -> Iterator[None]:
+    """Holds off other builds of the same data, and removes what killed ones have left.
+
+    Args:
+        folder: where tfds writes the data until they are whole: `incomplete.RANDOM_VERSION`. The
+            system gives the lock back when a process ends, however it ends. On file systems without
+            locks nothing is removed.
     """
-    mesh = mesh.normalized()
-    views = config.num_views
-    cameras = {
-        "distance": np.full(views, config.distance, np.float32),
-        "elevation": np.full(views, config.elevation, np.float32),
-        "azimuth": (np.arange(views) * (360.0 / views)).astype(np.float32),
-    }
-    images = render_views(
-        mesh,
-        eye_from_angles(**cameras),
-        image_size=config.image_size,
-        supersampling=config.supersampling,
-    )
-    if not images[..., 3].any():
-        raise ValueError("Expected faces with an area; no view shows anything of the mesh.")
-    voxels = voxelize(mesh.vertices, mesh.faces, resolution=config.voxel_resolution)
-    return {"images": images, "voxels": voxels, "cameras": cameras}
+    _, version = folder.name.rsplit("_", 1)
+    try:
+        descriptor = os.open(os.fspath(folder.parent), os.O_RDONLY)
+    except OSError:  # An object store.
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"Expected no other process to prepare '{folder.parent}'; one does now."
+            ) from None
+        except OSError:
+            yield
+            return
+        for left in folder.parent.glob(f"incomplete.*_{version}"):
+            if left.name != folder.name:
+                _logger.warning("%s, which a build that was cut off left, is removed.", left)
+                shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,81 @@
+"""What the data set holds of a mesh: pictures from all sides, their cameras, and voxels."""
+
+import dataclasses
+
+import numpy as np
+
+from tf_softras.geometry import Mesh, voxelize
+from tf_softras.geometry.cameras import (
+    N3MR_DISTANCE,
+    N3MR_ELEVATION,
+    N3MR_NUM_VIEWS,
+    eye_from_angles,
+)
+from tf_softras.rendering import render_views
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class Rendering:
+    """How meshes are rendered and voxelised.
+
+    It stands apart from the builder's configuration, which workers on other machines may know under
+    another name: `tfds build` imports the builder as `shapenet_views`.
+
+    Attributes:
+        image_size: side of the square pictures, pixels.
+        num_views: cameras in all, a multiple of the number of elevations.
+        elevations: of the cameras above the x-z plane, degrees. At each, the same number of
+            cameras is equally spaced about the object, the first on the side of +x; views come
+            elevation by elevation.
+        distance: of the cameras from the object's centre; the object's longest side is 1.
+        supersampling: samples along each side of a pixel.
+        voxel_resolution: cells along each side of the voxel grid.
+        max_faces: the most triangles that a mesh may have.
+    """
+
+    image_size: int = 64
+    num_views: int = N3MR_NUM_VIEWS
+    elevations: tuple[float, ...] = (N3MR_ELEVATION,)
+    distance: float = N3MR_DISTANCE
+    supersampling: int = 4
+    voxel_resolution: int = 32
+    max_faces: int = 1_000_000
+
+    def cameras(self) -> dict[str, np.ndarray]:
+        """Returns `distance`, `elevation` and `azimuth` (degrees), float32 `[num_views]` each.
+
+        Raises:
+            ValueError: `num_views` is not a positive multiple of the number of elevations.
+        """
+        azimuths, rest = divmod(self.num_views, max(1, len(self.elevations)))
+        if rest or azimuths < 1 or not self.elevations:
+            raise ValueError(
+                "Invalid num_views. Expected a positive multiple of the number of elevations, "
+                f"{len(self.elevations)}. Received: num_views={self.num_views}"
+            )
+        around = np.arange(azimuths, dtype=np.float32) * np.float32(360.0 / azimuths)
+        return {
+            "distance": np.full(self.num_views, self.distance, np.float32),
+            "elevation": np.repeat(np.float32(self.elevations), azimuths),
+            "azimuth": np.tile(around, len(self.elevations)),
+        }
+
+
+def object_views(mesh: Mesh, rendering: Rendering) -> dict:
+    """Returns the features `images`, `voxels` and `cameras` of a mesh, normalised first.
+
+    Raises:
+        ValueError: the mesh is empty, or no view shows anything of it.
+    """
+    mesh = mesh.normalized()
+    cameras = rendering.cameras()
+    images = render_views(
+        mesh,
+        eye_from_angles(**cameras),
+        image_size=rendering.image_size,
+        supersampling=rendering.supersampling,
+    )
+    if not images[..., 3].any():
+        raise ValueError("Expected faces with an area; no view shows anything of the mesh.")
+    voxels = voxelize(mesh.vertices, mesh.faces, resolution=rendering.voxel_resolution)
+    return {"images": images, "voxels": voxels, "cameras": cameras}

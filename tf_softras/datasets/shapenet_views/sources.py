@@ -1,0 +1,103 @@
+"""What the builder reads: things that know their split and give examples, or say why not.
+
+A source is small and can be pickled, so that Beam hands it to a worker wherever that is.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from tf_softras.datasets.shapenet_views.object_views import Rendering
+
+# What tfds writes: a key that is unique in the split, and the features.
+Example = tuple[str, dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Something that is not in the data set, and why."""
+
+    name: str
+    reason: str
+
+
+class BadObjectError(ValueError):
+    """The first problem of a strict build."""
+
+    @classmethod
+    def of(cls, problem: Problem) -> "BadObjectError":
+        """Returns the error that a problem is where none is allowed."""
+        return cls(f"{problem.name}: {problem.reason}")
+
+
+class Source(Protocol):
+    """A mesh file, or a file of many objects."""
+
+    @property
+    def name(self) -> str:
+        """What problems call it."""
+
+    @property
+    def split(self) -> str:
+        """Where its examples go."""
+
+    def examples(self, rendering: Rendering) -> Iterator[Example | Problem]:
+        """Yields its examples, and the problems that there are instead."""
+
+
+def examples_or_problems(
+    source: Source, rendering: Rendering, *, strict: bool
+) -> Iterator[Example | Problem]:
+    """Yields what a source gives.
+
+    Raises:
+        BadObjectError: `strict`, and the next is a problem.
+    """
+    for item in source.examples(rendering):
+        if strict and isinstance(item, Problem):
+            raise BadObjectError.of(item)
+        yield item
+
+
+def beam_examples(sources: Iterable[Source], rendering: Rendering, *, problems_path, strict: bool):
+    """Returns a `beam.PTransform` from nothing to examples: each source is a unit of work.
+
+    Args:
+        sources: of one split.
+        rendering: for those that are meshes.
+        problems_path: file for the problems, a JSON object a line; beside the data, where the
+            runner's workers write as well.
+        strict: whether a problem fails the pipeline.
+    """
+    import apache_beam as beam
+
+    def tagged(source):
+        for item in examples_or_problems(source, rendering, strict=strict):
+            yield beam.pvalue.TaggedOutput("problems", item) if isinstance(item, Problem) else item
+
+    @beam.ptransform_fn
+    def transform(pipeline):
+        outputs = (
+            pipeline
+            | "Sources" >> beam.Create(list(sources))
+            # Else the runner may fuse all that follows into one worker.
+            | "Spread" >> beam.Reshuffle()
+            | "RenderAndVoxelize" >> beam.FlatMap(tagged).with_outputs("problems", main="examples")
+        )
+        _ = (
+            outputs.problems
+            | "ToJson" >> beam.Map(lambda problem: json.dumps(dataclasses.asdict(problem)))
+            | "Report"
+            >> beam.io.WriteToText(str(problems_path), num_shards=1, shard_name_template="")
+        )
+        return outputs.examples
+
+    return transform()
+
+
+def read_problems(problems_path) -> list[Problem]:
+    """Returns what `beam_examples` has written, in the order of names, and removes the file."""
+    lines = problems_path.read_text().splitlines()
+    problems_path.unlink()
+    return sorted((Problem(**json.loads(line)) for line in lines), key=lambda one: one.name)
