@@ -43,6 +43,17 @@ def test_presets_know_their_name_and_survive_json(name):
     assert hash(restored) == hash(original)
 
 
+@pytest.mark.parametrize("name", config.PRESETS)
+def test_presets_do_not_augment(name):
+    assert (config.preset(name).mirror, config.preset(name).color_jitter) == (False, 0.0)
+
+
+def test_configurations_written_before_a_field_was_added_are_read():
+    values = config.preset("paper").to_dict()
+    del values["mirror"], values["color_jitter"]
+    assert config.ReconstructionConfig.from_dict(values) == config.preset("paper")
+
+
 def test_unknown_preset_is_refused_with_the_names_there_are():
     with pytest.raises(ValueError, match="paper, released, small.*'papper'"):
         config.preset("papper")
@@ -68,6 +79,9 @@ def test_unknown_preset_is_refused_with_the_names_there_are():
         {"decay_factor": 0.0},
         {"seed": -1},
         {"seed": True},
+        {"mirror": 1},
+        {"color_jitter": 1.0},
+        {"color_jitter": -0.1},
         {"model": None},
         {"preset": ""},
     ],

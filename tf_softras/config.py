@@ -16,6 +16,8 @@ METHODS = ("retrieval", "voxel", "n3mr", "softras")
 # Of the decoder of `models.VoxelReconstructor`, from 4 cells a side up; the last doubling has 1.
 VOXEL_FILTERS = (128, 64, 32)
 MAX_TEMPLATE_LEVEL = 7
+# Over what a batch is spread; see `training.make_strategy`.
+DISTRIBUTIONS = ("auto", "none", "mirrored", "multi-worker")
 
 
 def _invalid(name, expected, received):
@@ -54,7 +56,10 @@ def _positive_integers(name, values):
 def _checked_fields(cls, values):
     if not isinstance(values, dict):
         raise _invalid(cls.__name__, "a dict", values)
-    expected = {field.name for field in dataclasses.fields(cls)}
+    fields = dataclasses.fields(cls)
+    expected = {field.name for field in fields}
+    # What configurations that were written before a field was added had in its place.
+    values = {f.name: f.default for f in fields if f.metadata.get("added")} | values
     if unknown := sorted(map(str, set(values) - expected)):
         raise _invalid(cls.__name__, f"only the keys {sorted(expected)}", unknown)
     if missing := sorted(expected - set(values)):
@@ -149,6 +154,11 @@ class ReconstructionConfig:
             `decay_factor`, or None for never.
         decay_factor: See `decay_steps`.
         seed: Of the initial weights and of the order of the data.
+        mirror: Whether half of the objects in training, drawn anew each time, are mirrored:
+            pictures left to right, cameras from one side of the object's plane x = 0 to the other.
+            Objects of ShapeNet stand with their left and right along x.
+        color_jitter: Colours in training are multiplied by a gain for each channel of each object,
+            uniform in [1 - color_jitter, 1 + color_jitter]; 0 for never.
 
     Raises:
         ValueError: A value is out of range; the message names it.
@@ -169,6 +179,8 @@ class ReconstructionConfig:
     decay_steps: int | None = None
     decay_factor: float = 0.3
     seed: int = 0
+    mirror: bool = dataclasses.field(default=False, metadata={"added": True})
+    color_jitter: float = dataclasses.field(default=0.0, metadata={"added": True})
 
     def __post_init__(self):
         if not isinstance(self.preset, str) or not self.preset:
@@ -190,6 +202,9 @@ class ReconstructionConfig:
             _check_integer("decay_steps", self.decay_steps, 1)
         _check_real("decay_factor", self.decay_factor, 0.0)
         _check_integer("seed", self.seed, 0, 2**32 - 1)
+        if not isinstance(self.mirror, bool):
+            raise _invalid("mirror", "True or False", self.mirror)
+        _check_real("color_jitter", self.color_jitter, 0.0, 1.0, lower_included=True)
 
     def to_dict(self):
         """Returns a dict of JSON types that `from_dict` takes back."""

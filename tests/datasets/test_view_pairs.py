@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_softras.datasets.view_pairs import single_views, view_pairs
+from tests.datasets.builds import CODE
+from tf_softras.datasets.view_pairs import batch_model_ids, single_views, view_pairs
+from tf_softras.geometry import Mesh, load_mesh
 from tf_softras.geometry.cameras import eye_from_angles
+from tf_softras.rendering import render_views
 
 NUM_VIEWS = 6
 AZIMUTHS = np.arange(NUM_VIEWS, dtype=np.float32) * 60
@@ -88,6 +91,90 @@ def test_fewer_objects_than_a_batch_still_fill_every_batch():
     batches = view_pairs(objects(3), batch_size=8, seed=0)
     assert batches.element_spec[0]["images"].shape[0] == 8
     assert sorted(item for item, _, _ in drawn(batches, 12)) == [0] * 4 + [1] * 4 + [2] * 4
+
+
+@pytest.mark.parametrize("first_batch", [1, 4, 7])
+def test_batches_may_begin_anywhere_and_are_those_of_a_run_from_the_start(first_batch):
+    # 7 objects, batches of 4: 7 batches are 4 passes, and batches reach from one pass to the next.
+    options = {"batch_size": 4, "seed": 5}
+    whole = view_pairs(objects(7), **options).skip(first_batch).take(4)
+    late = view_pairs(objects(7), first_batch=first_batch, **options).take(4)
+    for (inputs, _), (expected, _) in zip(late, whole, strict=True):
+        np.testing.assert_array_equal(inputs["images"], expected["images"])
+        np.testing.assert_array_equal(inputs["eyes"], expected["eyes"])
+
+
+def test_the_objects_of_a_batch_are_known_by_its_number():
+    batches = view_pairs(objects(7), batch_size=3, seed=5).take(6)
+    for number, (inputs, _) in enumerate(batches):
+        numbers = np.rint(inputs["images"][:, 0, 0, 0, 0] * 255).astype(int)
+        names = batch_model_ids(objects(7), batch_size=3, seed=5, batch=number)
+        assert names == [f"object {i}" for i in numbers]
+
+
+def rendered(mesh, views=NUM_VIEWS):
+    """An example of `shapenet_views` of a mesh."""
+    cameras = {
+        "distance": np.full(views, 2.732, np.float32),
+        "elevation": np.linspace(-20, 50, views).astype(np.float32),
+        "azimuth": (np.arange(views) * 37).astype(np.float32),
+    }
+    images = render_views(mesh, eye_from_angles(**cameras), image_size=64)
+    example = {"images": images, "cameras": cameras, "model_id": "mesh"}
+    return tf.data.Dataset.from_tensors(example)
+
+
+def test_mirrored_pairs_are_pictures_of_the_mirrored_mesh_from_the_mirrored_cameras():
+    box = load_mesh(CODE / "dummy_data/04379243/box/models/model_normalized.obj").normalized()
+    # A sheared box with a colour a face looks like none of its mirror images.
+    vertices = 0.6 * box.vertices @ [[1.0, 0.3, 0.0], [0.0, 1.0, 0.2], [0.4, 0.0, 1.0]]
+    colors = np.random.default_rng(0).uniform(size=(len(box.faces), 3))
+    mesh = Mesh(vertices, box.faces, colors)
+    across = Mesh(vertices * [-1, 1, 1], box.faces, colors)
+    pairs = view_pairs(rendered(mesh), batch_size=1, seed=0, mirror=True).take(12)
+    plain = view_pairs(rendered(mesh), batch_size=1, seed=0).take(12)
+    mirrored = 0
+    for (inputs, targets), (unmirrored, _) in zip(pairs, plain, strict=True):
+        images, eyes = inputs["images"][0].numpy(), inputs["eyes"][0].numpy()
+        is_mirrored = not np.array_equal(eyes, unmirrored["eyes"][0])
+        mirrored += is_mirrored
+        expected = render_views(across if is_mirrored else mesh, eyes, image_size=64) / 255.0
+        other = render_views(mesh if is_mirrored else across, eyes, image_size=64) / 255.0
+        # A sample of the rasteriser that lies on an edge may fall to either side: 1/16 of a pixel.
+        assert np.abs(images - expected).mean() < 1e-3
+        assert np.abs(images - other).mean() > 2e-2
+        np.testing.assert_array_equal(targets["silhouettes"][0, 0], images[0, ..., 3])
+    assert 0 < mirrored < 12
+
+
+def test_colour_jitter_is_a_gain_of_each_channel_and_leaves_alpha():
+    options = {"batch_size": 8, "seed": 1}
+    plain, _ = next(iter(view_pairs(objects(8), **options)))
+    jittered, targets = next(iter(view_pairs(objects(8), color_jitter=0.4, **options)))
+    np.testing.assert_array_equal(jittered["images"][..., 3], plain["images"][..., 3])
+    np.testing.assert_array_equal(targets["silhouettes"][:, 0], plain["images"][:, 0, ..., 3])
+    example = rendered(load_mesh(CODE / "dummy_data/04379243/box/models/model_normalized.obj"))
+    plain, _ = next(iter(view_pairs(example, batch_size=4, seed=1)))
+    jittered, _ = next(iter(view_pairs(example, batch_size=4, seed=1, color_jitter=0.4)))
+    before, after = (255 * batch["images"].numpy() for batch in (plain, jittered))
+    gains = set()
+    for item in range(4):
+        for channel in range(3):
+            x, y = before[item, ..., channel].ravel(), after[item, ..., channel].ravel()
+            gain = (x @ y) / (x @ x)
+            assert 0.6 <= gain <= 1.4
+            np.testing.assert_allclose(y, np.minimum(gain * x, 255), atol=1.5)
+            gains.add(round(float(gain), 3))
+    assert len(gains) > 6
+
+
+def test_there_is_no_augmentation_out_of_training():
+    options = {"batch_size": 8, "seed": 1, "training": False}
+    plain = view_pairs(objects(8), **options)
+    asked = view_pairs(objects(8), mirror=True, color_jitter=0.5, **options)
+    for (inputs, _), (expected, _) in zip(asked, plain, strict=True):
+        np.testing.assert_array_equal(inputs["images"], expected["images"])
+        np.testing.assert_array_equal(inputs["eyes"], expected["eyes"])
 
 
 def test_out_of_training_there_is_one_pass_in_order():

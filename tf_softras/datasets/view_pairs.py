@@ -10,7 +10,14 @@ _SHUFFLED_PAIRS = 4096
 
 
 def view_pairs(
-    dataset: tf.data.Dataset, *, batch_size: int, seed: int, training: bool = True
+    dataset: tf.data.Dataset,
+    *,
+    batch_size: int,
+    seed: int,
+    training: bool = True,
+    first_batch: int = 0,
+    mirror: bool = False,
+    color_jitter: float = 0.0,
 ) -> tf.data.Dataset:
     """Returns batches of two different views a and b of each object, with what training compares.
 
@@ -25,6 +32,12 @@ def view_pairs(
         batch_size: objects in a batch.
         seed: of the orders and the pairs.
         training: without end and shuffled, or one pass in order.
+        first_batch: the number of batches to leave out, in training. Of whole passes among them
+            nothing is read.
+        mirror: whether half of the objects, drawn anew in each pass, are mirrored, in training:
+            pictures left to right, and eyes in the plane x = 0. It is what the object would look
+            like that is mirrored in this plane.
+        color_jitter: the most that each channel's gain differs from 1, in training.
 
     Returns:
         tf.data of ({"images": float32 `[batch, 2, height, width, 4]` in [0, 1], straight RGB and
@@ -43,11 +56,47 @@ def view_pairs(
             f"Received: {dataset.element_spec['images'].shape}"
         )
 
+    def convert(example, seed):
+        pair = _two_views(example, num_views, seed)
+        return _augmented(pair, seed, mirror, color_jitter) if training else pair
+
+    return (
+        _pairs(dataset, convert, seed=seed, training=training, first=first_batch * batch_size)
+        .batch(batch_size, drop_remainder=training)
+        .map(_inputs_and_targets, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def batch_model_ids(
+    dataset: tf.data.Dataset, *, batch_size: int, seed: int, batch: int
+) -> list[str]:
+    """Returns the model ids of the objects in a batch of `view_pairs` in training.
+
+    Args:
+        dataset: examples of `shapenet_views`, not batched.
+        batch_size: as `view_pairs` has it.
+        seed: as `view_pairs` has it.
+        batch: its number, from 0.
+    """
+    ids = _pairs(
+        dataset.map(lambda example: example["model_id"]),
+        lambda model_id, _: model_id,
+        seed=seed,
+        training=True,
+        first=batch * batch_size,
+    )
+    return [name.decode() for name in ids.take(batch_size).as_numpy_iterator()]
+
+
+def _pairs(dataset, convert, *, seed: int, training: bool, first: int) -> tf.data.Dataset:
+    """Returns `convert(example, seed of its own)` in the order of `view_pairs`, from `first` on."""
+
     def one_pass(number):
         number = tf.cast(number, tf.int64)
 
         def pick(index, example):
-            return _two_views(example, num_views, _folded(seed, number, index))
+            return convert(example, _folded(seed, number, index))
 
         pairs = dataset.enumerate().map(pick, num_parallel_calls=tf.data.AUTOTUNE)
         if not training:
@@ -56,15 +105,11 @@ def view_pairs(
         order = tf.cast(_folded(seed, number, -1), tf.int64)
         return pairs.shuffle(_SHUFFLED_PAIRS, seed=order[0])
 
-    if training:
-        pairs = tf.data.Dataset.range(np.iinfo(np.int64).max).flat_map(one_pass)
-    else:
-        pairs = one_pass(0)
-    return (
-        pairs.batch(batch_size, drop_remainder=training)
-        .map(_inputs_and_targets, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    if not training:
+        return one_pass(0)
+    count = int(dataset.cardinality())
+    passes, rest = divmod(first, count) if count > 0 else (0, first)
+    return tf.data.Dataset.range(passes, np.iinfo(np.int64).max).flat_map(one_pass).skip(rest)
 
 
 def single_views(dataset: tf.data.Dataset, *, batch_size: int) -> tf.data.Dataset:
@@ -127,6 +172,23 @@ def _two_views(example: dict, num_views: int, seed: tf.Tensor) -> dict:
     views = tf.stack([first, (first + step) % num_views])
     cameras = {name: tf.gather(angles, views) for name, angles in example["cameras"].items()}
     return {"images": tf.gather(example["images"], views), "eyes": eye_from_angles(**cameras)}
+
+
+def _augmented(pair: dict, seed: tf.Tensor, mirror: bool, color_jitter: float) -> dict:
+    """Returns a pair mirrored, or not, and its colours multiplied, by draws from `seed`."""
+    images, eyes = pair["images"], pair["eyes"]
+    if mirror:
+        mirrored = tf.random.stateless_uniform([], tf.random.fold_in(seed, 2)) < 0.5
+        images = tf.where(mirrored, tf.reverse(images, [2]), images)
+        eyes = tf.where(mirrored, eyes * [-1.0, 1.0, 1.0], eyes)
+    if color_jitter:
+        gains = tf.random.stateless_uniform(
+            [3], tf.random.fold_in(seed, 3), 1.0 - color_jitter, 1.0 + color_jitter
+        )
+        colors = tf.cast(images[..., :3], tf.float32) * gains
+        colors = tf.cast(tf.round(tf.minimum(colors, 255.0)), images.dtype)
+        images = tf.concat([colors, images[..., 3:]], axis=-1)
+    return {"images": images, "eyes": eyes}
 
 
 def _inputs_and_targets(pairs: dict) -> tuple[dict, dict]:

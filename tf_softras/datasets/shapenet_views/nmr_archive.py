@@ -255,13 +255,18 @@ def _paired(names: dict[str, str], *, archive) -> tuple[list[NmrFiles], list[Pro
     problems = []
     for path, name in sorted(names.items()):
         match = _FILE_NAME.fullmatch(name)
-        key = match and (match["synset"], match["split"])
-        if not match or key[0] not in CLASS_SYNSETS.values() or key[1] not in SPLITS:
+        if (
+            match is None
+            or match["synset"] not in CLASS_SYNSETS.values()
+            or match["split"] not in SPLITS
+        ):
             problems.append(Problem(path, "not SYNSET_SPLIT_images.npz of a class, nor _voxels"))
-        elif match["kind"] in pairs.setdefault(key, {}):
+            continue
+        kinds = pairs.setdefault((match["synset"], match["split"]), {})
+        if match["kind"] in kinds:
             problems.append(Problem(path, f"a second file {name}"))
         else:
-            pairs[key][match["kind"]] = path
+            kinds[match["kind"]] = path
     files = []
     for (synset, split), kinds in pairs.items():
         if len(kinds) == 2:

@@ -56,7 +56,7 @@ class Rendering:
         around = np.arange(azimuths, dtype=np.float32) * np.float32(360.0 / azimuths)
         return {
             "distance": np.full(self.num_views, self.distance, np.float32),
-            "elevation": np.repeat(np.float32(self.elevations), azimuths),
+            "elevation": np.repeat(np.array(self.elevations, np.float32), azimuths),
             "azimuth": np.tile(around, len(self.elevations)),
         }
 
