@@ -165,7 +165,7 @@ class ReconstructionConfig:
     """
 
     preset: str = "paper"
-    method: str = "softras"
+    method: str = dataclasses.field(default="softras", metadata={"added": True})
     model: ModelConfig = ModelConfig()
     sigma: float = 3e-5
     learning_rate: float = 1e-4
@@ -214,13 +214,9 @@ class ReconstructionConfig:
     def from_dict(cls, values):
         """Returns the configuration that `to_dict` wrote.
 
-        Without a `method`, as runs had none before there were several, it is "softras".
-
         Raises:
             ValueError: A key is unknown or missing, or a value out of range; named.
         """
-        if isinstance(values, dict):
-            values = {"method": "softras", **values}
         fields = _checked_fields(cls, values)
         return cls(**{**fields, "model": ModelConfig.from_dict(fields["model"])})
 
