@@ -2,6 +2,7 @@
 
 from tf_softras.training.callbacks import NonFiniteLossError
 from tf_softras.training.contact_sheet import contact_sheet
+from tf_softras.training.distributed import make_strategy
 from tf_softras.training.evaluate import (
     Evaluation,
     TemplateBaseline,
@@ -25,6 +26,7 @@ __all__ = [
     "comparison_table",
     "contact_sheet",
     "evaluate",
+    "make_strategy",
     "train",
     "training_curve",
 ]
