@@ -27,9 +27,9 @@ def ellipsoid(radii, level=2):
     return Mesh(vertices=sphere.vertices * np.float32(radii), faces=sphere.faces)
 
 
-def ellipsoids():
+def ellipsoids(rendering=RENDERING):
     """Examples of `shapenet_views`, one for each of RADII."""
-    examples = [object_views(ellipsoid(radii), RENDERING) for radii in RADII]
+    examples = [object_views(ellipsoid(radii), rendering) for radii in RADII]
     stacked = tf.nest.map_structure(lambda *values: np.stack(values), *examples)
     return tf.data.Dataset.from_tensor_slices(
         {
@@ -38,6 +38,11 @@ def ellipsoids():
             "model_id": [f"ellipsoid {i}" for i in range(len(RADII))],
         }
     )
+
+
+def small_images():
+    """The same in the size of the presets."""
+    return ellipsoids(Rendering(num_views=NUM_VIEWS, voxel_resolution=VOXELS))
 
 
 def tiny_config(**changes):

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.mesh.plugin_data_pb2 import MeshPluginData
 from tensorboard.util import tensor_util
 
 from tests.training.shapes import tiny_config
+from tf_softras.geometry import eye_from_angles
+from tf_softras.layers import LookAt, Perspective
+from tf_softras.ops import soft_rasterize
 from tf_softras.training import train
 
 
@@ -45,6 +49,7 @@ def test_tensorboard_reads_each_epochs_meshes_of_the_objects_asked_for(dataset, 
             ("pictures", ""),
             ("meshes", f"_{MeshPluginData.ContentType.Name(vertices)}"),
             ("meshes", f"_{MeshPluginData.ContentType.Name(faces)}"),
+            ("silhouettes", ""),
         )
     }
     meshes = written["meshes/ellipsoid 1_VERTEX"]
@@ -54,6 +59,18 @@ def test_tensorboard_reads_each_epochs_meshes_of_the_objects_asked_for(dataset, 
     expected = reconstructor(example["images"][2][None] / 255.0)
     np.testing.assert_allclose(meshes[-1][1], expected, atol=1e-5)
     assert np.abs(meshes[0][1] - meshes[-1][1]).max() > 1e-4
+    sheets = written["silhouettes/ellipsoid 1"]
+    assert [step for step, _ in sheets] == [2, 4, 6]
+    # Strings: width, height, one PNG. Six views of 16 pixels, the true ones above.
+    sheet = tf.io.decode_png(sheets[-1][1][2])[..., 0].numpy()
+    assert sheet.shape == (32, 96)
+    true = np.concatenate(list(example["images"][..., 3]), axis=1)
+    np.testing.assert_array_equal(sheet[:16], true)
+    eyes = eye_from_angles(**example["cameras"])
+    seen = Perspective()(LookAt()([tf.repeat(expected, 6, axis=0), eyes]))
+    drawn = soft_rasterize(seen, reconstructor.faces, image_size=16, sigma=1e-3)
+    drawn = np.concatenate(list(255 * drawn.numpy()), axis=1)
+    np.testing.assert_allclose(sheet[16:], drawn, atol=1.0)
     for _, written_faces in written["meshes/ellipsoid 1_FACE"]:
         np.testing.assert_array_equal(written_faces[0], reconstructor.faces)
 

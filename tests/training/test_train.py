@@ -134,7 +134,7 @@ def test_killed_run_ends_as_an_unbroken_one(dataset, tmp_path, unbroken):
         [sys.executable, "-c", _KILLED, str(tmp_path / "run")],
         cwd=ROOT,
         stderr=subprocess.PIPE,
-        timeout=120,
+        timeout=400,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
     # In the first step of the third epoch.
@@ -190,6 +190,84 @@ def test_run_that_reaches_its_time_limit_can_go_on(dataset, tmp_path, unbroken):
     again.load_reconstructor("best")
 
 
+def test_training_ends_after_epochs_without_a_better_iou_also_over_a_restart(
+    dataset, tmp_path, monkeypatch
+):
+    ious = [0.5, 0.9, 0.7, 0.8, 0.6, 0.95, 0.1]
+    given = iter(ious)
+    monkeypatch.setattr(
+        "tf_softras.training.voxel_validation.evaluate",
+        lambda *args, **kwargs: type("Evaluation", (), {"mean": next(given)}),
+    )
+    options = {"voxel_validation_objects": 1, "steps_per_epoch": 1}
+    config = tiny_config(steps=7)
+    # Two epochs, then one more after a restart: it is the first after the best.
+    folder = _train(config, dataset, tmp_path / "run", patience=3, time_limit=1e-9, **options)
+    for _ in range(2):
+        _train(config, dataset, tmp_path / "run", patience=3, time_limit=1e-9, **options)
+    assert [row["val_voxel_iou"] for row in folder.history()] == ious[:3]
+    _train(config, dataset, tmp_path / "run", patience=3, **options)
+    assert [row["val_voxel_iou"] for row in folder.history()] == ious[:5]
+    # Once more, it is left as it is; with more patience it goes on.
+    _train(config, dataset, tmp_path / "run", patience=3, **options)
+    assert len(folder.history()) == 5
+    _train(config, dataset, tmp_path / "run", patience=4, **options)
+    assert [row["val_voxel_iou"] for row in folder.history()] == ious
+    folder.load_reconstructor("best")
+
+
+_SMALL = """
+import os, signal, sys
+import tensorflow as tf
+from tests.training.shapes import small_images
+from tf_softras.config import preset
+from tf_softras.training import callbacks, train
+
+# Sums in the order of one thread, whatever the number of threads.
+tf.config.experimental.enable_op_determinism()
+die_at, seen = sys.argv[2], []
+look, write = callbacks.StopOnNonFiniteLoss.on_train_batch_end, callbacks.write_json
+
+def look_or_die(self, batch, logs=None):
+    look(self, batch, logs)
+    if die_at == f"step {self.model.optimizer.iterations.numpy()}":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def write_or_die(path, value):
+    if die_at == f"backup {value.get('step')}":
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(path, value)
+
+callbacks.StopOnNonFiniteLoss.on_train_batch_end = look_or_die
+callbacks.write_json = write_or_die
+dataset = small_images()
+train(preset("small").replace(steps=6, batch_size=3, mirror=True, color_jitter=0.2),
+      train_dataset=dataset, validation_dataset=dataset, run_folder=sys.argv[1],
+      steps_per_epoch=2, progress="none")
+"""
+
+
+@pytest.mark.slow
+def test_run_killed_again_and_again_has_the_bits_of_an_unbroken_one(tmp_path):
+    """Each start is a process of its own: before any backup, in one, and between two."""
+
+    def start(name, die_at):
+        script = [sys.executable, "-c", _SMALL, str(tmp_path / name), die_at]
+        result = subprocess.run(script, cwd=ROOT, stderr=subprocess.PIPE, timeout=500)
+        expected = -signal.SIGKILL if die_at else 0
+        assert result.returncode == expected, result.stderr.decode()[-2000:]
+        return RunFolder.open(tmp_path / name)
+
+    unbroken = start("unbroken", "")
+    for die_at in ("step 1", "step 3", "backup 4", "step 5", ""):
+        killed = start("killed", die_at)
+    assert _without_seconds(killed.history()) == _without_seconds(unbroken.history())
+    for checkpoint in ("best", "last"):
+        weights = [one.load_reconstructor(checkpoint).get_weights() for one in (killed, unbroken)]
+        for one, other in zip(*weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_complete_run_is_left_as_it_is(dataset, unbroken):
     before = (unbroken.path / "versions.json").read_text()
     assert _train(tiny_config(), dataset, unbroken.path).history() == unbroken.history()
@@ -202,7 +280,9 @@ def test_complete_run_is_left_as_it_is(dataset, unbroken):
 def test_loss_that_is_not_finite_ends_the_run_in_one_sentence(dataset, tmp_path):
     # Adam's steps are as long as the learning rate: the vertices overflow.
     config = tiny_config(learning_rate=1e30)
-    with pytest.raises(NonFiniteLossError, match=r"became NaN or infinite at step \d"):
+    # The batch is all four objects, in some order.
+    names = "".join(rf"(?=.*ellipsoid {i}\b)" for i in range(4))
+    with pytest.raises(NonFiniteLossError, match=rf"NaN or infinite at step \d, whose{names}"):
         _train(config, dataset, tmp_path / "run")
     assert not RunFolder.open(tmp_path / "run").checkpoint_path("last").exists()
 
@@ -219,6 +299,7 @@ def test_bar_of_keras_is_shown_on_demand(dataset, tmp_path, capfd):
     [
         ({"steps_per_epoch": 0}, "steps_per_epoch. Expected: at least 1. Received: 0"),
         ({"time_limit": 0.0}, "time_limit. Expected: a positive"),
+        ({"patience": 0}, "patience. Expected: at least 1 epoch. Received: 0"),
         ({"progress": "dots"}, "progress. Expected: one of tqdm, keras, none"),
         (
             {"voxel_validation_objects": 1, "validation_dataset": None},

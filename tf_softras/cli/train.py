@@ -10,7 +10,7 @@ from tf_softras.cli.options import (
     open_split,
     prepared_builder,
 )
-from tf_softras.config import METHODS, PRESETS, preset
+from tf_softras.config import DISTRIBUTIONS, METHODS, PRESETS, preset
 
 
 @click.command(
@@ -43,8 +43,29 @@ from tf_softras.config import METHODS, PRESETS, preset
 @click.option("--steps-per-epoch", type=int, help="Steps between validations and checkpoints.")
 @click.option("--tensorboard-meshes", type=int, help="Objects whose meshes TensorBoard shows.")
 @click.option("--time-limit", type=float, help="Minutes after which training ends.")
+@click.option(
+    "--patience", type=int, help="Epochs without a better validation IoU after which it ends."
+)
+@click.option(
+    "--distribute",
+    type=click.Choice(DISTRIBUTIONS),
+    default=DISTRIBUTIONS[0],
+    show_default=True,
+    help="Over the GPUs of this machine, or over the workers of TF_CONFIG.",
+)
+@click.option("--mirror", is_flag=True, default=None, help="Mirror half of the objects.")
+@click.option("--color-jitter", type=float, help="The most that a channel's gain differs from 1.")
 def train(
-    run, preset_name, config, data_dir, steps_per_epoch, tensorboard_meshes, time_limit, **changes
+    run,
+    preset_name,
+    config,
+    data_dir,
+    steps_per_epoch,
+    tensorboard_meshes,
+    time_limit,
+    patience,
+    distribute,
+    **changes,
 ):
     """Train a network on a data set.
 
@@ -55,9 +76,16 @@ def train(
     """
     from tf_softras import training
 
+    # Workers find one another before TensorFlow does anything else.
+    with wrong_input(ValueError):
+        strategy = training.make_strategy(distribute)
     config_of_run = run_config(run, preset_name, changes)
     builder = prepared_builder(config, data_dir)
-    options = {"steps_per_epoch": steps_per_epoch, "tensorboard_meshes": tensorboard_meshes}
+    options = {
+        "steps_per_epoch": steps_per_epoch,
+        "tensorboard_meshes": tensorboard_meshes,
+        "patience": patience,
+    }
     if time_limit is not None:
         options["time_limit"] = 60.0 * time_limit
     with wrong_input(ValueError):
@@ -66,10 +94,12 @@ def train(
             train_dataset=open_split(builder, "train"),
             validation_dataset=open_split(builder, "val") if "val" in builder.info.splits else None,
             run_folder=run,
+            strategy=strategy,
             **{name: value for name, value in options.items() if value is not None},
         )
-    steps = folder.history()[-1]["step"]
-    click.echo(f"Trained {steps} steps ({config_of_run.method}): {folder.path}")
+    # A worker that does not write may be here before the rows are.
+    if rows := folder.history():
+        click.echo(f"Trained {rows[-1]['step']} steps ({config_of_run.method}): {folder.path}")
 
 
 def run_config(run, preset_name, changes):

@@ -53,7 +53,9 @@ class MeshRegularization(keras.layers.Layer):
             (self.laplacian, self.laplacian_weight, self.laplacian_tracker),
             (self.flattening, self.flattening_weight, self.flattening_tracker),
         ):
-            value = loss(None, vertices)
+            # Not `loss(...)`: under `tf.distribute` that divides by the number of replicas, and the
+            # trainer does so once more with what a layer adds.
+            value = ops.mean(loss.call(None, vertices))
             self.add_loss(weight * value)
             tracker.update_state(value, sample_weight=batch)
         return vertices

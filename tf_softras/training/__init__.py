@@ -3,6 +3,7 @@
 from tf_softras.training.callbacks import NonFiniteLossError
 from tf_softras.training.comparison_sheet import comparison_sheet
 from tf_softras.training.contact_sheet import contact_sheet
+from tf_softras.training.distributed import make_strategy
 from tf_softras.training.evaluate import (
     Evaluation,
     TemplateBaseline,
@@ -31,6 +32,7 @@ __all__ = [
     "comparison_table",
     "contact_sheet",
     "evaluate",
+    "make_strategy",
     "measure",
     "metrics_table",
     "run_experiment",

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Callable
 
 import keras
 import tqdm
@@ -16,12 +17,18 @@ class NonFiniteLossError(RuntimeError):
     """The loss, or what it is of, became NaN or infinite."""
 
     @classmethod
-    def at(cls, model: keras.Model, what: str) -> "NonFiniteLossError":
-        """Returns the error for `what`, naming the present step."""
+    def at(cls, step: int, what: str, model_ids: list[str]) -> "NonFiniteLossError":
+        """Returns the error for `what` at a step of the optimizer, counted from 1.
+
+        Args:
+            step: The step.
+            what: What is not finite.
+            model_ids: The objects of the step's batch.
+        """
         return cls(
-            f"Training stopped: {what} became NaN or infinite at step "
-            f"{int(model.optimizer.iterations)}. What was saved at the end of the last epoch is "
-            "untouched; try a smaller learning rate or a larger sigma"
+            f"Training stopped: {what} became NaN or infinite at step {step}, whose objects are "
+            f"{', '.join(model_ids)}. What was saved at the end of the last epoch is untouched; "
+            "try a smaller learning rate or a larger sigma"
         )
 
 
@@ -36,12 +43,14 @@ class WholeBackupAndRestore(keras.callbacks.BackupAndRestore):
     Args:
         backup_dir: The folder of the backup.
         last_step: The step of the optimizer after which the run is complete and its backup goes.
+        read_only: Whether another process writes the backups, and this one only begins from them.
     """
 
-    def __init__(self, backup_dir, *, last_step: int):
+    def __init__(self, backup_dir, *, last_step: int, read_only: bool = False):
         super().__init__(str(backup_dir), save_freq="epoch", delete_checkpoint=False)
         self.folder = backup_dir
         self.last_step = last_step
+        self.read_only = read_only
         metadata = backup_dir / "training_metadata.json"
         self._metadata = json.loads(metadata.read_text()) if metadata.exists() else {}
         if self._metadata:
@@ -59,7 +68,9 @@ class WholeBackupAndRestore(keras.callbacks.BackupAndRestore):
 
     def on_epoch_end(self, epoch, logs=None):
         """Backs the weights and the optimizer up."""
-        step = int(self.model.optimizer.iterations)
+        if self.read_only:
+            return
+        step = int(self.model.optimizer.iterations.numpy())
         weights = self.folder / f"step-{step}.weights.h5"
         with replaced_whole(weights) as written:
             self.model.save_weights(written)
@@ -71,7 +82,7 @@ class WholeBackupAndRestore(keras.callbacks.BackupAndRestore):
 
     def on_train_end(self, logs=None):
         """Removes the backup of a complete run."""
-        if self.step >= self.last_step:
+        if self.step >= self.last_step and not self.read_only:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -127,7 +138,7 @@ class RunRecorder(keras.callbacks.Callback):
         optimizer = self.model.optimizer
         seconds = self._seconds_before + time.monotonic() - self._started
         logs["learning_rate"] = float(optimizer.learning_rate)
-        step = int(optimizer.iterations)
+        step = int(optimizer.iterations.numpy())
         numbers = {key: float(value) for key, value in logs.items()}
         self.rows.append({"epoch": epoch, "step": step, "seconds": round(seconds, 1), **numbers})
         self.run_folder.record(self.rows, monitor=self.monitor)
@@ -157,12 +168,47 @@ class StopTraining(keras.callbacks.Callback):
         """Looks at the step and at the clock."""
         if time.monotonic() >= self._deadline:
             self.model.stop_training = True
-        if int(self.model.optimizer.iterations) >= self.last_step:
+        if int(self.model.optimizer.iterations.numpy()) >= self.last_step:
+            self.model.stop_training = True
+
+
+def epochs_since_best(rows: list[dict], monitor: str) -> int:
+    """Returns how many epochs have ended since the one whose `monitor` is largest."""
+    values = [-math.inf if row.get(monitor) is None else row[monitor] for row in rows]
+    return len(values) - 1 - values.index(max(values)) if values else 0
+
+
+class StopWithoutProgress(keras.callbacks.Callback):
+    """Ends training after a number of epochs in a row that were not better than an earlier one.
+
+    Unlike `keras.callbacks.EarlyStopping` it counts the epochs before a restart too.
+
+    Args:
+        recorder: Comes before it, and knows all epochs.
+        patience: The number of epochs.
+    """
+
+    def __init__(self, recorder: RunRecorder, *, patience: int):
+        super().__init__()
+        self.recorder = recorder
+        self.patience = patience
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Counts."""
+        if epochs_since_best(self.recorder.rows, self.recorder.monitor) >= self.patience:
             self.model.stop_training = True
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends a run whose loss is NaN or infinite with an error, before anything is saved from it."""
+    """Ends a run whose loss is NaN or infinite with an error, before anything is saved from it.
+
+    Args:
+        model_ids_of: Function from a step, counted from 1, to the objects of its batch.
+    """
+
+    def __init__(self, model_ids_of: Callable[[int], list[str]]):
+        super().__init__()
+        self.model_ids_of = model_ids_of
 
     def on_train_batch_end(self, batch, logs=None):
         """Looks at the loss.
@@ -171,7 +217,8 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             NonFiniteLossError: It is NaN or infinite.
         """
         if not math.isfinite(float(logs["loss"])):
-            raise NonFiniteLossError.at(self.model, "the loss")
+            step = int(self.model.optimizer.iterations.numpy())
+            raise NonFiniteLossError.at(step, "the loss", self.model_ids_of(step))
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -44,14 +44,14 @@ class SigmaSchedule(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         """Sets sigma for the step that begins."""
-        sigma = float(self.schedule(int(self.model.optimizer.iterations)))
+        sigma = float(self.schedule(int(self.model.optimizer.iterations.numpy())))
         for layer in self._layers:
             layer.sigma = sigma
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds the present sigma to the epoch's logs."""
         if logs is not None:
-            logs["sigma"] = float(self._layers[0].sigma)
+            logs["sigma"] = float(self._layers[0].sigma.numpy())
 
 
 def _rasterizers(model):

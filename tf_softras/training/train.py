@@ -2,13 +2,15 @@
 
 import contextlib
 import math
+import tempfile
 import time
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 from tf_softras.config import ReconstructionConfig
-from tf_softras.datasets.view_pairs import view_pairs
+from tf_softras.datasets.view_pairs import batch_model_ids, view_pairs
 from tf_softras.losses import SilhouetteIoULoss
 from tf_softras.metrics import SilhouetteIoU
 from tf_softras.models import MeshReconstructor, RetrievalReconstructor, VoxelReconstructor
@@ -19,7 +21,15 @@ from tf_softras.training.callbacks import (
     RunRecorder,
     StopOnNonFiniteLoss,
     StopTraining,
+    StopWithoutProgress,
     WholeBackupAndRestore,
+    epochs_since_best,
+)
+from tf_softras.training.distributed import (
+    fit,
+    is_chief,
+    is_multi_worker,
+    synchronize_batch_statistics,
 )
 from tf_softras.training.mesh_summary import MeshSummary
 from tf_softras.training.run_folder import RunFolder, RunFolderError
@@ -40,6 +50,8 @@ def train(
     voxel_validation_objects: int = 0,
     tensorboard_meshes: int = 0,
     time_limit: float | None = None,
+    patience: int | None = None,
+    strategy: tf.distribute.Strategy | None = None,
     cache: bool = True,
     progress: str = "tqdm",
 ) -> RunFolder:
@@ -63,6 +75,11 @@ def train(
         tensorboard_meshes: Of how many objects, of validation if there is any, the mesh is written
             for TensorBoard each epoch.
         time_limit: Seconds after which training ends at the next step, or None.
+        patience: Training ends after so many epochs in a row without a better value of what
+            chooses the best checkpoint; None for never. Called again it goes on only with more.
+        strategy: Of several devices, as `training.make_strategy` gives it; each batch is spread
+            over its replicas. Of many processes each calls `train`, with a run folder that all
+            see; the first alone writes. None for one device.
         cache: Whether to keep decoded examples in memory: 0.4 MB each.
         progress: "tqdm" (one bar for the run), "keras" (one an epoch) or "none".
 
@@ -72,6 +89,8 @@ def train(
         NonFiniteLossError: The loss became NaN or infinite.
     """
     _check(steps_per_epoch, voxel_validation_objects, validation_dataset, time_limit, progress)
+    if patience is not None and patience < 1:
+        raise ValueError(f"Invalid patience. Expected: at least 1 epoch. Received: {patience}")
     if tensorboard_meshes < 0:
         raise ValueError(
             f"Invalid tensorboard_meshes. Expected: at least 0. Received: {tensorboard_meshes}"
@@ -81,14 +100,20 @@ def train(
             "Invalid tensorboard_meshes. Expected: 0 for the method "
             f"{config.method!r}, which makes voxels. Received: {tensorboard_meshes}"
         )
-    folder = RunFolder.create(run_folder, config)
+    _check_strategy(strategy, config, time_limit)
+    writes = is_chief(strategy)
+    folder = (RunFolder.create if writes else RunFolder)(run_folder, config)
     if config.method == "retrieval":
-        return _remembered(folder, train_dataset)
-    backup = WholeBackupAndRestore(folder.backup_path, last_step=config.steps)
+        return _remembered(folder, train_dataset) if writes else folder
+    backup = WholeBackupAndRestore(folder.backup_path, last_step=config.steps, read_only=not writes)
     rows = folder.history()
     if rows and not backup.epoch:
         return _checked_complete(folder, rows)
-    folder.record_versions()
+    monitor = _monitor(validation_dataset, voxel_validation_objects)
+    if patience is not None and epochs_since_best(rows[: backup.epoch], monitor) >= patience:
+        return folder
+    if writes:
+        folder.record_versions()
 
     keras.utils.set_random_seed(config.seed)
     # tf.data cannot trace the seeds of `view_pairs` under TensorFlow's global seed 0.
@@ -96,27 +121,51 @@ def train(
     if cache:
         train_dataset = train_dataset.cache()
         validation_dataset = validation_dataset and validation_dataset.cache()
-    model = compiled_model(config)
-    _build(model)
-    with _non_finite_vertices_named(model):
-        model.fit(
-            _training_pairs(train_dataset, config, first_step=backup.step),
-            shuffle=False,
-            initial_epoch=backup.epoch,
-            epochs=backup.epoch + math.ceil((config.steps - backup.step) / steps_per_epoch),
-            steps_per_epoch=steps_per_epoch,
-            validation_data=_validation_pairs(validation_dataset, config),
-            callbacks=_callbacks(
-                folder,
-                backup,
-                validation_dataset=validation_dataset,
-                voxel_validation_objects=voxel_validation_objects,
-                watched=(validation_dataset or train_dataset).take(tensorboard_meshes),
-                time_limit=time_limit,
-                progress=progress,
-            ),
-            verbose=1 if progress == "keras" else 0,
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model = compiled_model(config)
+        _build(model)
+
+    def model_ids_of(step):
+        return batch_model_ids(
+            train_dataset, batch_size=config.batch_size, seed=config.seed, batch=step - 1
         )
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_non_finite_vertices_named(model, model_ids_of))
+        # What a worker that does not write records goes with its process.
+        written = (
+            folder
+            if writes
+            else RunFolder(stack.enter_context(tempfile.TemporaryDirectory()), config)
+        )
+        callbacks = _callbacks(
+            written,
+            backup,
+            # Rows after the backup are of an epoch that was cut off after its record: it is run
+            # again.
+            rows=rows[: backup.epoch],
+            validation_dataset=validation_dataset,
+            voxel_validation_objects=voxel_validation_objects,
+            watched=(validation_dataset or train_dataset).take(tensorboard_meshes),
+            model_ids_of=model_ids_of,
+            monitor=monitor,
+            time_limit=time_limit,
+            patience=patience,
+            progress=progress if writes else "none",
+        )
+        options = {
+            "initial_epoch": backup.epoch,
+            "epochs": backup.epoch + math.ceil((config.steps - backup.step) / steps_per_epoch),
+            "steps_per_epoch": steps_per_epoch,
+            "validation_data": _validation_pairs(validation_dataset, config),
+            "callbacks": callbacks,
+        }
+        pairs = _training_pairs(train_dataset, config, first_step=backup.step)
+        if strategy is None:
+            verbose = 1 if progress == "keras" else 0
+            model.fit(pairs, shuffle=False, verbose=verbose, **options)
+        else:
+            fit(model, pairs, strategy=strategy, **options)
     return folder
 
 
@@ -136,7 +185,7 @@ def _remembered(folder: RunFolder, dataset: tf.data.Dataset) -> RunFolder:
 
 
 @contextlib.contextmanager
-def _non_finite_vertices_named(model: keras.Model):
+def _non_finite_vertices_named(model: keras.Model, model_ids_of: Callable[[int], list[str]]):
     """Turns the rasteriser's refusal of vertices that are NaN into a `NonFiniteLossError`.
 
     It comes before there is a loss to look at.
@@ -146,13 +195,17 @@ def _non_finite_vertices_named(model: keras.Model):
     except tf.errors.InvalidArgumentError as error:
         if "expected finite coordinates" not in error.message:
             raise
-        raise NonFiniteLossError.at(model, "the vertices") from error
+        # Of the step that was begun, which the optimizer has not counted.
+        step = int(model.optimizer.iterations.numpy()) + 1
+        raise NonFiniteLossError.at(step, "the vertices", model_ids_of(step)) from error
 
 
 def compiled_model(config: ReconstructionConfig) -> ViewPairModel:
     """Returns an untrained `ViewPairModel`, compiled as `train` trains it."""
     kind = VoxelReconstructor if config.method == "voxel" else MeshReconstructor
     model = ViewPairModel(kind(config.model), config)
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        synchronize_batch_statistics(model.reconstructor)
     model.compile(
         optimizer=keras.optimizers.Adam(
             _schedule(config.learning_rate, config),
@@ -196,6 +249,22 @@ def _check(steps_per_epoch, voxel_validation_objects, validation_dataset, time_l
         )
 
 
+def _check_strategy(strategy, config: ReconstructionConfig, time_limit) -> None:
+    if strategy is None:
+        return
+    replicas = strategy.num_replicas_in_sync
+    if config.batch_size % replicas:
+        raise ValueError(
+            f"Invalid batch_size. Expected: a multiple of the {replicas} replicas that share a "
+            f"batch. Received: {config.batch_size}"
+        )
+    if time_limit is not None and is_multi_worker(strategy):
+        raise ValueError(
+            "Invalid time_limit. Expected: None, for workers whose clocks differ. "
+            f"Received: {time_limit}"
+        )
+
+
 def _checked_complete(folder: RunFolder, rows: list[dict]) -> RunFolder:
     """Returns a folder that has epochs and no backup, if that is because its run is complete."""
     done = rows[-1]["step"]
@@ -210,8 +279,14 @@ def _checked_complete(folder: RunFolder, rows: list[dict]) -> RunFolder:
 
 def _training_pairs(dataset: tf.data.Dataset, config: ReconstructionConfig, *, first_step: int):
     """Returns endless batches, from the one that step `first_step` trains on."""
-    batches = view_pairs(dataset, batch_size=config.batch_size, seed=config.seed)
-    return batches.skip(first_step)
+    return view_pairs(
+        dataset,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        first_batch=first_step,
+        mirror=config.mirror,
+        color_jitter=config.color_jitter,
+    )
 
 
 def _validation_pairs(dataset: tf.data.Dataset | None, config: ReconstructionConfig):
@@ -225,6 +300,7 @@ def _build(model: ViewPairModel) -> None:
     """Makes the weights, before `fit` has a batch, so that a backup can be loaded into them."""
     size = model.reconstructor.config.image_size
     model({"images": keras.ops.zeros((1, 2, size, size, 4)), "eyes": keras.ops.ones((1, 2, 3))})
+    model.optimizer.build(model.trainable_variables)
 
 
 def _monitor(validation_dataset, voxel_validation_objects: int) -> str:
@@ -241,27 +317,29 @@ def _callbacks(
     folder: RunFolder,
     backup: WholeBackupAndRestore,
     *,
+    rows: list[dict],
     validation_dataset: tf.data.Dataset | None,
     voxel_validation_objects: int,
     watched: tf.data.Dataset,
+    model_ids_of: Callable[[int], list[str]],
+    monitor: str,
     time_limit: float | None,
+    patience: int | None,
     progress: str,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks, in the order in which an epoch's end has to pass them."""
     config = folder.config
-    monitor = _monitor(validation_dataset, voxel_validation_objects)
-    # Rows after the backup are of an epoch that was cut off after its record: it is run again.
-    rows = folder.history()[: backup.epoch]
-    callbacks = [
-        StopOnNonFiniteLoss(),
+    callbacks: list[keras.callbacks.Callback] = [
+        StopOnNonFiniteLoss(model_ids_of),
         StopTraining(last_step=config.steps, time_limit=time_limit),
     ]
     if config.method == "softras":
         callbacks.append(SigmaSchedule(_schedule(config.sigma, config)))
     if validation_dataset is not None and voxel_validation_objects:
         callbacks.append(VoxelValidation(validation_dataset.take(voxel_validation_objects)))
+    recorder = RunRecorder(folder, monitor=monitor, rows=rows)
     callbacks += [
-        RunRecorder(folder, monitor=monitor, rows=rows),
+        recorder,
         ReconstructorCheckpoint(
             folder,
             monitor=monitor,
@@ -269,6 +347,8 @@ def _callbacks(
         ),
         keras.callbacks.TensorBoard(folder.tensorboard_path, write_graph=False),
     ]
+    if patience is not None:
+        callbacks.append(StopWithoutProgress(recorder, patience=patience))
     if watched.cardinality():
         meshes_path = folder.tensorboard_path / "meshes"
         callbacks.append(MeshSummary(watched, meshes_path, first_step=backup.step))

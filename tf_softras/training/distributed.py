@@ -1,0 +1,150 @@
+"""Training on several devices, of one machine or of many, with `tf.distribute`.
+
+`model.fit` of Keras 3.15 does not work under `MultiWorkerMirroredStrategy`, and under
+`MirroredStrategy` it throws the first batch away; so here is a loop that calls Keras's own training
+step on every replica and the same callbacks.
+"""
+
+import json
+import os
+
+import keras
+import tensorflow as tf
+
+from tf_softras.config import DISTRIBUTIONS
+
+
+def make_strategy(distribution: str = "auto") -> tf.distribute.Strategy | None:
+    """Returns the strategy of a name, None for a single device.
+
+    To be called before TensorFlow does anything else: workers find one another at their start.
+
+    Args:
+        distribution: "none"; "mirrored", all GPUs of this machine, or its CPU; "multi-worker", the
+            machines that the environment variable TF_CONFIG names, all their GPUs; "auto":
+            "multi-worker" if TF_CONFIG names more than one, "mirrored" if there is more than one
+            GPU, else "none".
+
+    Raises:
+        ValueError: `distribution` is none of these; or it is "multi-worker", and TF_CONFIG names no
+            workers.
+    """
+    if distribution not in DISTRIBUTIONS:
+        raise ValueError(
+            f"Invalid distribution. Expected: one of {', '.join(DISTRIBUTIONS)}. "
+            f"Received: {distribution!r}"
+        )
+    workers = _num_workers()
+    if distribution == "multi-worker" and not workers:
+        raise ValueError(
+            "Invalid distribution. Expected: an environment variable TF_CONFIG that names the "
+            'workers, for "multi-worker". Received: none'
+        )
+    if distribution == "multi-worker" or (distribution == "auto" and workers > 1):
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    several = len(tf.config.list_logical_devices("GPU")) > 1
+    if distribution == "mirrored" or (distribution == "auto" and several):
+        return tf.distribute.MirroredStrategy()
+    return None
+
+
+def _num_workers() -> int:
+    """Returns how many processes TF_CONFIG says train together; 0 without it."""
+    try:
+        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+        return sum(len(cluster.get(task, ())) for task in ("chief", "worker"))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(
+            'Invalid TF_CONFIG. Expected: {"cluster": {"worker": ["HOST:PORT", ...]}, "task": '
+            f'{{"type": "worker", "index": 0}}}}. Received: {error}'
+        ) from None
+
+
+def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
+    """Returns whether this process is the one that writes: the chief, or worker 0 without one."""
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None or not resolver.task_type:
+        return True
+    if resolver.task_type == "chief":
+        return True
+    has_chief = "chief" in resolver.cluster_spec().as_dict()
+    return resolver.task_type == "worker" and resolver.task_id == 0 and not has_chief
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy | None) -> bool:
+    """Returns whether other processes take part."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and _num_workers() > 1
+
+
+def synchronize_batch_statistics(model: keras.Model) -> None:
+    """Lets batch normalisation see the whole batch, not a replica's part of it."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+
+
+def fit(
+    model: keras.Model,
+    batches: tf.data.Dataset,
+    *,
+    strategy: tf.distribute.Strategy,
+    initial_epoch: int,
+    epochs: int,
+    steps_per_epoch: int,
+    validation_data: tf.data.Dataset | None,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Trains as `model.fit` does, each batch spread over the replicas of a strategy.
+
+    Validation is not spread: every replica does all of it, and their metrics agree.
+
+    Args:
+        model: Compiled and built in the strategy's scope.
+        batches: Without end, each a multiple of the number of replicas in size.
+        strategy: Of this process and, if there are any, of its peers.
+        initial_epoch: As of `fit`.
+        epochs: As of `fit`.
+        steps_per_epoch: As of `fit`.
+        validation_data: Batches, or None.
+        callbacks: As of `fit`.
+    """
+    train_step, test_step = (
+        tf.function(lambda batch, step=step: strategy.run(step, args=(batch,)))
+        for step in (model.train_step, model.test_step)
+    )
+    iterator = iter(_spread(batches, strategy))
+    model.stop_training = False
+    hooks = keras.callbacks.CallbackList(callbacks, model=model)
+    hooks.on_train_begin()
+    for epoch in range(initial_epoch, epochs):
+        model.reset_metrics()
+        hooks.on_epoch_begin(epoch)
+        logs: dict[str, float] = {}
+        for step in range(steps_per_epoch):
+            hooks.on_train_batch_begin(step)
+            train_step(next(iterator))
+            logs = _metrics(model)
+            hooks.on_train_batch_end(step, dict(logs))
+            if model.stop_training:
+                break
+        if validation_data is not None:
+            model.reset_metrics()
+            for batch in validation_data:
+                test_step(batch)
+            logs |= {f"val_{name}": value for name, value in _metrics(model).items()}
+        hooks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    hooks.on_train_end()
+
+
+def _spread(batches: tf.data.Dataset, strategy: tf.distribute.Strategy):
+    """Returns the batches, of each of which a replica gets its part."""
+    options = tf.data.Options()
+    # Every worker reads all objects and keeps its part of each batch: the order stays as it is.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return strategy.experimental_distribute_dataset(batches.with_options(options))
+
+
+def _metrics(model: keras.Model) -> dict[str, float]:
+    return {name: float(value) for name, value in model.get_metrics_result().items()}
