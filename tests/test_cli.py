@@ -171,6 +171,32 @@ def test_baselines_are_trained_and_evaluated_beside_the_papers_method(work, tmp_
         assert result.exit_code == 2 and message in result.stderr, result.stderr
 
 
+def test_evaluate_measures_surfaces_beside_the_iou(work, tmp_path):
+    pytest.importorskip("fcl", reason="needs the extra metrics")
+    output = ("-o", tmp_path / "iou.json", "--sheet", tmp_path / "sheet.png")
+    options = ("--data-dir", work / "data", "--split", "val", "--metrics", "--meshes", MESHES)
+    table = done("evaluate", work / "run", *options, *output)
+    metrics = json.loads((tmp_path / "iou.json").read_text())["best"]["metrics"]["mean"]
+    assert f"| chamfer distance | {metrics['chamfer_distance']:.4f} |" in table
+    assert 0 < metrics["silhouette_iou"] < 1
+    # Input, two views of the mesh, two of the truth, and the error.
+    assert PIL.Image.open(tmp_path / "sheet.png").width == 6 * 132 + 4
+
+
+def test_experiment_trains_its_runs_and_goes_on_where_it_was(work, tmp_path):
+    options = ("--preset", "small", "--steps", 1, "--batch-size", 2, "--steps-per-epoch", 1)
+    command = ("experiment", "ablation", "--data-dir", work / "data", "--output", tmp_path / "out")
+    table = done(*command, *options)
+    assert "| class | objects | without flattening | without Laplacian | full |" in table
+    assert RunFolder.open(tmp_path / "out" / "without_Laplacian").config.laplacian_weight == 0.0
+    assert done(*command, *options) == table
+    result = softras(*command, *options[:-2], "--seed", 1)
+    assert result.exit_code == 2 and "seed 1 instead of 0" in result.stderr
+    views = ("experiment", "views", "--data-dir", work / "data", "--output", tmp_path / "views")
+    result = softras(*views, *options)
+    assert result.exit_code == 2 and "meshes_120" in result.stderr
+
+
 @pytest.mark.parametrize("model", ["run", "saved"])
 def test_reconstruct_writes_the_networks_mesh_of_the_framed_picture(work, tmp_path, model):
     output, framed = tmp_path / "mesh.obj", tmp_path / "framed.png"
