@@ -407,7 +407,7 @@ WRONG = {
     ),
     "reconstruct: no mask": (
         "reconstruct {}/photo.jpg {}/saved -o OUT/m.obj",
-        "or a mask beside it",
+        "a mask beside it",
     ),
     "reconstruct: huge": ("reconstruct {}/huge.png {}/saved -o OUT/m.obj", "9000 x 9000"),
     "reconstruct: no model": ("reconstruct {}/cut_out.png {}/none -o OUT/m.obj", "is neither"),

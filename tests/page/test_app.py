@@ -162,7 +162,7 @@ REFUSED = {
     "text": ({"picture": text(b"/etc/passwd")}, 422, "another kind of file"),
     "cut off": ({"picture": text(WHOLE[: len(WHOLE) // 2])}, 422, "the picture"),
     "no object": ({"picture": text(png(0 * picture(0)))}, 422, "an empty one"),
-    "no mask": ({"picture": text(png(picture(9)[..., :3]))}, 422, "or a mask beside it"),
+    "no mask": ({"picture": text(png(picture(9)[..., :3]))}, 422, "a mask beside it"),
     "broken mask": ({"picture": text(WHOLE), "mask": text(b"?")}, 422, "Cannot use the mask"),
     "other mask": (
         {"picture": text(WHOLE), "mask": text(png(picture(9)[:9, ..., 3]))},

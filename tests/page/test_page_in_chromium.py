@@ -121,7 +121,7 @@ def test_an_uploaded_picture_becomes_a_mesh_on_the_screen_and_on_disk(page, file
 
 def test_a_photo_waits_for_its_mask(page, files, folder):
     choose(page, "picture", files / "photo.png")
-    assert "or a mask beside it" in wait_for_error(page)
+    assert "a mask beside it" in wait_for_error(page)
     only_refused(page, 422)
     choose(page, "mask", files / "mask.png")
     wait_for_mesh(page)
