@@ -6,17 +6,19 @@ import PIL.Image
 import pytest
 
 from tests.training.shapes import ellipsoids, tiny_config
-from tf_softras.config import METHODS
+from tf_softras.config import METHODS, preset
 from tf_softras.training import EXPERIMENTS, experiments, run_experiment
 
 
 def test_experiments_are_those_of_the_paper():
     assert set(EXPERIMENTS["table1"]) == set(METHODS)
     base = tiny_config()
-    for name in ("ablation", "sigma", "table1"):
+    for name in ("ablation", "regularization", "sigma", "table1"):
         configs = [base.replace(**variant.changes) for variant in EXPERIMENTS[name].values()]
         assert len(set(map(str, configs))) == len(configs)
     assert EXPERIMENTS["ablation"]["full"].changes == {}
+    whole = preset("paper").replace(**EXPERIMENTS["regularization"]["1 of the weights"].changes)
+    assert whole == preset("paper")
 
 
 def test_experiment_is_resumed_and_writes_tables_and_a_picture(tmp_path, monkeypatch):

@@ -20,7 +20,9 @@ from tf_softras.config import PRESETS, preset
         "softras experiment ablation --data-dir data --output runs/ablation --metrics",
     ],
 )
-@click.argument("name", type=click.Choice(["table1", "ablation", "views", "sigma"]))
+@click.argument(
+    "name", type=click.Choice(["table1", "ablation", "views", "regularization", "sigma"])
+)
 @click.option("--output", type=PATH, required=True, help="Folder to write; it goes on if there.")
 @config_option
 @data_dir_option
@@ -44,7 +46,7 @@ def experiment(
     meshes,
     **changes,
 ):
-    """Train and compare: the methods of Table 1, the losses, the views, or sigmas.
+    """Train and compare: the methods of Table 1, the losses, the views, weights, or sigmas.
 
     OUTPUT gets a run folder for each, results.md, results.json and picture.png. An experiment that
     was killed goes on where it was when the same command is given again.

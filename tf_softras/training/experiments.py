@@ -49,6 +49,13 @@ EXPERIMENTS = {
         "24 views": Variant(data="meshes"),
         "120 views": Variant(data="meshes_120"),
     },
+    # Of the preset "paper", whose weights hold a soft rasteriser's small gradient back for long.
+    "regularization": {
+        f"{factor:g} of the weights": Variant(
+            {"laplacian_weight": 0.01 * factor, "flattening_weight": 0.001 * factor}
+        )
+        for factor in (0.01, 0.1, 1.0)
+    },
     "sigma": {
         f"sigma {sigma:g}": Variant({"sigma": sigma}) for sigma in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
     },
