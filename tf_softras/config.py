@@ -11,6 +11,7 @@ import math
 import numbers
 
 DEFORMATIONS = ("displacement", "bounded")
+COLORS = ("direct", "palette")
 MAX_TEMPLATE_LEVEL = 7
 
 
@@ -50,7 +51,10 @@ def _positive_integers(name, values):
 def _checked_fields(cls, values):
     if not isinstance(values, dict):
         raise _invalid(cls.__name__, "a dict", values)
-    expected = {field.name for field in dataclasses.fields(cls)}
+    fields = dataclasses.fields(cls)
+    expected = {field.name for field in fields}
+    # What configurations that were written before a field was added had in its place.
+    values = {f.name: f.default for f in fields if f.metadata.get("added")} | values
     if unknown := sorted(map(str, set(values) - expected)):
         raise _invalid(cls.__name__, f"only the keys {sorted(expected)}", unknown)
     if missing := sorted(expected - set(values)):
@@ -79,6 +83,9 @@ class ModelConfig:
         deformation: `"displacement"` (the paper) adds the network's output to the template;
             `"bounded"` (the released code) keeps every vertex in its octant about a centroid.
         image_size: Height and width of the input pictures in pixels.
+        color: How vertices get colours: None (they have none), `"direct"` (three numbers a vertex)
+            or `"palette"` (each vertex mixes `palette_size` colours sampled from the picture).
+        palette_size: Colours of the palette.
 
     Raises:
         ValueError: A value is out of range; the message names it.
@@ -91,6 +98,8 @@ class ModelConfig:
     template_radius: float = 0.25
     deformation: str = "displacement"
     image_size: int = 64
+    color: str | None = dataclasses.field(default=None, metadata={"added": True})
+    palette_size: int = dataclasses.field(default=8, metadata={"added": True})
 
     def __post_init__(self):
         for name in ("convolution_filters", "encoder_units", "decoder_units"):
@@ -100,6 +109,9 @@ class ModelConfig:
         if self.deformation not in DEFORMATIONS:
             raise _invalid("deformation", f"one of {', '.join(DEFORMATIONS)}", self.deformation)
         _check_integer("image_size", self.image_size, 1)
+        if self.color is not None and self.color not in COLORS:
+            raise _invalid("color", f"None or one of {', '.join(COLORS)}", self.color)
+        _check_integer("palette_size", self.palette_size, 1)
 
     def to_dict(self):
         """Returns a dict of JSON types that `from_dict` takes back."""
@@ -133,6 +145,7 @@ class ReconstructionConfig:
         epsilon: Of Adam; that of the authors' framework, a tenth of Keras's.
         laplacian_weight: lambda of eq. 6.
         flattening_weight: mu of eq. 6.
+        color_weight: Of the colours' squared error, where the model has colours.
         batch_size: Objects in a batch; each brings two views.
         steps: Optimizer steps of the whole run.
         decay_steps: Steps after which sigma and the learning rate are multiplied by
@@ -153,6 +166,7 @@ class ReconstructionConfig:
     epsilon: float = 1e-8
     laplacian_weight: float = 0.01
     flattening_weight: float = 0.001
+    color_weight: float = dataclasses.field(default=1.0, metadata={"added": True})
     batch_size: int = 64
     steps: int = 250_000
     decay_steps: int | None = None
@@ -171,6 +185,7 @@ class ReconstructionConfig:
         _check_real("epsilon", self.epsilon, 0.0)
         _check_real("laplacian_weight", self.laplacian_weight, 0.0, lower_included=True)
         _check_real("flattening_weight", self.flattening_weight, 0.0, lower_included=True)
+        _check_real("color_weight", self.color_weight, 0.0, lower_included=True)
         _check_integer("batch_size", self.batch_size, 1)
         _check_integer("steps", self.steps, 1)
         if self.decay_steps is not None:

@@ -7,7 +7,7 @@ from PIL import Image
 from tests.training.shapes import RADII, ellipsoid, tiny_config
 from tf_softras.geometry import icosphere
 from tf_softras.training import RunFolder, RunFolderError, contact_sheet, training_curve
-from tf_softras.training.contact_sheet import _CELL, _GAP, _HEADER
+from tf_softras.training.contact_sheet import _GAP, _HEADER, CELL
 
 
 class _TrueShapes:
@@ -19,9 +19,9 @@ class _TrueShapes:
 
 
 def _cell(sheet, row, column):
-    top, left = _HEADER + row * (_CELL + _GAP), _GAP + column * (_CELL + _GAP)
+    top, left = _HEADER + row * (CELL + _GAP), _GAP + column * (CELL + _GAP)
     # Without the name that is written into the first.
-    return sheet[top + 16 : top + _CELL, left : left + _CELL].astype(float) / 255
+    return sheet[top + 16 : top + CELL, left : left + CELL].astype(float) / 255
 
 
 def _silhouette_iou(sheet, true_row, predicted_row, column):
@@ -35,7 +35,7 @@ def test_rows_show_input_silhouettes_true_and_predicted_and_the_mesh(dataset, tm
     path = tmp_path / "pictures" / "sheet.png"
     contact_sheet(_TrueShapes(), dataset.skip(2), path, input_view=1, num_views=2, sigma=1e-5)
     sheet = np.asarray(Image.open(path))
-    assert sheet.shape == (_HEADER + 2 * (_CELL + _GAP) + _GAP, 7 * (_CELL + _GAP) + _GAP, 3)
+    assert sheet.shape == (_HEADER + 2 * (CELL + _GAP) + _GAP, 7 * (CELL + _GAP) + _GAP, 3)
     for row in range(2):
         picture = _cell(sheet, row, 0)
         # The first view that is compared is the input's: its silhouette is not white there.

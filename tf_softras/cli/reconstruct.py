@@ -24,7 +24,8 @@ def reconstruct(picture, model, output, mask, framed, checkpoint):
     """Write the mesh that a network makes of a picture.
 
     PICTURE is a PNG whose alpha channel cuts the object out, or any PNG or JPEG with a --mask. It
-    is cut and padded so that the object is as large as in the training renders.
+    is cut and padded so that the object is as large as in the training renders. The vertices have
+    colours if the network was trained with them.
     """
     from tf_softras.geometry import Mesh, save_mesh
     from tf_softras.pictures import frame_object, read_picture, write_picture
@@ -34,7 +35,11 @@ def reconstruct(picture, model, output, mask, framed, checkpoint):
     seen = frame_object(pixels, image_size=image_size)
     if framed is not None:
         write_picture(framed, seen)
-    vertices = network(np.float32(seen[None]) / 255.0)[0]
+    images, colors = np.float32(seen[None]) / 255.0, None
+    if network.gives_colors:
+        (vertices,), (colors,) = network.colored(images)
+    else:
+        (vertices,) = network(images)
     with wrong_input(ValueError):
-        save_mesh(output, Mesh(vertices=vertices, faces=network.faces))
+        save_mesh(output, Mesh(vertices, network.faces, vertex_colors=colors))
     click.echo(f"{output}: {len(vertices)} vertices, {len(network.faces)} faces")

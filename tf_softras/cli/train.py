@@ -10,7 +10,7 @@ from tf_softras.cli.options import (
     open_split,
     prepared_builder,
 )
-from tf_softras.config import PRESETS, preset
+from tf_softras.config import COLORS, PRESETS, preset
 
 
 @click.command(
@@ -18,6 +18,7 @@ from tf_softras.config import PRESETS, preset
     examples=[
         "softras train --preset small --data-dir data --run runs/small --steps 2000",
         "softras train --preset paper --data-dir data --run runs/paper --batch-size 32",
+        "softras train --preset paper --color palette --data-dir data --run runs/colored",
         "tensorboard --logdir runs/paper/tensorboard",
     ],
 )
@@ -28,6 +29,7 @@ from tf_softras.config import PRESETS, preset
     type=click.Choice(list(PRESETS)),
     help="Recipe.  [default: paper, or that of the run that goes on]",
 )
+@click.option("--color", type=click.Choice(COLORS), help="Colours, and how vertices get them.")
 @config_option
 @data_dir_option
 @click.option("--steps", type=int, help="Optimizer steps of the whole run.")
@@ -77,7 +79,7 @@ def run_config(run, preset_name, changes):
         config = RunFolder.open(run).config
     else:
         config = preset(preset_name or "paper")
+    changes = {name: value for name, value in changes.items() if value is not None}
+    of_model = {name: changes.pop(name) for name in ("color",) if name in changes}
     with wrong_input(ValueError):
-        return config.replace(
-            **{name: value for name, value in changes.items() if value is not None}
-        )
+        return config.replace(model=config.model.replace(**of_model), **changes)

@@ -1,6 +1,7 @@
 """Training and evaluation of mesh reconstruction, and the folders that runs live in."""
 
 from tf_softras.training.callbacks import NonFiniteLossError
+from tf_softras.training.color_sheet import color_sheet
 from tf_softras.training.contact_sheet import contact_sheet
 from tf_softras.training.evaluate import (
     Evaluation,
@@ -8,6 +9,7 @@ from tf_softras.training.evaluate import (
     comparison_table,
     evaluate,
 )
+from tf_softras.training.evaluate_colors import evaluate_colors
 from tf_softras.training.run_folder import RunFolder, RunFolderError
 from tf_softras.training.sigma_schedule import SigmaSchedule
 from tf_softras.training.train import train
@@ -22,9 +24,11 @@ __all__ = [
     "SigmaSchedule",
     "TemplateBaseline",
     "ViewPairModel",
+    "color_sheet",
     "comparison_table",
     "contact_sheet",
     "evaluate",
+    "evaluate_colors",
     "train",
     "training_curve",
 ]

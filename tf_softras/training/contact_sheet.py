@@ -12,7 +12,7 @@ from tf_softras.rendering import render_views
 from tf_softras.training.files import replaced_whole
 from tf_softras.training.predictor import faces_of, predictor
 
-_CELL = 128
+CELL = 128
 _GAP = 4
 _HEADER = 18
 _WHITE = (1.0, 1.0, 1.0)
@@ -49,7 +49,7 @@ def contact_sheet(
         ValueError: There is no example, or no such view.
     """
     faces = faces_of(reconstructor) if faces is None else faces
-    rows = [_arrays(example) for example in examples]
+    rows = [example_arrays(example) for example in examples]
     if not rows:
         raise ValueError("Invalid examples. Expected: at least one. Received: none")
     available = len(rows[0]["images"])
@@ -77,11 +77,11 @@ def contact_sheet(
         titles += [f"true, {azimuths[view]:.0f} deg", "predicted"]
     titles += [f"mesh, {azimuths[view]:.0f} deg" for view in shaded]
     with replaced_whole(path) as written:
-        _composed(sheet, titles, names).save(written, format="PNG")
+        composed_sheet(sheet, titles, names).save(written, format="PNG")
 
 
-def _arrays(example: dict) -> dict:
-    """Returns what the sheet needs of an example as arrays, images in [0, 1]."""
+def example_arrays(example: dict) -> dict:
+    """Returns what a sheet needs of an example as arrays, images in [0, 1]."""
     return {
         "images": np.asarray(example["images"], np.float32) / 255.0,
         "cameras": {name: np.asarray(value) for name, value in example["cameras"].items()},
@@ -93,24 +93,29 @@ def _row(row: dict, mesh: Mesh, input_view: int, compared, shaded, sigma: float)
     """Returns the row's pictures, float [height, width, 3] in [0, 1] each."""
     eyes = np.asarray(eye_from_angles(**row["cameras"]))
     picture = row["images"][input_view]
-    alpha = picture[..., 3:]
     true = row["images"][compared][..., 3]
     vertices = perspective(look_at(mesh.vertices, eyes[compared]))
     predicted = soft_rasterize(vertices, mesh.faces, image_size=true.shape[1:], sigma=sigma)
-    cells = [picture[..., :3] * alpha + (1.0 - alpha)]
+    cells = [on_white(picture)]
     for true_mask, predicted_mask in zip(true, np.asarray(predicted), strict=True):
         cells += [_tinted(true_mask, (0.0, 0.0, 0.0)), _tinted(predicted_mask, _BLUE)]
-    renders = render_views(mesh, eyes[shaded], image_size=_CELL, background=_WHITE)
+    renders = render_views(mesh, eyes[shaded], image_size=CELL, background=_WHITE)
     return cells + [render[..., :3] / 255.0 for render in renders]
+
+
+def on_white(picture: np.ndarray) -> np.ndarray:
+    """Returns straight RGB and alpha `[height, width, 4]` composited on white."""
+    alpha = picture[..., 3:]
+    return picture[..., :3] * alpha + (1.0 - alpha)
 
 
 def _tinted(mask: np.ndarray, color) -> np.ndarray:
     return 1.0 - mask[..., None] * (1.0 - np.asarray(color))
 
 
-def _composed(rows: list[list], titles: list[str], names: list[str]) -> Image.Image:
+def composed_sheet(rows: list[list], titles: list[str], names: list[str]) -> Image.Image:
     """Returns the sheet: titles above the columns, each row's name in its first cell."""
-    step = _CELL + _GAP
+    step = CELL + _GAP
     sheet = Image.new(
         "RGB", (len(titles) * step + _GAP, len(rows) * step + _HEADER + _GAP), "white"
     )
@@ -122,7 +127,7 @@ def _composed(rows: list[list], titles: list[str], names: list[str]) -> Image.Im
         for column, cell in enumerate(cells):
             picture = Image.fromarray(np.rint(255.0 * np.clip(cell, 0.0, 1.0)).astype(np.uint8))
             sheet.paste(
-                picture.resize((_CELL, _CELL), Image.Resampling.NEAREST),
+                picture.resize((CELL, CELL), Image.Resampling.NEAREST),
                 (column * step + _GAP, top),
             )
         draw.text((_GAP, top), name, fill="black")
