@@ -166,6 +166,26 @@ def test_a_run_with_colours_is_judged_by_them_and_gives_coloured_meshes(work, tm
     np.testing.assert_allclose(colors, np.tile([147, 32, 8, 255], (642, 1)), atol=1)
 
 
+def test_gallery_draws_the_sheet_that_is_asked_for_the_right_way_up(tmp_path):
+    out = tmp_path / "new" / "gallery"
+    assert done("gallery", out, "--only", "softness").split() == [str(out / "softness.png")]
+    assert [path.name for path in out.iterdir()] == ["softness.png"]
+    sheet = np.asarray(PIL.Image.open(out / "softness.png"))
+    # Two rows of four cells of 112 pixels, gaps of 4, labels of 14 above.
+    assert sheet.shape == (2 * 130 + 4, 4 * 116 + 4, 3)
+    cells = [sheet[4 + 130 * row + 14 :, 4 + 116 * column :][:112, :112]
+             for row in range(2) for column in range(4)]  # fmt: skip
+    grey = [np.mean((cell[..., 0] > 20) & (cell[..., 0] < 235)) for cell in cells[:4]]
+    assert grey[0] < 0.02 and grey[0] < grey[1] < grey[2] < grey[3]
+    # Centres by eye at z = 2.732 and half an angle of 15 degrees: red (-0.34, -0.18), before green
+    # (0, 0.16), before blue (0.27, -0.15); pixels a little outward where another is in front.
+    for cell in (cells[4], cells[7]):
+        for (row, column), color in {
+            (66, 37): (230, 51, 26), (35, 58): (51, 179, 51), (69, 82): (26, 77, 230),
+        }.items():  # fmt: skip
+            np.testing.assert_allclose(np.int32(cell[row, column]), color, atol=1)
+
+
 def test_export_writes_a_version_that_loads_and_then_the_next(work, tmp_path):
     assert "serving_default" in tf.saved_model.load(str(work / "saved" / "1")).signatures
     shutil.copytree(work / "saved", tmp_path / "saved")
