@@ -20,6 +20,7 @@ import pytest
 import tensorflow as tf
 import trimesh
 
+from tests.geometry.test_mesh_files import read_glb
 from tests.page.servers import model_server, rest_api
 from tf_softras.cli import main
 from tf_softras.cli.command import LOG_LEVEL
@@ -213,6 +214,46 @@ def test_reconstruct_takes_photos_with_masks_and_writes_gltf(work, tmp_path):
     photo = (work / "photo.jpg", work / "saved", "--mask", work / "mask.png")
     done("reconstruct", *photo, "-o", tmp_path / "mesh.glb")
     assert len(trimesh.load_mesh(tmp_path / "mesh.glb").faces) == 1280
+
+
+def test_a_run_with_colours_is_judged_by_them_and_gives_coloured_meshes(work, tmp_path):
+    run, data = tmp_path / "run", ("--data-dir", work / "data")
+    train = ("train", "--preset", "small", "--color", "palette", *data, "--run", run)
+    done(*train, "--steps", 1, "--batch-size", 1)
+    assert RunFolder.open(run).config.model.color == "palette"
+    text = done("evaluate", run, *data, "--sheet", tmp_path / "sheet.png")
+    assert "| class | objects | mean color, own side | colors, own side |" in text
+    (table,) = (line for line in text.split("PSNR")[1].splitlines() if "| table" in line)
+    psnr = json.loads((run / "evaluation_test.json").read_text())["best"]["psnr"]
+    assert [f"{psnr[name]['per_class']['table']:.2f}" for name in psnr] == table.split()[5::2]
+    # A row of the split's one object: the input, and four sides, true and reconstructed.
+    assert PIL.Image.open(tmp_path / "sheet.png").size == (9 * 132 + 4, 132 + 18 + 4)
+    assert "642 vertices" in done(
+        "reconstruct", work / "cut_out.png", run, "-o", tmp_path / "mesh.glb"
+    )
+    colors = np.int32(read_glb(tmp_path / "mesh.glb")[0]["COLOR_0"])
+    # The picture's one colour, (200, 100, 50), is all that there is to sample; linear here.
+    np.testing.assert_allclose(colors, np.tile([147, 32, 8, 255], (642, 1)), atol=1)
+
+
+def test_gallery_draws_the_sheet_that_is_asked_for_the_right_way_up(tmp_path):
+    out = tmp_path / "new" / "gallery"
+    assert done("gallery", out, "--only", "softness").split() == [str(out / "softness.png")]
+    assert [path.name for path in out.iterdir()] == ["softness.png"]
+    sheet = np.asarray(PIL.Image.open(out / "softness.png"))
+    # Two rows of four cells of 112 pixels, gaps of 4, labels of 14 above.
+    assert sheet.shape == (2 * 130 + 4, 4 * 116 + 4, 3)
+    cells = [sheet[4 + 130 * row + 14 :, 4 + 116 * column :][:112, :112]
+             for row in range(2) for column in range(4)]  # fmt: skip
+    grey = [np.mean((cell[..., 0] > 20) & (cell[..., 0] < 235)) for cell in cells[:4]]
+    assert grey[0] < 0.02 and grey[0] < grey[1] < grey[2] < grey[3]
+    # Centres by eye at z = 2.732 and half an angle of 15 degrees: red (-0.34, -0.18), before green
+    # (0, 0.16), before blue (0.27, -0.15); pixels a little outward where another is in front.
+    for cell in (cells[4], cells[7]):
+        for (row, column), color in {
+            (66, 37): (230, 51, 26), (35, 58): (51, 179, 51), (69, 82): (26, 77, 230),
+        }.items():  # fmt: skip
+            np.testing.assert_allclose(np.int32(cell[row, column]), color, atol=1)
 
 
 def test_export_writes_a_version_that_loads_and_then_the_next(work, tmp_path):

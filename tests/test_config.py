@@ -72,6 +72,7 @@ def test_unknown_preset_is_refused_with_the_names_there_are():
         {"beta_2": -0.1},
         {"laplacian_weight": -1.0},
         {"flattening_weight": float("nan")},
+        {"color_weight": -1.0},
         {"batch_size": 0},
         {"batch_size": 2.5},
         {"steps": 0},
@@ -103,6 +104,8 @@ def test_training_values_out_of_range_are_refused_by_name(changes):
         {"template_radius": 0.0},
         {"template_radius": 0.5},
         {"deformation": "free"},
+        {"color": "rainbow"},
+        {"palette_size": 0},
         {"image_size": 0},
     ],
 )
@@ -121,6 +124,12 @@ def test_unknown_and_missing_keys_are_named():
         )
     with pytest.raises(ValueError, match="ModelConfig.*a dict"):
         config.ReconstructionConfig.from_dict({**values, "model": None})
+
+
+def test_configurations_from_before_there_were_colours_have_none():
+    values = config.preset("paper").to_dict()
+    del values["color_weight"], values["model"]["color"], values["model"]["palette_size"]
+    assert config.ReconstructionConfig.from_dict(values) == config.preset("paper")
 
 
 def test_configurations_cannot_be_changed_in_place():

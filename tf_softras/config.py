@@ -11,6 +11,7 @@ import math
 import numbers
 
 DEFORMATIONS = ("displacement", "bounded")
+COLORS = ("direct", "palette")
 # The rows of the paper's Table 1, in its order: see `ReconstructionConfig.method`.
 METHODS = ("retrieval", "voxel", "n3mr", "softras")
 # Of the decoder of `models.VoxelReconstructor`, from 4 cells a side up; the last doubling has 1.
@@ -88,6 +89,9 @@ class ModelConfig:
         deformation: `"displacement"` (the paper) adds the network's output to the template;
             `"bounded"` (the released code) keeps every vertex in its octant about a centroid.
         image_size: Height and width of the input pictures in pixels.
+        color: How vertices get colours: None (they have none), `"direct"` (three numbers a vertex)
+            or `"palette"` (each vertex mixes `palette_size` colours sampled from the picture).
+        palette_size: Colours of the palette.
 
     Raises:
         ValueError: A value is out of range; the message names it.
@@ -100,6 +104,8 @@ class ModelConfig:
     template_radius: float = 0.25
     deformation: str = "displacement"
     image_size: int = 64
+    color: str | None = dataclasses.field(default=None, metadata={"added": True})
+    palette_size: int = dataclasses.field(default=8, metadata={"added": True})
 
     def __post_init__(self):
         for name in ("convolution_filters", "encoder_units", "decoder_units"):
@@ -109,6 +115,9 @@ class ModelConfig:
         if self.deformation not in DEFORMATIONS:
             raise _invalid("deformation", f"one of {', '.join(DEFORMATIONS)}", self.deformation)
         _check_integer("image_size", self.image_size, 1)
+        if self.color is not None and self.color not in COLORS:
+            raise _invalid("color", f"None or one of {', '.join(COLORS)}", self.color)
+        _check_integer("palette_size", self.palette_size, 1)
 
     def to_dict(self):
         """Returns a dict of JSON types that `from_dict` takes back."""
@@ -148,6 +157,7 @@ class ReconstructionConfig:
         epsilon: Of Adam; that of the authors' framework, a tenth of Keras's.
         laplacian_weight: lambda of eq. 6.
         flattening_weight: mu of eq. 6.
+        color_weight: Of the colours' squared error, where the model has colours.
         batch_size: Objects in a batch; each brings two views.
         steps: Optimizer steps of the whole run.
         decay_steps: Steps after which sigma and the learning rate are multiplied by
@@ -174,6 +184,7 @@ class ReconstructionConfig:
     epsilon: float = 1e-8
     laplacian_weight: float = 0.01
     flattening_weight: float = 0.001
+    color_weight: float = dataclasses.field(default=1.0, metadata={"added": True})
     batch_size: int = 64
     steps: int = 250_000
     decay_steps: int | None = None
@@ -189,6 +200,8 @@ class ReconstructionConfig:
             raise _invalid("method", f"one of {', '.join(METHODS)}", self.method)
         if not isinstance(self.model, ModelConfig):
             raise _invalid("model", "a ModelConfig", self.model)
+        if self.model.color is not None and self.method != "softras":
+            raise _invalid("method", "softras, the one that learns colours", self.method)
         _check_real("sigma", self.sigma, 0.0)
         _check_real("learning_rate", self.learning_rate, 0.0)
         _check_real("beta_1", self.beta_1, 0.0, 1.0, lower_included=True)
@@ -196,6 +209,7 @@ class ReconstructionConfig:
         _check_real("epsilon", self.epsilon, 0.0)
         _check_real("laplacian_weight", self.laplacian_weight, 0.0, lower_included=True)
         _check_real("flattening_weight", self.flattening_weight, 0.0, lower_included=True)
+        _check_real("color_weight", self.color_weight, 0.0, lower_included=True)
         _check_integer("batch_size", self.batch_size, 1)
         _check_integer("steps", self.steps, 1)
         if self.decay_steps is not None:

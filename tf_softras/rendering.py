@@ -2,8 +2,9 @@
 
 Colours are those of the mesh file's materials, treated as sRGB and shaded as they stand, as the
 common viewers of ShapeNet do: what is written is `colour * light`, with no conversion to linear
-light. Faces are flat and two-sided; the light is part ambient, part from the camera and part from
-above, and never exceeds 1, so a colour is never clipped.
+light. Faces are flat and two-sided; where vertices have the colours, a face has the mean of its
+three. The light is part ambient, part from the camera and part from above, and never exceeds 1, so
+a colour is never clipped.
 """
 
 import numpy as np
@@ -107,7 +108,9 @@ def _shaded_colors(mesh: Mesh, eyes: np.ndarray) -> np.ndarray:
         _AMBIENT_LIGHT + _CAMERA_LIGHT * np.abs(facing) + _SKY_LIGHT * np.maximum(upward, 0.0)
     ).astype(np.float32)
     colors = mesh.face_colors
-    if colors is None:
+    if mesh.vertex_colors is not None:
+        colors = mesh.vertex_colors[mesh.faces].mean(axis=1)
+    elif colors is None:
         colors = np.broadcast_to(np.array(DEFAULT_COLOR, np.float32), (len(mesh.faces), 3))
     return light[..., None] * colors
 

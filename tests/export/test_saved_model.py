@@ -16,6 +16,8 @@ from tensorflow.core.framework import tensor_pb2
 from tests.conftest import SIGMA
 from tests.export.batching_parameters import BatchingParameters
 from tests.export.processes import run_as_a_server
+from tests.geometry.test_mesh_files import read_glb
+from tf_softras.config import preset
 from tf_softras.export import (
     ExportedReconstructor,
     SavedModelError,
@@ -26,6 +28,7 @@ from tf_softras.export import (
 from tf_softras.export.checks import MAX_BATCH_SIZE
 from tf_softras.geometry import eye_from_angles, look_at, perspective, save_mesh
 from tf_softras.geometry.mesh import Mesh
+from tf_softras.models import MeshReconstructor
 from tf_softras.ops import soft_rasterize
 from tf_softras.ops.library import LIBRARY_PATH
 from tf_softras.pictures import frame_object, read_picture
@@ -357,3 +360,41 @@ def test_what_is_no_saved_model_of_a_reconstructor_is_refused(tmp_path):
     for name in ("doubler", "empty", "broken", "none"):
         with pytest.raises(SavedModelError, match=f"{name}'. Expected a SavedModel"):
             ExportedReconstructor(tmp_path / name)
+
+
+def test_a_network_with_colours_hands_them_out_and_writes_them_into_gltf(tmp_path):
+    """The file that the graph writes reads as the one that `save_mesh` writes."""
+    config = preset("small").model.replace(template_level=1, color="palette")
+    network = MeshReconstructor(config)
+    for weight in network.color_decoder.weights:
+        weight.assign(tf.random.stateless_normal(weight.shape, [1, 2], stddev=2.0))
+    path = export_saved_model(network, tmp_path / "colored")
+    random = np.random.default_rng(0)
+    images = random.random((2, 64, 64, 4)).astype(np.float32)
+    exported = ExportedReconstructor(path)
+    assert exported.gives_colors
+    for mine, theirs in zip(exported.colored(images), network.colored(images), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+    picture = np.full((64, 64, 4), 255, np.uint8)
+    picture[..., :3] = np.linspace(0, 255, 64)[:, None, None] * [1.0, 0.5, 0.2]
+    served = tf.saved_model.load(str(path)).signatures
+    mask = file_of(np.full((64, 64), 255, np.uint8))
+    arguments = {
+        "image_bytes": tf.constant([file_of(picture)]),
+        "mask_bytes": tf.constant([mask]),
+    }
+    mesh = served["encoded"](**arguments)
+    content = served["glb"](**arguments)["glb_bytes"].numpy()[0]
+    colors = np.clip(mesh["colors"][0], 0.0, 1.0)
+    assert np.ptp(colors, axis=0).min() > 0.01  # Or nothing was compared.
+    save_mesh(tmp_path / "m.glb", Mesh(mesh["vertices"][0], network.faces, vertex_colors=colors))
+    (tmp_path / "served.glb").write_bytes(content)
+    (mine, faces, _), (theirs, _, _) = (
+        read_glb(tmp_path / name) for name in ("served.glb", "m.glb")
+    )
+    np.testing.assert_array_equal(mine["POSITION"], theirs["POSITION"])
+    np.testing.assert_array_equal(faces, network.faces)
+    # Rounded to 8 bits from values that two runs of the network gave.
+    mine, theirs = (np.int32(arrays["COLOR_0"]) for arrays in (mine, theirs))
+    np.testing.assert_allclose(mine, theirs, atol=1)
+    assert np.ptp(mine[:, :3], axis=0).min() > 1 and (mine[:, 3] == 255).all()

@@ -97,3 +97,16 @@ def test_normalized_names_a_mesh_without_faces():
 def test_normalized_names_a_mesh_that_is_one_point():
     with pytest.raises(ValueError, match=r"without extent.*\[3.0, 4.0, 5.0\]"):
         Mesh([[3, 4, 5]] * 3, [[0, 1, 2]]).normalized()
+
+
+def test_vertices_may_have_the_colours_in_place_of_faces():
+    colors = np.linspace(0, 1, 3 * len(VERTICES)).reshape(-1, 3)
+    mesh = Mesh(VERTICES, FACES, vertex_colors=colors)
+    assert mesh.vertex_colors.dtype == np.float32 and not mesh.vertex_colors.flags.writeable
+    np.testing.assert_array_equal(mesh.normalized().vertex_colors, np.float32(colors))
+    with pytest.raises(ValueError, match=r"vertex_colors. Expected \[\d, 3\] .*a vertex"):
+        Mesh(VERTICES, FACES, vertex_colors=colors[:1])
+    with pytest.raises(ValueError, match=r"vertex_colors.*\[0, 1\].*at vertex 0"):
+        Mesh(VERTICES, FACES, vertex_colors=colors - 0.5)
+    with pytest.raises(ValueError, match="received both"):
+        Mesh(VERTICES, FACES, face_colors=np.zeros((len(FACES), 3)), vertex_colors=colors)

@@ -460,3 +460,23 @@ def test_what_cannot_be_written_is_named(tmp_path):
     with pytest.raises(ValueError, match="at least one face"):
         save_mesh(tmp_path / "mesh.obj", Mesh(np.zeros((3, 3)), np.zeros((0, 3), int)))
     assert not list(tmp_path.iterdir())
+
+
+def test_colours_of_vertices_are_linear_in_gltf_and_srgb_in_obj(tmp_path):
+    sphere = icosphere(0)
+    colors = np.random.default_rng(0).random(sphere.vertices.shape).astype(np.float32)
+    mesh = Mesh(sphere.vertices, sphere.faces, vertex_colors=colors)
+    save_mesh(tmp_path / "mesh.glb", mesh)
+    save_mesh(tmp_path / "mesh.obj", mesh)
+    assert not (tmp_path / "mesh.mtl").exists()
+    arrays, faces, _ = read_glb(tmp_path / "mesh.glb")
+    np.testing.assert_array_equal(arrays["POSITION"], mesh.vertices)
+    np.testing.assert_array_equal(faces, mesh.faces)
+    # IEC 61966-2-1 in plain NumPy.
+    linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
+    np.testing.assert_allclose(arrays["COLOR_0"][:, :3], 255 * linear, atol=0.5001)
+    assert (arrays["COLOR_0"][:, 3] == 255).all()
+    rows = [line.split()[1:] for line in (tmp_path / "mesh.obj").read_text().splitlines()
+            if line.startswith("v ")]  # fmt: skip
+    np.testing.assert_allclose(np.float64(rows)[:, 3:], colors, atol=0.5 / 255 + 1e-6)
+    assert load_mesh(tmp_path / "mesh.obj").faces.tolist() == mesh.faces.tolist()

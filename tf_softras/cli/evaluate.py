@@ -12,6 +12,9 @@ from tf_softras.cli.options import (
     prepared_builder,
 )
 
+# Rows of a sheet.
+SHEET_OBJECTS = 8
+
 
 @click.command(
     cls=Command,
@@ -20,6 +23,7 @@ from tf_softras.cli.options import (
         "softras evaluate runs/paper --data-dir data --split val --template",
         "softras evaluate runs/paper --data-dir data --metrics --meshes ~/ShapeNetCore.v1",
         "softras evaluate runs/n3mr runs/voxel runs/softras --data-dir data --split val",
+        "softras evaluate runs/colored --data-dir data --split val --sheet colors.png",
     ],
 )
 @click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN...")
@@ -30,7 +34,7 @@ from tf_softras.cli.options import (
 @click.option("--template", is_flag=True, help="Beside it, the untrained template's IoU.")
 @click.option("--metrics", is_flag=True, help="More than 3D IoU (extra `metrics`).")
 @click.option("--meshes", type=PATH, help="Folder of the true meshes: distances to them.")
-@click.option("--sheet", type=PATH, help="PNG that shows the answers for the first 8 objects.")
+@click.option("--sheet", type=PATH, help="PNG that shows the answers for 8 objects.")
 @click.option(
     "-o",
     "--output",
@@ -46,10 +50,13 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
     --metrics adds, from view 2 of each object: the IoU of silhouettes from the other views, the
     share of faces that cut others and, with --meshes, chamfer and scan-to-mesh distance, F-score
     at 2 % and normal consistency. --sheet shows answers beside one another, with --meshes also
-    the true surface coloured by its distance from each.
+    the true surface coloured by its distance from each; of one run with colours, true and
+    reconstructed views. Such runs have a second table: the PSNR of colours in dB, beside that of
+    the input's mean colour.
     """
     from tf_softras import training
     from tf_softras.training.files import write_json
+    from tf_softras.training.predictor import gives_colors
 
     folders = [training.RunFolder.open(run) for run in runs]
     names = [checkpoint] if len(runs) == 1 else [folder.path.name for folder in folders]
@@ -71,17 +78,27 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
             name: training.measure(network, dataset, truth=truth)
             for name, network in networks.items()
         }
+    psnr = {
+        name: training.evaluate_colors(network, dataset)
+        for name, network in networks.items()
+        if gives_colors(network)
+    }
     output = output or folders[0].path / f"evaluation_{split}.json"
     data = {"config": builder.builder_config.name, "split": split}
     results = {name: evaluation.to_dict() for name, evaluation in evaluations.items()}
     for name, measurements in measured.items():
         results[name]["metrics"] = measurements.to_dict()
+    for name, columns in psnr.items():
+        results[name]["psnr"] = {title: column.to_dict() for title, column in columns.items()}
     write_json(output, {**data, **results})
     click.echo(training.comparison_table(evaluations), nl=False)
     if measured:
         click.echo("\n" + training.metrics_table(measured), nl=False)
+    for name, columns in psnr.items():
+        click.echo(f"\nPSNR of {name}, dB:\n")
+        click.echo(training.comparison_table(columns, decimals=2), nl=False)
     if sheet:
-        training.comparison_sheet(networks, dataset.take(8), sheet, truth=truth)
+        draw_sheet(networks, dataset, sheet, truth=truth)
     click.echo(f"\nWrote {output}", err=True)
 
 
@@ -97,3 +114,23 @@ def template_of(networks):
         if not network.gives_voxels:
             return TemplateBaseline(network.template)
     raise WrongInput("--template needs a run whose method makes meshes (softras, n3mr).")
+
+
+def draw_sheet(networks, dataset, path, *, truth):
+    """Draws views in colour of a single network that gives colours; else all answers side by side.
+
+    Args:
+        networks: Name -> network.
+        dataset: Examples of a split.
+        path: Of the PNG.
+        truth: As for `training.comparison_sheet`.
+    """
+    from tf_softras import training
+    from tf_softras.training.predictor import gives_colors
+
+    examples = dataset.shuffle(len(dataset), seed=0).take(SHEET_OBJECTS)
+    colored = [network for network in networks.values() if gives_colors(network)]
+    if len(colored) == 1 and truth is None:
+        training.color_sheet(colored[0], examples, path)
+    else:
+        training.comparison_sheet(networks, examples, path, truth=truth)

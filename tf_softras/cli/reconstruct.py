@@ -33,7 +33,8 @@ def reconstruct(picture, model, output, mask, box, framed, checkpoint):
 
     PICTURE is a PNG whose alpha channel cuts the object out, or any PNG or JPEG with a --mask, or
     with a --box around an object whose colours are not the background's. It is cut and padded so
-    that the object is as large as in the training renders: look at what --framed writes.
+    that the object is as large as in the training renders: look at what --framed writes. The
+    vertices have colours if the network was trained with them.
     """
     from tf_softras.geometry import Mesh, save_mesh
     from tf_softras.pictures import frame_object, read_picture, write_picture
@@ -43,7 +44,11 @@ def reconstruct(picture, model, output, mask, box, framed, checkpoint):
     seen = frame_object(pixels, image_size=image_size)
     if framed is not None:
         write_picture(framed, seen)
-    vertices = network(np.float32(seen[None]) / 255.0)[0]
+    images, colors = np.float32(seen[None]) / 255.0, None
+    if network.gives_colors:
+        (vertices,), (colors,) = network.colored(images)
+    else:
+        (vertices,) = network(images)
     with wrong_input(ValueError):
-        save_mesh(output, Mesh(vertices=vertices, faces=network.faces))
+        save_mesh(output, Mesh(vertices, network.faces, vertex_colors=colors))
     click.echo(f"{output}: {len(vertices)} vertices, {len(network.faces)} faces")

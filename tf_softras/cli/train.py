@@ -10,7 +10,7 @@ from tf_softras.cli.options import (
     open_split,
     prepared_builder,
 )
-from tf_softras.config import DISTRIBUTIONS, METHODS, PRESETS, preset
+from tf_softras.config import COLORS, DISTRIBUTIONS, METHODS, PRESETS, preset
 
 
 @click.command(
@@ -19,6 +19,7 @@ from tf_softras.config import DISTRIBUTIONS, METHODS, PRESETS, preset
         "softras train --preset small --data-dir data --run runs/small --steps 2000",
         "softras train --preset paper --data-dir data --run runs/paper --batch-size 32",
         "softras train --method n3mr --data-dir data --run runs/n3mr --steps 2000",
+        "softras train --preset paper --color palette --data-dir data --run runs/colored",
         "tensorboard --logdir runs/paper/tensorboard",
     ],
 )
@@ -34,6 +35,7 @@ from tf_softras.config import DISTRIBUTIONS, METHODS, PRESETS, preset
     type=click.Choice(METHODS),
     help="The paper's, or a baseline of its Table 1.  [default: softras]",
 )
+@click.option("--color", type=click.Choice(COLORS), help="Colours, and how vertices get them.")
 @config_option
 @data_dir_option
 @click.option("--steps", type=int, help="Optimizer steps of the whole run.")
@@ -114,7 +116,7 @@ def run_config(run, preset_name, changes):
         config = RunFolder.open(run).config
     else:
         config = preset(preset_name or "paper")
+    changes = {name: value for name, value in changes.items() if value is not None}
+    of_model = {name: changes.pop(name) for name in ("color",) if name in changes}
     with wrong_input(ValueError):
-        return config.replace(
-            **{name: value for name, value in changes.items() if value is not None}
-        )
+        return config.replace(model=config.model.replace(**of_model), **changes)

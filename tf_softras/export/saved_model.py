@@ -29,7 +29,7 @@ def export_saved_model(
 
     * `serving_default`: `images` float32 `[batch, 64, 64, 4]` in [0, 1] (straight colours, 0 where
       alpha is 0) to `vertices` float32 `[batch, 642, 3]` in object units and `faces` int32
-      `[batch, 1280, 3]`.
+      `[batch, 1280, 3]`; of a network with colours, `colors` float32 `[batch, 642, 3]` too, sRGB.
     * `encoded`: `image_bytes` and `mask_bytes`, string `[batch]`, to the same. They are PNG or JPEG
       files of any size; a mask is empty where the picture's own alpha channel tells.
     * `glb`: as `encoded`, to `glb_bytes` string `[batch]`, binary glTF files.
@@ -88,6 +88,7 @@ class ExportedReconstructor:
     Attributes:
         faces: int32 `[num_faces, 3]`, those of every mesh.
         image_size: Height and width of the pictures.
+        gives_colors: Whether there is `colored`.
 
     Raises:
         SavedModelError: The folder is no SavedModel, or one of something else.
@@ -101,7 +102,9 @@ class ExportedReconstructor:
             self._signature = self._loaded.signatures[DEFAULT]
             (images,) = self._signature.structured_input_signature[1].values()
             _, self.image_size, _, _ = images.shape
-            self.faces = self._outputs(np.zeros([1, *images.shape[1:]]))["faces"].numpy()[0]
+            outputs = self._outputs(np.zeros([1, *images.shape[1:]]))
+            self.faces = outputs["faces"].numpy()[0]
+            self.gives_colors = "colors" in outputs
         except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
             raise SavedModelError(
                 f"Cannot use '{folder}'. Expected a SavedModel of a reconstructor, as "
@@ -111,6 +114,11 @@ class ExportedReconstructor:
     def __call__(self, images):
         """Returns the vertices, world space."""
         return self._outputs(images)["vertices"]
+
+    def colored(self, images):
+        """Returns the vertices and their colours, sRGB."""
+        outputs = self._outputs(images)
+        return outputs["vertices"], outputs["colors"]
 
     def _outputs(self, images) -> dict:
         return self._signature(images=tf.cast(images, tf.float32))

@@ -1,5 +1,8 @@
 """What a server offers of a trained network: one function for each signature."""
 
+import dataclasses
+
+import numpy as np
 import tensorflow as tf
 
 from tf_softras.export.checks import batch_of, coordinates, images_in_range, require, same_batch
@@ -29,14 +32,21 @@ def signatures(reconstructor: MeshReconstructor, *, sigma: float, implementation
     size = reconstructor.config.image_size
     faces = tf.constant(reconstructor.faces, tf.int32)
     num_vertices = len(reconstructor.template.vertices)
-    write_glb = GlbWriter(reconstructor.template)
+    template = reconstructor.template
+    if reconstructor.gives_colors:
+        template = dataclasses.replace(template, vertex_colors=np.zeros_like(template.vertices))
+    write_glb = GlbWriter(template)
 
-    def vertices_of(images):
-        return reconstructor(images, training=False)
+    def outputs_of(images):
+        if not reconstructor.gives_colors:
+            return {"vertices": reconstructor(images, training=False)}
+        vertices, colors = reconstructor.colored(images, training=False)
+        return {"vertices": vertices, "colors": colors}
 
     def mesh(images):
-        vertices = vertices_of(images)
-        return {"vertices": vertices, "faces": tf.tile(faces[None], [tf.shape(vertices)[0], 1, 1])}
+        outputs = outputs_of(images)
+        batch = tf.shape(outputs["vertices"])[0]
+        return {**outputs, "faces": tf.tile(faces[None], [batch, 1, 1])}
 
     # Two signatures share it: traced once.
     @tf.function(autograph=False)
@@ -54,7 +64,7 @@ def signatures(reconstructor: MeshReconstructor, *, sigma: float, implementation
         return mesh(framed(image_bytes, mask_bytes))
 
     def glb(image_bytes, mask_bytes):
-        return {"glb_bytes": write_glb(vertices_of(framed(image_bytes, mask_bytes)))}
+        return {"glb_bytes": write_glb(**outputs_of(framed(image_bytes, mask_bytes)))}
 
     def silhouettes(vertices, eyes):
         vertices, eyes = same_batch(

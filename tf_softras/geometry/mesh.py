@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles in the world frame (right-handed, +y up), with a colour for each face if known.
+    """Triangles in the world frame (right-handed, +y up), with a colour for each face or vertex.
 
     The arrays are checked, converted and copied, and the copies are read-only.
 
@@ -15,14 +15,16 @@ class Mesh:
         vertices: float32 `[num_vertices, 3]`, finite.
         faces: int32 `[num_faces, 3]`, indices into `vertices`, counter-clockwise seen from outside.
         face_colors: float32 `[num_faces, 3]` in [0, 1], sRGB as mesh files store it, or None.
+        vertex_colors: float32 `[num_vertices, 3]` in [0, 1], sRGB, or None; not beside the faces'.
 
     Raises:
-        ValueError: If a shape, a type, an index or a value is not as above.
+        ValueError: If a shape, a type, an index or a value is not as above, or both have colours.
     """
 
     vertices: np.ndarray
     faces: np.ndarray
     face_colors: np.ndarray | None = None
+    vertex_colors: np.ndarray | None = None
 
     def __post_init__(self):
         """Checks the arrays and freezes copies of them."""
@@ -30,9 +32,17 @@ class Mesh:
         faces = _checked_faces(self.faces, num_vertices=len(vertices))
         object.__setattr__(self, "vertices", _read_only(vertices))
         object.__setattr__(self, "faces", _read_only(faces))
-        if self.face_colors is not None:
-            face_colors = _checked_colors(self.face_colors, num_faces=len(faces))
-            object.__setattr__(self, "face_colors", _read_only(face_colors))
+        if self.face_colors is not None and self.vertex_colors is not None:
+            raise ValueError(
+                "Invalid vertex_colors. Expected colours of faces or of vertices, received both."
+            )
+        for name, kind, count in (
+            ("face_colors", "face", len(faces)),
+            ("vertex_colors", "vertex", len(vertices)),
+        ):
+            if getattr(self, name) is not None:
+                colors = _checked_colors(getattr(self, name), name, kind, count)
+                object.__setattr__(self, name, _read_only(colors))
 
     def normalized(self) -> "Mesh":
         """Returns the mesh moved and scaled: bounding box centred at the origin, longest side 1.
@@ -118,25 +128,25 @@ def _checked_faces(faces, *, num_vertices: int) -> np.ndarray:
     return given.astype(np.int32)
 
 
-def _checked_colors(face_colors, *, num_faces: int) -> np.ndarray:
-    """Returns a float32 copy `[num_faces, 3]`, all values in [0, 1]."""
+def _checked_colors(colors, name: str, kind: str, count: int) -> np.ndarray:
+    """Returns a float32 copy `[count, 3]`, all values in [0, 1]; `kind` is what has a colour."""
     try:
-        converted = np.array(face_colors, dtype=np.float32)
+        converted = np.array(colors, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"Invalid face_colors. Expected numbers of shape [{num_faces}, 3], "
+            f"Invalid {name}. Expected numbers of shape [{count}, 3], "
             f"received something else: {error}"
         ) from None
-    if converted.shape != (num_faces, 3):
+    if converted.shape != (count, 3):
         raise ValueError(
-            f"Invalid shape of face_colors. Expected [{num_faces}, 3] (one colour a face), "
+            f"Invalid shape of {name}. Expected [{count}, 3] (one colour a {kind}), "
             f"received {list(converted.shape)}."
         )
     valid = ((converted >= 0.0) & (converted <= 1.0)).all(axis=1)
     if not valid.all():
         first = int(np.argmin(valid))
         raise ValueError(
-            "Invalid face_colors. Expected values in [0, 1], "
-            f"received {converted[first].tolist()} at face {first}."
+            f"Invalid {name}. Expected values in [0, 1], "
+            f"received {converted[first].tolist()} at {kind} {first}."
         )
     return converted

@@ -371,10 +371,12 @@ def save_mesh(path, mesh: Mesh) -> None:
     OBJ: vertices and faces in their order, coordinates rounded to a billionth of the mesh's size.
     `face_colors` become one material for each distinct colour, in a file of the same name with the
     suffix `.mtl` beside it, renamed into place before the OBJ file that refers to it.
+    `vertex_colors` follow each vertex's coordinates, 8 bits, as many programs read them.
 
     glTF: one mesh of one primitive, seen from both sides, its material not metallic. With
     `face_colors` a vertex stands once for each colour that meets in it, `COLOR_0` holding the
-    colour as glTF wants it: linear, 8 bits; without, vertices and faces keep their order.
+    colour as glTF wants it: linear, 8 bits; otherwise vertices and faces keep their order, and
+    `vertex_colors` are `COLOR_0` likewise.
 
     Args:
         path: The file to write, in a folder that exists. A file of this name is replaced.
@@ -437,9 +439,14 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
     size = float(np.abs(mesh.vertices).max())
     # trimesh writes fixed point: as many digits as leave a billionth of the largest coordinate.
     digits = 9 + max(0, -math.floor(math.log10(size))) if size else 9
-    shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    colored = mesh.vertex_colors is not None
+    visual = None
+    if colored:
+        # As OBJ has no say about them, these stay sRGB.
+        visual = trimesh.visual.ColorVisuals(vertex_colors=np.rint(255.0 * mesh.vertex_colors))
+    shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False, visual=visual)
     text = trimesh.exchange.obj.export_obj(
-        shape, include_normals=False, include_color=False, digits=digits, header=None
+        shape, include_normals=False, include_color=colored, digits=digits, header=None
     )
     if mesh.face_colors is None:
         return [(path, text.encode())]
@@ -465,9 +472,11 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
 
 
 def _glb_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes]]:
-    vertices, faces, visual = mesh.vertices, mesh.faces, None
+    vertices, faces, vertex_colors = mesh.vertices, mesh.faces, mesh.vertex_colors
+    visual = None
     if mesh.face_colors is not None:
         vertices, faces, vertex_colors = _vertices_by_color(mesh, mesh.face_colors)
+    if vertex_colors is not None:
         visual = trimesh.visual.ColorVisuals(vertex_colors=_linear_bytes(vertex_colors))
     scene = trimesh.Scene(trimesh.Trimesh(vertices, faces, process=False, visual=visual))
     content = trimesh.exchange.gltf.export_glb(

@@ -2,8 +2,9 @@
 
 import keras
 
-from tf_softras.config import ModelConfig, preset
+from tf_softras.config import COLORS, ModelConfig, preset
 from tf_softras.geometry import Mesh, icosphere
+from tf_softras.models.color_decoder import ColorDecoder
 from tf_softras.models.image_encoder import ImageEncoder
 from tf_softras.models.mesh_decoder import MeshDecoder
 
@@ -21,6 +22,8 @@ class MeshReconstructor(keras.Model):
     mesh = Mesh(vertices=model.predict(images)[0], faces=model.faces)
     ```
 
+    Where the configuration asks for colours, `colored` gives them beside the vertices.
+
     Args:
         config: A `ModelConfig`, its `to_dict()`, or the name of a preset.
         name: As in `keras.Model`.
@@ -31,6 +34,7 @@ class MeshReconstructor(keras.Model):
         config: The `ModelConfig`.
         encoder: The `ImageEncoder`.
         decoder: The `MeshDecoder`.
+        color_decoder: The `ColorDecoder`, or None.
         template: The `Mesh` that is deformed.
         faces: int32 [num_faces, 3], those of the template.
 
@@ -56,6 +60,9 @@ class MeshReconstructor(keras.Model):
         self.config = config
         self.encoder = encoder
         self.decoder = decoder
+        self.color_decoder = None
+        if config.color is not None:
+            self.color_decoder = ColorDecoder.from_model_config(config, dtype=policy)
         sphere = icosphere(config.template_level)
         self.template = Mesh(vertices=config.template_radius * sphere.vertices, faces=sphere.faces)
 
@@ -73,6 +80,29 @@ class MeshReconstructor(keras.Model):
         """The faces of every mesh that the network gives, int32 [num_faces, 3]."""
         return self.template.faces
 
+    @property
+    def gives_colors(self):
+        """Whether there is `colored`."""
+        return self.color_decoder is not None
+
+    def colored(self, images, training=None):
+        """Returns the vertices and their colours, float32 [batch, num_vertices, 3] both.
+
+        Colours are sRGB in [0, 1]: those of the surface as the pictures show it, with its light.
+
+        Raises:
+            ValueError: The network gives no colours; or the images are integers.
+        """
+        if not self.gives_colors:
+            raise ValueError(
+                "Invalid network for colours. Expected: a configuration whose `color` is one of "
+                f"{', '.join(COLORS)}. Received: color={self.config.color}"
+            )
+        _check_floating(images)
+        images = keras.ops.convert_to_tensor(images)
+        code = self.encoder(images, training=training)
+        return self.decoder(code, training=training), self.color_decoder([code, images])
+
     def call(self, images, training=None, mask=None):
         """Returns the vertices, float32 [batch, num_vertices, 3].
 
@@ -80,11 +110,7 @@ class MeshReconstructor(keras.Model):
             ValueError: The images are integers (so most likely in [0, 255]). Keras refuses those of
                 another shape before they get here.
         """
-        dtype = keras.backend.standardize_dtype(images.dtype)
-        if "float" not in dtype:
-            raise ValueError(
-                f"Invalid images. Expected: floating-point values in [0, 1]. Received: {dtype}"
-            )
+        _check_floating(images)
         return super().call(images, training=training, mask=mask)
 
     def get_config(self):
@@ -100,6 +126,14 @@ class MeshReconstructor(keras.Model):
     def from_config(cls, config, custom_objects=None):
         """Returns the network that `get_config` described, untrained."""
         return cls(**config)
+
+
+def _check_floating(images):
+    dtype = keras.backend.standardize_dtype(images.dtype)
+    if "float" not in dtype:
+        raise ValueError(
+            f"Invalid images. Expected: floating-point values in [0, 1]. Received: {dtype}"
+        )
 
 
 def _model_config(config):

@@ -31,6 +31,7 @@ class VoxelReconstructor(keras.Model):
     """
 
     gives_voxels = True
+    gives_colors = False
 
     def __init__(self, config, filters=VOXEL_FILTERS, *, name="voxel_reconstructor", **kwargs):
         config = ModelConfig.from_dict(config) if isinstance(config, dict) else config

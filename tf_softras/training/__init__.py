@@ -1,6 +1,7 @@
 """Training and evaluation of mesh reconstruction, and the folders that runs live in."""
 
 from tf_softras.training.callbacks import NonFiniteLossError
+from tf_softras.training.color_sheet import color_sheet
 from tf_softras.training.comparison_sheet import comparison_sheet
 from tf_softras.training.contact_sheet import contact_sheet
 from tf_softras.training.distributed import make_strategy
@@ -10,6 +11,7 @@ from tf_softras.training.evaluate import (
     comparison_table,
     evaluate,
 )
+from tf_softras.training.evaluate_colors import evaluate_colors
 from tf_softras.training.experiments import EXPERIMENTS, run_experiment
 from tf_softras.training.measure import Measurements, measure, metrics_table, true_meshes
 from tf_softras.training.run_folder import RunFolder, RunFolderError
@@ -28,10 +30,12 @@ __all__ = [
     "SigmaSchedule",
     "TemplateBaseline",
     "ViewPairModel",
+    "color_sheet",
     "comparison_sheet",
     "comparison_table",
     "contact_sheet",
     "evaluate",
+    "evaluate_colors",
     "make_strategy",
     "measure",
     "metrics_table",

@@ -81,7 +81,7 @@ def contact_sheet(
 
 
 def example_arrays(example: dict) -> dict:
-    """Returns what the sheet needs of an example as arrays, images in [0, 1]."""
+    """Returns what a sheet needs of an example as arrays, images in [0, 1]."""
     return {
         "images": np.asarray(example["images"], np.float32) / 255.0,
         "cameras": {name: np.asarray(value) for name, value in example["cameras"].items()},
@@ -105,7 +105,7 @@ def _row(row: dict, mesh: Mesh, input_view: int, compared, shaded, sigma: float)
 
 
 def on_white(picture: np.ndarray) -> np.ndarray:
-    """Returns float [height, width, 3] of a picture with straight colours and alpha."""
+    """Returns straight RGB and alpha `[height, width, 4]` composited on white."""
     alpha = picture[..., 3:]
     return picture[..., :3] * alpha + (1.0 - alpha)
 

@@ -73,10 +73,14 @@ class TemplateBaseline:
         return np.broadcast_to(self.template.vertices, (len(images), *self.template.vertices.shape))
 
 
-def comparison_table(evaluations: dict[str, Evaluation]) -> str:
+def comparison_table(evaluations: dict[str, Evaluation], *, decimals: int = 4) -> str:
     """Returns a Markdown table with a column for each evaluation, named by its key.
 
     Rows are the classes in the order of Table 1, without those that no evaluation has objects of.
+
+    Args:
+        evaluations: At least one.
+        decimals: Of each number.
 
     Raises:
         ValueError: There is no evaluation.
@@ -90,16 +94,16 @@ def comparison_table(evaluations: dict[str, Evaluation]) -> str:
     ]
     for name in columns[0].per_class:
         if any(column.objects[name] for column in columns):
-            ious = (_cell(column.per_class[name]) for column in columns)
+            ious = (_cell(column.per_class[name], decimals) for column in columns)
             lines.append(f"| {name} | {columns[0].objects[name]} | {' | '.join(ious)} |")
-    means = (f"**{_cell(column.mean)}**" for column in columns)
+    means = (f"**{_cell(column.mean, decimals)}**" for column in columns)
     total = sum(columns[0].objects.values())
     lines.append(f"| **mean over classes** | {total} | {' | '.join(means)} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(iou: float | None) -> str:
-    return "-" if iou is None else f"{iou:.4f}"
+def _cell(value: float | None, decimals: int) -> str:
+    return "-" if value is None else f"{value:.{decimals}f}"
 
 
 def evaluate(

@@ -30,3 +30,17 @@ def faces_of(reconstructor: Any) -> np.ndarray:
 def gives_voxels(reconstructor: Any) -> bool:
     """Returns whether a reconstructor's answers are voxels, and not vertices: it says so itself."""
     return getattr(reconstructor, "gives_voxels", False)
+
+
+def colored_predictor(reconstructor: Any) -> Callable:
+    """Returns a function from images to (vertices, colors): as `predictor`, by `colored`."""
+    if not isinstance(reconstructor, keras.Model):
+        return reconstructor.colored
+    return tf.function(
+        lambda images: reconstructor.colored(images, training=False), reduce_retracing=True
+    )
+
+
+def gives_colors(reconstructor: Any) -> bool:
+    """Returns whether a reconstructor has `colored`: it says so itself."""
+    return getattr(reconstructor, "gives_colors", False)

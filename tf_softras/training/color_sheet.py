@@ -1,0 +1,75 @@
+"""A picture that shows what a network has learned of colours."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
+from tf_softras.geometry import eye_from_angles, look_at, perspective
+from tf_softras.ops import soft_shade
+from tf_softras.training.contact_sheet import CELL, composed_sheet, example_arrays, on_white
+from tf_softras.training.files import replaced_whole
+from tf_softras.training.predictor import colored_predictor, faces_of
+
+
+def color_sheet(
+    reconstructor: Any,
+    examples: Iterable[dict],
+    path,
+    *,
+    input_view: int = 2,
+    num_views: int = 4,
+    sigma: float = 1e-5,
+) -> None:
+    """Writes a PNG with one row an example: input, and from several sides truth and reconstruction.
+
+    Args:
+        reconstructor: A `MeshReconstructor` that gives colours, or what has `colored(images)` and
+            `faces`.
+        examples: Examples of `shapenet_views` (`dataset.take(8)`, or dicts of arrays).
+        path: Where the PNG is written, whole or not at all.
+        input_view: Index of the view that the network sees.
+        num_views: Sides that are compared, evenly spread, the input's the first.
+        sigma: Sharpness of what is rendered.
+
+    Raises:
+        ValueError: There is no example, no such view, or the network gives no colours.
+
+    Source: "Soft Rasterizer", figure 6.
+    """
+    rows = [example_arrays(example) for example in examples]
+    if not rows:
+        raise ValueError("Invalid examples. Expected: at least one. Received: none")
+    available = len(rows[0]["images"])
+    if not 0 <= input_view < available or not 1 <= num_views <= available:
+        raise ValueError(
+            f"Invalid views. Expected: input_view in [0, {available}) and num_views in "
+            f"[1, {available}]. Received: input_view={input_view}, num_views={num_views}"
+        )
+    views = (input_view + np.arange(num_views) * available // num_views) % available
+    inputs = np.stack([row["images"][input_view] for row in rows])
+    meshes = zip(*colored_predictor(reconstructor)(inputs), strict=True)
+    sheet = [
+        _row(row, mesh, faces_of(reconstructor), input_view, views, sigma)
+        for row, mesh in zip(rows, meshes, strict=True)
+    ]
+    titles = ["input"]
+    for view in views:
+        titles += [f"true, {rows[0]['cameras']['azimuth'][view]:.0f} deg", "reconstructed"]
+    names = [list(CLASS_SYNSETS)[int(row["label"])] for row in rows]
+    with replaced_whole(path) as written:
+        composed_sheet(sheet, titles, names).save(written, format="PNG")
+
+
+def _row(row: dict, mesh, faces, input_view: int, views, sigma: float) -> list:
+    """Returns the row's pictures, float [height, width, 3] in [0, 1] each."""
+    vertices, colors = mesh
+    plane = perspective(look_at(vertices, np.asarray(eye_from_angles(**row["cameras"]))[views]))
+    colors = np.broadcast_to(colors, plane.shape)
+    rendered, alpha = soft_shade(plane, faces, colors, image_size=CELL, sigma=sigma)
+    rendered = np.concatenate([rendered, np.asarray(alpha)[..., None]], axis=-1)
+    cells = [on_white(row["images"][input_view])]
+    for true, reconstructed in zip(row["images"][views], rendered, strict=True):
+        cells += [on_white(true), on_white(reconstructed)]
+    return cells
