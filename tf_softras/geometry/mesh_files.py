@@ -439,14 +439,13 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
     size = float(np.abs(mesh.vertices).max())
     # trimesh writes fixed point: as many digits as leave a billionth of the largest coordinate.
     digits = 9 + max(0, -math.floor(math.log10(size))) if size else 9
-    colored = mesh.vertex_colors is not None
-    visual = None
-    if colored:
+    colors, visual = mesh.vertex_colors, None
+    if colors is not None:
         # As OBJ has no say about them, these stay sRGB.
-        visual = trimesh.visual.ColorVisuals(vertex_colors=np.rint(255.0 * mesh.vertex_colors))
+        visual = trimesh.visual.ColorVisuals(vertex_colors=np.rint(255.0 * colors))
     shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False, visual=visual)
     text = trimesh.exchange.obj.export_obj(
-        shape, include_normals=False, include_color=colored, digits=digits, header=None
+        shape, include_normals=False, include_color=colors is not None, digits=digits, header=None
     )
     if mesh.face_colors is None:
         return [(path, text.encode())]

@@ -33,10 +33,11 @@ class ViewPairModel(keras.Model):
     Attributes:
         reconstructor: The network; after training it is all that is needed.
         rasterize: The `SoftRasterize` layer, whose `sigma` a schedule may change; voxels have none.
-            With colours it is a `SoftShade`, whose alpha is the silhouette. Its aggregation is soft:
-            a colour that is wrong then moves faces from behind others, and across their edges,
-            which the nearest face alone does not. Of 64 pictures of 64 x 64 it takes 0.14 s of one
-            core, forward and backward (the nearest face alone 0.06 s, silhouettes alone 0.02 s).
+            With colours it is a `SoftShade`, whose alpha is the silhouette. Its aggregation is
+            soft: a colour that is wrong then moves faces from behind others, and across their
+            edges, which the nearest face alone does not. Of 64 pictures of 64 x 64 it takes 0.14 s
+            of one core, forward and backward (the nearest face alone 0.06 s, silhouettes alone
+            0.02 s).
 
     Raises:
         ValueError: The rays of voxels do not divide the picture's pixels.
