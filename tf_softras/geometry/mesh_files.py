@@ -417,7 +417,8 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
     visual = None
     if colored:
         # As OBJ has no say about them, these stay sRGB.
-        visual = trimesh.visual.ColorVisuals(vertex_colors=np.rint(255.0 * mesh.vertex_colors))
+        srgb = np.rint(255.0 * mesh.vertex_colors).astype(np.uint8)
+        visual = trimesh.visual.ColorVisuals(vertex_colors=srgb)
     shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False, visual=visual)
     text = trimesh.exchange.obj.export_obj(
         shape, include_normals=False, include_color=colored, digits=digits, header=None
