@@ -98,6 +98,7 @@ demo: build
 # Alone on the machine, or the figures say little.
 bench: build
 	@$$(tools/find_bazel.sh) run //cc/benchmarks:soft_rasterize_benchmark -- $(BENCH_ARGS)
+	@$$(tools/find_bazel.sh) run //cc/benchmarks:soft_shade_benchmark -- $(SHADE_BENCH_ARGS)
 	@.venv/bin/python tools/benchmark_training_step.py
 
 # With the same name in the same place as `make build` has it, then put apart: what Python loads stays as it is.

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <random>
@@ -208,15 +209,25 @@ struct Times {
   double median, fastest, slowest;  // milliseconds
 };
 
-inline Times Measure(int repeats, const std::function<void()>& run) {
+inline double WallMilliseconds() {
+  return std::chrono::duration<double, std::milli>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+// Of this process, all threads together: what others do counts little.
+inline double CpuMilliseconds() {
+  return 1e3 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+}
+
+inline Times Measure(int repeats, const std::function<void()>& run,
+                     double (*now)() = WallMilliseconds) {
   run();
   std::vector<double> times;
   for (int i = 0; i < repeats; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now();
     run();
-    times.push_back(std::chrono::duration<double, std::milli>(
-                        std::chrono::steady_clock::now() - start)
-                        .count());
+    times.push_back(now() - start);
   }
   std::sort(times.begin(), times.end());
   return {times[times.size() / 2], times.front(), times.back()};

@@ -442,7 +442,8 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
     colors, visual = mesh.vertex_colors, None
     if colors is not None:
         # As OBJ has no say about them, these stay sRGB.
-        visual = trimesh.visual.ColorVisuals(vertex_colors=np.rint(255.0 * colors))
+        srgb = np.rint(255.0 * colors).astype(np.uint8)
+        visual = trimesh.visual.ColorVisuals(vertex_colors=srgb)
     shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False, visual=visual)
     text = trimesh.exchange.obj.export_obj(
         shape, include_normals=False, include_color=colors is not None, digits=digits, header=None
