@@ -1,5 +1,7 @@
 """The two regularisers of eq. 6 as a layer, for models that are trained with `fit`."""
 
+import threading
+
 import keras
 from keras import ops
 
@@ -43,8 +45,23 @@ class MeshRegularization(keras.layers.Layer):
         self.flattening_weight = flattening_weight
         self.laplacian_tracker = keras.metrics.Mean(name="laplacian_loss")
         self.flattening_tracker = keras.metrics.Mean(name="flattening_loss")
+        # The replicas of one process are threads that share this layer, and its list of losses.
+        self._thread_of_loss: dict[int, int] = {}
         # A mixed policy would hand the vertices over in half precision.
         self.autocast = False
+
+    def _get_own_losses(self):
+        """Returns the losses of the replica that asks."""
+        here = threading.get_ident()
+        return [
+            loss
+            for loss in super()._get_own_losses()
+            if self._thread_of_loss.get(id(loss), here) == here
+        ]
+
+    def _clear_losses(self):
+        super()._clear_losses()
+        self._thread_of_loss.clear()
 
     def call(self, vertices):
         """Returns `vertices`, [batch, ..., num_vertices, 3]."""
@@ -56,7 +73,9 @@ class MeshRegularization(keras.layers.Layer):
             # Not `loss(...)`: under `tf.distribute` that divides by the number of replicas, and the
             # trainer does so once more with what a layer adds.
             value = ops.mean(loss.call(None, vertices))
-            self.add_loss(weight * value)
+            weighted = weight * value
+            self._thread_of_loss[id(weighted)] = threading.get_ident()
+            self.add_loss(weighted)
             tracker.update_state(value, sample_weight=batch)
         return vertices
 
