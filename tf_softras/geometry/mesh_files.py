@@ -415,7 +415,7 @@ def _obj_files(path: pathlib.Path, mesh: Mesh) -> list[tuple[pathlib.Path, bytes
     digits = 9 + max(0, -math.floor(math.log10(size))) if size else 9
     colored = mesh.vertex_colors is not None
     visual = None
-    if colored:
+    if mesh.vertex_colors is not None:
         # As OBJ has no say about them, these stay sRGB.
         srgb = np.rint(255.0 * mesh.vertex_colors).astype(np.uint8)
         visual = trimesh.visual.ColorVisuals(vertex_colors=srgb)

@@ -90,7 +90,7 @@ class MeshReconstructor(keras.Model):
         Raises:
             ValueError: The network gives no colours; or the images are integers.
         """
-        if not self.gives_colors:
+        if self.color_decoder is None:
             raise ValueError(
                 "Invalid network for colours. Expected: a configuration whose `color` is one of "
                 f"{', '.join(COLORS)}. Received: color={self.config.color}"
