@@ -7,7 +7,8 @@ import pytest
 
 from tests.training.shapes import ellipsoids, tiny_config
 from tf_softras.config import METHODS, preset
-from tf_softras.training import EXPERIMENTS, experiments, run_experiment
+from tf_softras.training import experiments, run_experiment
+from tf_softras.training.experiments import EXPERIMENTS
 
 
 def test_experiments_are_those_of_the_paper():

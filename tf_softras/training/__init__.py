@@ -12,7 +12,7 @@ from tf_softras.training.evaluate import (
     evaluate,
 )
 from tf_softras.training.evaluate_colors import evaluate_colors
-from tf_softras.training.experiments import EXPERIMENTS, run_experiment
+from tf_softras.training.experiments import run_experiment
 from tf_softras.training.measure import Measurements, measure, metrics_table, true_meshes
 from tf_softras.training.run_folder import RunFolder, RunFolderError
 from tf_softras.training.sigma_schedule import SigmaSchedule
@@ -21,7 +21,6 @@ from tf_softras.training.training_curve import training_curve
 from tf_softras.training.view_pair_model import ViewPairModel
 
 __all__ = [
-    "EXPERIMENTS",
     "Evaluation",
     "Measurements",
     "NonFiniteLossError",

@@ -8,7 +8,7 @@ import numpy as np
 from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
 from tf_softras.geometry import eye_from_angles, look_at, perspective
 from tf_softras.ops import soft_shade
-from tf_softras.training.contact_sheet import CELL, composed_sheet, example_arrays, on_white
+from tf_softras.training.contact_sheet import CELL, checked_rows, composed_sheet, on_white
 from tf_softras.training.files import replaced_whole
 from tf_softras.training.predictor import colored_predictor, faces_of
 
@@ -38,15 +38,8 @@ def color_sheet(
 
     Source: "Soft Rasterizer", figure 6.
     """
-    rows = [example_arrays(example) for example in examples]
-    if not rows:
-        raise ValueError("Invalid examples. Expected: at least one. Received: none")
+    rows = checked_rows(examples, input_view=input_view, num_views=num_views)
     available = len(rows[0]["images"])
-    if not 0 <= input_view < available or not 1 <= num_views <= available:
-        raise ValueError(
-            f"Invalid views. Expected: input_view in [0, {available}) and num_views in "
-            f"[1, {available}]. Received: input_view={input_view}, num_views={num_views}"
-        )
     views = (input_view + np.arange(num_views) * available // num_views) % available
     inputs = np.stack([row["images"][input_view] for row in rows])
     meshes = zip(*colored_predictor(reconstructor)(inputs), strict=True)

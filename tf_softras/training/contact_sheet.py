@@ -49,15 +49,8 @@ def contact_sheet(
         ValueError: There is no example, or no such view.
     """
     faces = faces_of(reconstructor) if faces is None else faces
-    rows = [example_arrays(example) for example in examples]
-    if not rows:
-        raise ValueError("Invalid examples. Expected: at least one. Received: none")
+    rows = checked_rows(examples, input_view=input_view, num_views=num_views)
     available = len(rows[0]["images"])
-    if not 0 <= input_view < available or not 1 <= num_views <= available:
-        raise ValueError(
-            f"Invalid views. Expected: input_view in [0, {available}) and num_views in "
-            f"[1, {available}]. Received: input_view={input_view}, num_views={num_views}"
-        )
     compared = (input_view + np.arange(num_views) * available // num_views) % available
     shaded = (input_view + np.array([0, available // 4])) % available
 
@@ -80,7 +73,25 @@ def contact_sheet(
         composed_sheet(sheet, titles, names).save(written, format="PNG")
 
 
-def example_arrays(example: dict) -> dict:
+def checked_rows(examples: Iterable[dict], *, input_view: int, num_views: int) -> list[dict]:
+    """Returns the examples as arrays.
+
+    Raises:
+        ValueError: There is no example, or no such view.
+    """
+    rows = [_arrays(example) for example in examples]
+    if not rows:
+        raise ValueError("Invalid examples. Expected: at least one. Received: none")
+    available = len(rows[0]["images"])
+    if not 0 <= input_view < available or not 1 <= num_views <= available:
+        raise ValueError(
+            f"Invalid views. Expected: input_view in [0, {available}) and num_views in "
+            f"[1, {available}]. Received: input_view={input_view}, num_views={num_views}"
+        )
+    return rows
+
+
+def _arrays(example: dict) -> dict:
     """Returns what a sheet needs of an example as arrays, images in [0, 1]."""
     return {
         "images": np.asarray(example["images"], np.float32) / 255.0,
