@@ -7,13 +7,7 @@ import numpy as np
 
 from tf_softras.geometry import Mesh, eye_from_angles
 from tf_softras.rendering import render_views
-from tf_softras.training.contact_sheet import (
-    CELL,
-    WHITE,
-    composed_sheet,
-    example_arrays,
-    on_white,
-)
+from tf_softras.training.contact_sheet import CELL, WHITE, checked_rows, composed_sheet, on_white
 from tf_softras.training.files import replaced_whole
 from tf_softras.training.measure import answer_mesh
 from tf_softras.training.predictor import faces_of, gives_voxels, predictor
@@ -50,17 +44,10 @@ def comparison_sheet(
         ImportError: Voxels or errors are drawn, and the extra `metrics` is not installed.
         ValueError: There is no network, no example, or no such view.
     """
-    rows = [example_arrays(example) for example in examples]
-    if not rows or not networks:
-        raise ValueError(
-            "Invalid examples or networks. Expected: at least one of each. "
-            f"Received: {len(rows)} examples, {len(networks)} networks"
-        )
+    rows = checked_rows(examples, input_view=input_view, num_views=1)
+    if not networks:
+        raise ValueError("Invalid networks. Expected: at least one. Received: none")
     available = len(rows[0]["images"])
-    if not 0 <= input_view < available:
-        raise ValueError(
-            f"Invalid input_view. Expected: a view in [0, {available}). Received: {input_view}"
-        )
     inputs = np.stack([row["images"][input_view] for row in rows])
     answers = {name: _answers(network, inputs) for name, network in networks.items()}
     views = (input_view + np.array([0, available // 4])) % available
