@@ -7,10 +7,10 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.training.shapes import (
-    BUILDER_CONFIG,
     LABELS,
     NUM_VIEWS,
     RADII,
+    RENDERING,
     ellipsoid,
     tiny_config,
 )
@@ -176,7 +176,7 @@ def test_other_sides_are_compared_with_their_own_pictures(dataset):
         shape = ellipsoid(radii)
         colors = np.where(shape.vertices[:, :1] > 0, RED, blue)
         mesh = Mesh(shape.vertices, shape.faces, vertex_colors=colors)
-        return {**example, **object_views(mesh, BUILDER_CONFIG)}
+        return {**example, **object_views(mesh, RENDERING)}
 
     examples = [rendered(*pair) for pair in zip(RADII, dataset.as_numpy_iterator(), strict=True)]
     stacked = tf.nest.map_structure(lambda *values: np.stack(values), *examples)
