@@ -14,7 +14,7 @@ from tests.training.shapes import (
     ellipsoid,
     tiny_config,
 )
-from tf_softras.datasets.shapenet_views.shapenet_views_dataset_builder import object_views
+from tf_softras.datasets.shapenet_views.object_views import object_views
 from tf_softras.datasets.view_pairs import view_pairs
 from tf_softras.geometry import Mesh, icosphere, look_at, perspective
 from tf_softras.layers import SoftRasterize, SoftShade
