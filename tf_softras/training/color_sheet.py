@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
 from tf_softras.geometry import eye_from_angles, look_at, perspective
 from tf_softras.ops import soft_shade
 from tf_softras.training.contact_sheet import CELL, checked_rows, composed_sheet, on_white
@@ -50,7 +49,7 @@ def color_sheet(
     titles = ["input"]
     for view in views:
         titles += [f"true, {rows[0]['cameras']['azimuth'][view]:.0f} deg", "reconstructed"]
-    names = [list(CLASS_SYNSETS)[int(row["label"])] for row in rows]
+    names = [row["class"] for row in rows]
     with replaced_whole(path) as written:
         composed_sheet(sheet, titles, names).save(written, format="PNG")
 
