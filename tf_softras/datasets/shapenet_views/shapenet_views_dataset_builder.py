@@ -1,18 +1,15 @@
 """The tfds builder of `shapenet_views`: objects rendered from many sides, with their voxels."""
 
-import contextlib
 import dataclasses
-import fcntl
 import json
 import logging
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from tf_softras.datasets.shapenet_views.build_lock import only_build_of
 from tf_softras.datasets.shapenet_views.embedded_sample import unpack_sample
 from tf_softras.datasets.shapenet_views.mesh_folder import (
     CLASS_SYNSETS,
@@ -158,7 +155,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self._problems: list[Problem] = []
         self._beam = bool(download_config.beam_options or download_config.beam_runner)
         with (
-            _only_build_of(self.data_path),
+            only_build_of(self.data_path),
             tempfile.TemporaryDirectory(prefix="shapenet_views_") as self._scratch,
         ):
             try:
@@ -258,37 +255,3 @@ def _first_bad_object(error: BaseException) -> BadObjectError | None:
         if marker in line:
             return BadObjectError(line.split(marker, 1)[1].split(" [while running", 1)[0])
     return None
-
-
-@contextlib.contextmanager
-def _only_build_of(folder) -> Iterator[None]:
-    """Holds off other builds of the same data, and removes what killed ones have left.
-
-    Args:
-        folder: where tfds writes the data until they are whole: `incomplete.RANDOM_VERSION`. The
-            system gives the lock back when a process ends, however it ends. On file systems without
-            locks nothing is removed.
-    """
-    _, version = folder.name.rsplit("_", 1)
-    try:
-        descriptor = os.open(os.fspath(folder.parent), os.O_RDONLY)
-    except OSError:  # An object store.
-        yield
-        return
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"Expected no other process to prepare '{folder.parent}'; one does now."
-            ) from None
-        except OSError:
-            yield
-            return
-        for left in folder.parent.glob(f"incomplete.*_{version}"):
-            if left.name != folder.name:
-                _logger.warning("%s, which a build that was cut off left, is removed.", left)
-                shutil.rmtree(left, ignore_errors=True)
-        yield
-    finally:
-        os.close(descriptor)
