@@ -46,6 +46,18 @@ def test_half_a_surface_has_no_more_than_half_the_recall():
     assert metrics.f_score == pytest.approx(0.684, abs=0.02)
 
 
+def test_only_points_nearer_than_the_named_distance_are_found():
+    inner = sphere(0.47)
+    shells = Mesh(
+        vertices=np.concatenate([SPHERE.vertices * np.float32(0.5), inner.vertices]),
+        faces=np.concatenate([SPHERE.faces, SPHERE.faces + len(SPHERE.vertices)]),
+    )
+    # The inner shell is 0.03 away. Of the area the outer one has 0.5^2 / (0.5^2 + 0.47^2) = 0.531,
+    # which is the recall, or the precision, where the other is 1: 2 * 0.531 / 1.531.
+    for true, predicted in ((shells, sphere(0.5)), (sphere(0.5), shells)):
+        assert surface_metrics(true, predicted).f_score == pytest.approx(0.694, abs=0.01)
+
+
 def test_distance_to_a_mesh_is_that_to_its_faces():
     box = Mesh(vertices=np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), faces=np.int32([[0, 1, 2]]))
     points = [[0.25, 0.25, 0.5], [-1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]
@@ -100,5 +112,9 @@ def test_surface_of_voxels_is_where_the_mesh_was_that_they_were_made_of():
     volume = np.einsum("fx,fx->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
     # Outward faces make it positive.
     assert volume == pytest.approx(voxels.sum() / 31**3, rel=0.1)
+    centred = mesh_of_voxels(
+        voxelize(SPHERE.vertices * np.float32(0.3), SPHERE.faces, resolution=32)
+    ).vertices
+    np.testing.assert_allclose(centred.min(axis=0), -centred.max(axis=0), atol=1e-6)
     with pytest.raises(ValueError, match="voxels.*occupied.*none"):
         mesh_of_voxels(np.zeros((4, 4, 4), bool))
