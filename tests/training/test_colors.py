@@ -1,5 +1,7 @@
 """Training and judging colours: what is compared with what, and the figures that come out."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -258,3 +260,28 @@ def test_sheet_shows_input_truth_and_reconstruction_side_by_side(dataset, tmp_pa
             color_sheet(_Painted(RED), data, path, **options)
     with pytest.raises(ValueError, match="Expected: at least one"):
         color_sheet(_Painted(RED), [], path)
+
+
+def test_sheet_is_neither_mirrored_nor_upside_down(dataset, tmp_path):
+    """A drop, thick at +x and bent upwards at -x: no two of its mirror images look alike."""
+    ball = icosphere(3)
+    x, y, z = ball.vertices.T
+    vertices = np.stack([0.5 * x, (0.1 + 0.1 * x) * y + 0.2 * x**2 * (x < 0), (0.1 + 0.1 * x) * z])
+    drop = Mesh(vertices.T.astype(np.float32), ball.faces).normalized()
+    example = next(iter(dataset.take(1).as_numpy_iterator()))
+    example |= object_views(drop, dataclasses.replace(RENDERING, image_size=64))
+
+    class Answer:
+        faces = drop.faces
+
+        def colored(self, images):
+            return drop.vertices[None], np.broadcast_to(RED, (1, *drop.vertices.shape))
+
+    path = tmp_path / "sheet.png"
+    color_sheet(Answer(), [example], path, input_view=1, num_views=1)
+    sheet = np.asarray(Image.open(path))[_HEADER + 16 : _HEADER + CELL]
+    true, drawn = (
+        sheet[:, _GAP + column * (CELL + _GAP) :][:, :CELL].min(axis=-1) < 250 for column in (1, 2)
+    )
+    assert np.mean(true != drawn) < 0.02
+    assert np.mean(true != drawn[:, ::-1]) > 0.05 and np.mean(true != drawn[::-1]) > 0.05
