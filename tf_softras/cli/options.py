@@ -23,6 +23,11 @@ config_option = click.option(
     type=CONFIG_CHOICE,
     help="Which data set.  [default: the one that is prepared]",
 )
+_LOSS_OPTIONS = (
+    click.option("--sigma", type=float, help="Sharpness of silhouettes (eq. 1)."),
+    click.option("--laplacian-weight", type=float, help="lambda of eq. 6."),
+    click.option("--flattening-weight", type=float, help="mu of eq. 6."),
+)
 checkpoint_option = click.option(
     "--checkpoint",
     type=click.Choice(["best", "last"]),
@@ -30,6 +35,13 @@ checkpoint_option = click.option(
     show_default=True,
     help="Which weights of the run.",
 )
+
+
+def loss_options(command):
+    """Gives a command the options of the silhouettes' sharpness and of the weights of eq. 6."""
+    for option in reversed(_LOSS_OPTIONS):
+        command = option(command)
+    return command
 
 
 def data_builder(config: str, data_dir: pathlib.Path | None, **options):

@@ -7,6 +7,7 @@ from tf_softras.cli.options import (
     PATH,
     config_option,
     data_dir_option,
+    loss_options,
     open_split,
     prepared_builder,
 )
@@ -41,6 +42,7 @@ from tf_softras.config import COLORS, DISTRIBUTIONS, METHODS, PRESETS, preset
 @click.option("--steps", type=int, help="Optimizer steps of the whole run.")
 @click.option("--batch-size", type=int, help="Objects in a batch; each brings two views.")
 @click.option("--learning-rate", type=float, help="Of Adam.")
+@loss_options
 @click.option("--seed", type=int, help="Of the weights and of the order of the data.")
 @click.option("--steps-per-epoch", type=int, help="Steps between validations and checkpoints.")
 @click.option("--tensorboard-meshes", type=int, help="Objects whose meshes TensorBoard shows.")
