@@ -48,7 +48,6 @@ class ProjectVoxels(keras.layers.Layer):
         voxels, eyes = inputs
         voxels, eyes = tf.cast(voxels, tf.float32), tf.cast(eyes, tf.float32)
         resolution = voxels.shape[-1]
-        corners = _cell_corners(voxels)
         axes, _ = look_at_extrinsics(eyes)
         tangent = math.tan(math.radians(self.viewing_angle))
         plane = np.concatenate(
@@ -59,10 +58,11 @@ class ProjectVoxels(keras.layers.Layer):
         steps = math.ceil(math.sqrt(3.0) * (resolution + 1))
         around = (np.arange(steps, dtype=np.float32) - 0.5 * (steps - 1)) / (resolution - 1)
         depths = tf.norm(eyes, axis=-1)[:, None] + around  # [batch, steps]
-        points = eyes[:, None, None] + depths[:, None, :, None] * rays[:, :, None]
-        fullest = tf.argmax(_sampled(tf.stop_gradient(corners), points, resolution), axis=-1)
-        points = tf.gather(points, fullest[..., None], axis=2, batch_dims=2)
-        return tf.reshape(_sampled(corners, points, resolution), [-1, *self.image_size])
+        padded = tf.pad(voxels, [[0, 0], [1, 1], [1, 1], [1, 1]])
+        fullest = _fullest(tf.stop_gradient(padded), eyes, rays, depths)
+        depths = tf.gather(depths, fullest, batch_dims=1)
+        silhouettes = _sampled(padded, eyes[:, None] + depths[..., None] * rays)
+        return tf.reshape(silhouettes, [-1, *self.image_size])
 
     def compute_output_shape(self, input_shapes):
         """`(batch, height, width)`."""
@@ -77,32 +77,32 @@ class ProjectVoxels(keras.layers.Layer):
         }
 
 
-def _cell_corners(voxels):
-    """`[batch, (r + 1)^3, 8]`: for each corner of the grid the eight cells about it, 0 outside."""
-    side = voxels.shape[-1] + 1
-    padded = tf.pad(voxels, [[0, 0], [1, 1], [1, 1], [1, 1]])
-    shifted = [
-        padded[:, i : i + side, j : j + side, k : k + side]
-        for i in (0, 1)
-        for j in (0, 1)
-        for k in (0, 1)
-    ]
-    return tf.reshape(tf.stack(shifted, axis=-1), [-1, side**3, 8])
+# Compiled, the samples, of which there are some hundred times as many as pixels, stay in registers.
+@tf.function(jit_compile=True)
+def _fullest(padded, eyes, rays, depths):
+    """Index of the largest sample along each ray, int64 `[batch, pixels]`; the first of equals."""
+    points = eyes[:, None, None] + depths[:, None, :, None] * rays[:, :, None]
+    return tf.argmax(_sampled(padded, points), axis=-1)
 
 
-def _sampled(corners, points, resolution):
-    """Voxels interpolated at points `[batch, pixels, steps, 3]`: `[batch, pixels, steps]`."""
+def _sampled(padded, points):
+    """Voxels in a frame of zeros, interpolated at points `[batch, ..., 3]`: `[batch, ...]`."""
+    side = padded.shape[-1]
     # The grid of `geometry.voxelize`, counted from the centre of the zeros before the first cell.
-    place = points * (resolution - 1.0) + (0.5 * resolution + 0.5)
-    low = tf.clip_by_value(tf.floor(place), 0.0, float(resolution))
+    place = points * (side - 3.0) + 0.5 * (side - 1.0)
+    low = tf.clip_by_value(tf.floor(place), 0.0, side - 2.0)
     share = tf.clip_by_value(place - low, 0.0, 1.0)
     low = tf.cast(low, tf.int32)
-    index = (low[..., 0] * (resolution + 1) + low[..., 1]) * (resolution + 1) + low[..., 2]
-    batch, pixels, steps = tf.unstack(tf.shape(index))
-    values = tf.gather(corners, tf.reshape(index, [batch, -1]), axis=1, batch_dims=1)
-    values = tf.reshape(values, [batch, pixels, steps, 2, 2, 2])
+    index = (low[..., 0] * side + low[..., 1]) * side + low[..., 2]
+    cells = tf.reshape(padded, [-1, side**3])
+    values = [
+        tf.gather(cells, index + (x * side + y) * side + z, batch_dims=1)
+        for x in (0, 1)
+        for y in (0, 1)
+        for z in (0, 1)
+    ]
     for axis in range(3):
+        half = len(values) // 2
         at = share[..., axis]
-        at = tf.reshape(at, [batch, pixels, steps, *[1] * (2 - axis)])
-        values = values[:, :, :, 0] + at * (values[:, :, :, 1] - values[:, :, :, 0])
-    return values
+        values = [a + at * (b - a) for a, b in zip(values[:half], values[half:], strict=True)]
+    return values[0]
