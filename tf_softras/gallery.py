@@ -258,8 +258,9 @@ def _fitted_mesh():
         steps=250,
     )
     return [
-        ("mesh: object", _drawn(mesh, colors=colors, lighting=None)["image"]),
-        ("start", _drawn(template, lighting=None)["image"]),
+        ("mesh: object", _drawn(mesh, colors=colors)["image"]),
+        ("start", _drawn(template)["image"]),
+        # The light of the pictures is in the fitted colours.
         ("fitted", _drawn(fit.mesh, colors=fit.vertex_colors, lighting=None)["image"]),
         ("its shape", _drawn(fit.mesh)["image"]),
     ]
@@ -268,8 +269,7 @@ def _fitted_mesh():
 def _fitted_pose():
     mesh, colors = _sample(_CABINET)
     eye = np.array([[0.0, 0.0, 2.732]], np.float32)
-    quaternions = np.array([[0.1, 0.45, 0.05, 0.9], [0.25, 0.0, 0.05, 0.95]], np.float32)
-    truth, start = (np.asarray(rotation_from_quaternion(q)) for q in quaternions)
+    truth = np.asarray(rotation_from_quaternion(np.array([0.1, 0.45, 0.05, 0.9], np.float32)))
 
     def seen(rotation, size=_CELL):
         turned = Mesh(mesh.vertices @ rotation.T, mesh.faces)
@@ -283,10 +283,10 @@ def _fitted_pose():
         lambda v: perspective(look_at(v, eye)),
         target["alpha"],
         target["image"],
-        starts=quaternions[1:],
-        steps=80,
+        starts=4,
+        steps=100,
     )
-    rotations = (truth, start, fit.rotations[0])
+    rotations = (truth, fit.first_rotations[fit.best], fit.rotations[fit.best])
     images = [_on_white(seen(rotation)) for rotation in rotations]
     return list(zip(("pose: picture", "start", "found"), images, strict=True))
 
