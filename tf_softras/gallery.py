@@ -76,6 +76,10 @@ def surfaces():
             ("unlit", _drawn(ball, textures=_globe(), face_uvs=uvs, lighting=None)["image"]),
             ("soft edges", _drawn(ball, **white, aggregation="soft", sigma=1e-3)["image"]),
         ],
+        [
+            ("texture far away", _tiles(mipmaps=False)),
+            ("mip-mapped", _tiles(mipmaps=True)),
+        ],
     ]
 
 
@@ -203,6 +207,25 @@ def _drawn(mesh, eyes=_EYE, image_size=_CELL, *, colors=None, textures=None, **o
     renderer = Renderer(mesh.faces, image_size, **{**_SHARP, **options})
     outputs = renderer({**inputs, "eyes": eyes})
     return {name: value.numpy()[0 if len(eyes) == 1 else ...] for name, value in outputs.items()}
+
+
+def _tiles(*, mipmaps):
+    """A floor of tiles to the horizon, one texture repeated, without supersampling."""
+    x, z = 20.0, 40.0
+    corners = np.array([[-x, 0, 2], [x, 0, 2], [x, 0, -z], [-x, 0, -z]], np.float32)
+    uvs = np.stack([corners[:, 0], -corners[:, 2]], axis=-1) / 0.4
+    faces = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    tiles = np.kron([[0.2, 0.8], [0.8, 0.2]], np.ones((16, 16)))[..., None] * np.ones(3)
+    return _drawn(
+        Mesh(corners, faces),
+        np.array([[0.3, 0.5, 2.0]], np.float32),
+        (_CELL, 2 * _CELL + _GAP),
+        textures=tiles.astype(np.float32),
+        face_uvs=uvs[faces],
+        lighting=None,
+        supersampling=1,
+        mipmaps=mipmaps,
+    )["image"]
 
 
 def _floor(*, cut):
