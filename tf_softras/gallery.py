@@ -76,6 +76,10 @@ def surfaces():
             ("unlit", _drawn(ball, textures=_globe(), face_uvs=uvs, lighting=None)["image"]),
             ("soft edges", _drawn(ball, **white, aggregation="soft", sigma=1e-3)["image"]),
         ],
+        [
+            ("texture far away", _tiles(mipmaps=False)),
+            ("mip-mapped", _tiles(mipmaps=True)),
+        ],
     ]
 
 
@@ -205,6 +209,25 @@ def _drawn(mesh, eyes=_EYE, image_size=_CELL, *, colors=None, textures=None, **o
     return {name: value.numpy()[0 if len(eyes) == 1 else ...] for name, value in outputs.items()}
 
 
+def _tiles(*, mipmaps):
+    """A floor of tiles to the horizon, one texture repeated, without supersampling."""
+    x, z = 20.0, 40.0
+    corners = np.array([[-x, 0, 2], [x, 0, 2], [x, 0, -z], [-x, 0, -z]], np.float32)
+    uvs = np.stack([corners[:, 0], -corners[:, 2]], axis=-1) / 0.4
+    faces = np.array([[0, 1, 2], [0, 2, 3]], np.int32)
+    tiles = np.kron([[0.2, 0.8], [0.8, 0.2]], np.ones((16, 16)))[..., None] * np.ones(3)
+    return _drawn(
+        Mesh(corners, faces),
+        np.array([[0.3, 0.5, 2.0]], np.float32),
+        (_CELL, 2 * _CELL + _GAP),
+        textures=tiles.astype(np.float32),
+        face_uvs=uvs[faces],
+        lighting=None,
+        supersampling=1,
+        mipmaps=mipmaps,
+    )["image"]
+
+
 def _floor(*, cut):
     """A chequered floor from behind the camera to the horizon, by whole faces or cut ones."""
     x, z = np.meshgrid(np.arange(-6, 7), np.arange(-20, 2), indexing="ij")
@@ -258,8 +281,9 @@ def _fitted_mesh():
         steps=250,
     )
     return [
-        ("mesh: object", _drawn(mesh, colors=colors, lighting=None)["image"]),
-        ("start", _drawn(template, lighting=None)["image"]),
+        ("mesh: object", _drawn(mesh, colors=colors)["image"]),
+        ("start", _drawn(template)["image"]),
+        # The light of the pictures is in the fitted colours.
         ("fitted", _drawn(fit.mesh, colors=fit.vertex_colors, lighting=None)["image"]),
         ("its shape", _drawn(fit.mesh)["image"]),
     ]
@@ -268,8 +292,7 @@ def _fitted_mesh():
 def _fitted_pose():
     mesh, colors = _sample(_CABINET)
     eye = np.array([[0.0, 0.0, 2.732]], np.float32)
-    quaternions = np.array([[0.1, 0.45, 0.05, 0.9], [0.25, 0.0, 0.05, 0.95]], np.float32)
-    truth, start = (np.asarray(rotation_from_quaternion(q)) for q in quaternions)
+    truth = np.asarray(rotation_from_quaternion(np.array([0.1, 0.45, 0.05, 0.9], np.float32)))
 
     def seen(rotation, size=_CELL):
         turned = Mesh(mesh.vertices @ rotation.T, mesh.faces)
@@ -283,10 +306,10 @@ def _fitted_pose():
         lambda v: perspective(look_at(v, eye)),
         target["alpha"],
         target["image"],
-        starts=quaternions[1:],
-        steps=80,
+        starts=4,
+        steps=100,
     )
-    rotations = (truth, start, fit.rotations[0])
+    rotations = (truth, fit.first_rotations[fit.best], fit.rotations[fit.best])
     images = [_on_white(seen(rotation)) for rotation in rotations]
     return list(zip(("pose: picture", "start", "found"), images, strict=True))
 

@@ -79,13 +79,58 @@ def test_a_pose_is_recovered(moves):
         starts=starts.as_quat(),
         moves=moves,
         steps=100,
+        # Soft and fast enough to come from far away.
+        learning_rate=0.1,
+        sigma=(3e-2, 1e-4),
+        gamma=(1e-2, 1e-3),
     )
+    np.testing.assert_allclose(fit.first_rotations, starts.as_matrix(), atol=1e-6)
     found = Rotation.from_matrix(fit.rotations[fit.best])
     assert np.degrees((found * truth.inv()).magnitude()) < 4.0
     # A third of a pixel, 2 / 24 of 3 tan(15); in depth the same over the box's half size of 0.35.
     error = np.abs(fit.translations[fit.best] - offset)
     assert error[0] < 0.025 and error[1] < 0.025 and error[2] < 0.2
     assert fit.losses.shape == (100, 2) and fit.best == np.argmin(fit.losses[-1])
+
+
+def pose_problem(truth, size=24):
+    vertices, faces, colors = colored_box()
+    eye = np.float32([[0, 0, 3]])
+    posed = (vertices @ truth.as_matrix().T).astype(np.float32)
+    pictures, masks = drawn(faces, posed, size, eyes=eye, inputs={"colors": colors[None]})
+    camera = lambda v: geometry.perspective(geometry.look_at(v, eye))  # noqa: E731
+    return vertices, faces, colors, camera, masks[0], pictures[0]
+
+
+def degrees_off(rotations, truth):
+    return np.degrees((Rotation.from_matrix(rotations) * truth.inv()).magnitude())
+
+
+TURNED = Rotation.from_euler("xyz", [30, 40, -20], degrees=True)
+
+
+def test_starts_are_the_best_of_their_candidates():
+    # Of 64 rotations the nearest is 35 degrees away in the median: 64 (t - sin t) / pi = 0.7. Of
+    # one, 126 degrees.
+    problem = pose_problem(TURNED)
+    tried = {
+        count: fitting.fit_pose(*problem, starts=12, candidates=count, steps=1) for count in (1, 64)
+    }
+    for fit in tried.values():
+        # A step of Adam moves each of a unit quaternion's numbers by 0.03: 2 asin(0.06) = 6.9.
+        assert np.all(degrees_off(fit.first_rotations, Rotation.from_matrix(fit.rotations)) < 7)
+    median = {
+        count: np.median(degrees_off(fit.first_rotations, TURNED)) for count, fit in tried.items()
+    }
+    assert median[1] > 90 and median[64] < 60
+
+
+def test_most_random_starts_find_the_pose():
+    fit = fitting.fit_pose(*pose_problem(TURNED), starts=10, steps=60)
+    found = degrees_off(fit.rotations, TURNED) < 6.0
+    assert found.sum() >= 8 and found[fit.best]
+    # Those that did not say so by their loss.
+    assert fit.losses[-1][found].max() < 0.8 * fit.losses[-1][~found].min(initial=np.inf)
 
 
 def test_a_texture_is_recovered():
@@ -160,6 +205,12 @@ MASKS = np.zeros((8, 16, 16), np.float32)
                 *colored_box(), project, MASKS[0], np.zeros((16, 16, 3)), starts=[[1.0, 2.0]]
             ),
             "Invalid starts.*2",
+        ),
+        (
+            lambda: fitting.fit_pose(
+                *colored_box(), project, MASKS[0], np.zeros((16, 16, 3)), candidates=0
+            ),
+            "Invalid candidates.*candidates=0",
         ),
     ],
 )

@@ -232,10 +232,16 @@ def test_half_precision_draws_in_float32():
 
 
 @pytest.mark.parametrize("of", ["vertices", "textures"])
+@pytest.mark.parametrize("mipmaps", [False, True])
 @pytest.mark.parametrize("implementation", ["op", "reference"])
-def test_gradients_are_the_numeric_ones(of, implementation):
+def test_gradients_are_the_numeric_ones(of, mipmaps, implementation):
     layer = _renderer(
-        dtype="float64", sigma=0.02, gamma=1e-2, far=10.0, implementation=implementation
+        dtype="float64",
+        sigma=0.02,
+        gamma=1e-2,
+        far=10.0,
+        mipmaps=mipmaps,
+        implementation=implementation,
     )
     rng = np.random.default_rng(1)
     point = {"vertices": 0.5 * SPHERE.vertices[None].astype(np.float64), "textures": TEXTURE}

@@ -19,6 +19,7 @@ ROTATIONS, TRANSLATIONS = (
 LENS = np.asarray(geometry.intrinsic_matrix((30, 40), field_of_view=50.0))
 TEXTURES = RNG.uniform(size=(2, 4, 5, 3)).astype(np.float32)
 UV = RNG.uniform(-1, 2, (2, 6, 7, 2)).astype(np.float32)
+UV_DERIVATIVES = (0.3 * np.random.default_rng(1).normal(size=(2, 6, 7, 2, 2))).astype(np.float32)
 SUN, BULB = shading.DirectionalLight((1, 2, 3), (0.5, 0.25, 1.0)), shading.PointLight((0, 2, 0), 3)
 
 
@@ -70,6 +71,11 @@ TABLE = {
         [TEXTURES, UV],
         lambda *x: shading.sample_texture(*x, wrap="clamp"),
     ),
+    "mip-mapped texture": (
+        lambda **k: layers.UVTexture(mipmaps=True, **k),
+        [TEXTURES, UV, UV_DERIVATIVES],
+        lambda *x: shading.sample_texture(*x),
+    ),
     "lighting": (
         lambda **k: layers.LambertLighting(ambient=0.25, directional=[SUN], **k),
         [COLORS, NORMALS],
@@ -84,7 +90,7 @@ TABLE = {
     ),
 }
 # Their results are geometry, of which half precision would lose pixels; the others' are colours.
-KEEP_FLOAT32 = set(TABLE) - {"texture", "lighting", "two-sided lighting"}
+KEEP_FLOAT32 = set(TABLE) - {"texture", "mip-mapped texture", "lighting", "two-sided lighting"}
 
 
 def called(layer, inputs):

@@ -1,5 +1,7 @@
 """What layers are called with."""
 
+import numpy as np
+
 
 def split_inputs(layer, inputs, names, *, reason=""):
     """The tensors that a layer is called with: one, or a list of as many as there are names.
@@ -31,3 +33,14 @@ def floats(name, value, count):
     if len(components) != count:
         raise ValueError(f"Invalid {name}. Expected {count} floats. Received: {name}={value!r}")
     return components
+
+
+def boolean(name, value):
+    """The value, True or False.
+
+    Raises:
+        ValueError: the value is something else; the message names it.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"Invalid {name}. Expected True or False. Received: {name}={value!r}")
+    return bool(value)

@@ -8,7 +8,7 @@ from tf_softras.geometry.corner_mesh import checked_faces, clip_to_near, face_co
 from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.geometry.normals import vertex_normals
 from tf_softras.geometry.vectors import normalize
-from tf_softras.layers.call_inputs import floats
+from tf_softras.layers.call_inputs import boolean, floats
 from tf_softras.layers.geometry_dtype import geometry_dtype
 from tf_softras.layers.lambert_lighting import LambertLighting
 from tf_softras.layers.look_at import LookAt
@@ -16,6 +16,7 @@ from tf_softras.layers.perspective import Perspective
 from tf_softras.layers.soft_rasterize import standardize_positive
 from tf_softras.ops.soft_shade import soft_shade
 from tf_softras.shading.lighting import DirectionalLight
+from tf_softras.shading.mipmaps import footprint_attributes, uv_derivatives
 from tf_softras.shading.texture import sample_texture
 
 # An edge blurred over 0.3 of a pixel looks as it does with anti-aliasing; a pixel is 2 / side.
@@ -49,6 +50,9 @@ class Renderer(keras.layers.Layer):
         face_uvs: None, or floats `[num_faces, 3, 2]`: texture coordinates of the faces' corners, v
             up; then a texture is an input instead of colours. Needs `faces`.
         wrap: "repeat" or "clamp": the texture beyond [0, 1].
+        mipmaps: whether textures are averaged, in linear light, where a pixel covers many texels
+            (trilinear; see `tf_softras.shading.sample_texture`). Needs `face_uvs`, and textures of
+            known height and width.
         background: three floats in [0, 1], sRGB; or None for straight colours, which alpha is to be
             applied to.
         sigma: positive float, squared image-plane units: how soft edges are; by default as
@@ -89,6 +93,7 @@ class Renderer(keras.layers.Layer):
         lighting="default",
         face_uvs=None,
         wrap="repeat",
+        mipmaps=False,
         background=(1.0, 1.0, 1.0),
         sigma=None,
         gamma=1e-5,
@@ -117,6 +122,12 @@ class Renderer(keras.layers.Layer):
         self.lighting = lighting
         self.face_uvs = None if face_uvs is None else self._checked_uvs(face_uvs)
         self.wrap = wrap
+        self.mipmaps = boolean("mipmaps", mipmaps)
+        if self.mipmaps and self.face_uvs is None:
+            raise ValueError(
+                "Invalid mipmaps. Expected face_uvs, too, without which there is no texture. "
+                "Received: mipmaps=True and face_uvs=None"
+            )
         self.background = None if background is None else floats("background", background, 3)
         self.supersampling = _checked_supersampling(supersampling)
         edge = _EDGE_IN_PIXELS * 2.0 / (min(self.image_size) * self.supersampling)
@@ -167,6 +178,7 @@ class Renderer(keras.layers.Layer):
             "lighting": keras.saving.serialize_keras_object(self.lighting),
             "face_uvs": None if self.face_uvs is None else self.face_uvs.tolist(),
             "wrap": self.wrap,
+            "mipmaps": self.mipmaps,
             "background": self.background,
             "sigma": self.sigma,
             "gamma": self.gamma,
@@ -239,11 +251,15 @@ class Renderer(keras.layers.Layer):
             uvs = uvs + keras.ops.zeros_like(packed[..., :1])
             packed, widths["uv"] = keras.ops.concatenate([packed, uvs], axis=-1), 2
         clipped = clip_to_near(corners.vertices, corners.faces, packed, near=self.near)
+        plane, packed = _called(self.lens, clipped.vertices, given), clipped.attributes
+        if self.mipmaps:
+            footprints = _footprints(plane, packed[..., -2:])
+            packed, widths["footprint"] = keras.ops.concatenate([packed, footprints], axis=-1), 6
         buffer, alpha = soft_shade(
-            _called(self.lens, clipped.vertices, given),
+            plane,
             clipped.faces,
-            clipped.attributes,
-            image_size=tuple(side * self.supersampling for side in self.image_size),
+            packed,
+            image_size=self._sampled_size(),
             sigma=self.sigma,
             gamma=self.gamma,
             far=self.far,
@@ -257,8 +273,16 @@ class Renderer(keras.layers.Layer):
     def _colors(self, surface, given):
         if self.face_uvs is None:
             return surface["colors"]
-        textures = linear_from_srgb(given["textures"])
-        return sample_texture(textures, surface["uv"], wrap=self.wrap)
+        textures, uv = linear_from_srgb(given["textures"]), surface["uv"]
+        if not self.mipmaps:
+            return sample_texture(textures, uv, wrap=self.wrap)
+        derivatives = uv_derivatives(
+            uv, surface["depth"], surface["footprint"], image_size=self._sampled_size()
+        )
+        return sample_texture(textures, uv, derivatives, wrap=self.wrap)
+
+    def _sampled_size(self):
+        return tuple(side * self.supersampling for side in self.image_size)
 
     def _lit(self, colors, surface, given):
         if self.lighting is None:
@@ -300,6 +324,16 @@ def _called(layer, vertices, given):
     """A camera or a lens applied to vertices, with what else it is called with."""
     inputs = _inputs_of(layer, {**given, "vertices": vertices})
     return layer(inputs if len(inputs) > 1 else vertices)
+
+
+def _footprints(plane, uvs):
+    """`footprint_attributes` of the faces of a clipped mesh, which has four corners for each."""
+    batch, num_corners = keras.ops.shape(plane)[0], plane.shape[1]
+    slopes = footprint_attributes(
+        keras.ops.reshape(plane, (batch, num_corners // 4, 4, 3)),
+        keras.ops.reshape(uvs, (batch, num_corners // 4, 4, 2)),
+    )
+    return keras.ops.reshape(slopes, (batch, num_corners, 6))
 
 
 def _checked_supersampling(supersampling):

@@ -5,6 +5,21 @@ through `geometry.linear_from_srgb` first; `layers.Renderer` does that, and noth
 """
 
 from tf_softras.shading.lighting import DirectionalLight, PointLight, lambert_light
+from tf_softras.shading.mipmaps import (
+    footprint_attributes,
+    level_of_detail,
+    mip_levels,
+    uv_derivatives,
+)
 from tf_softras.shading.texture import sample_texture
 
-__all__ = ["DirectionalLight", "PointLight", "lambert_light", "sample_texture"]
+__all__ = [
+    "DirectionalLight",
+    "PointLight",
+    "footprint_attributes",
+    "lambert_light",
+    "level_of_detail",
+    "mip_levels",
+    "sample_texture",
+    "uv_derivatives",
+]

@@ -1,26 +1,37 @@
 """Textures: pictures laid on surfaces."""
 
 import keras
+import numpy as np
 
 from tf_softras.geometry.vectors import as_floating
+from tf_softras.shading.mipmaps import level_of_detail, mip_levels
 
 WRAPS = ("repeat", "clamp")
 
 
-def sample_texture(texture, uv, *, wrap="repeat"):
+def sample_texture(texture, uv, uv_derivatives=None, *, wrap="repeat"):
     """The texture's colours at texture coordinates, interpolated between the four nearest texels.
+
+    With `uv_derivatives` it is mip-mapped (trilinear): where a pixel covers many texels they are
+    averaged, so that a texture far away neither flickers nor hides from gradients what lies between
+    the pixels' centres. The levels of `mip_levels` before and after `level_of_detail` are sampled,
+    and interpolated in turn. Where a pixel covers a texel or less nothing changes.
 
     u goes to the right and v UP, as OBJ files have them: (0, 0) is the lower left corner of the
     picture, whose row 0 is its top, and (1, 1) the upper right one. The centre of texel (row r,
     column c) of H x W is ``u = (c + 0.5) / W, v = 1 - (r + 0.5) / H``. (glTF's v goes down: give
-    1 - v.) There is no mip-mapping: a texture much finer than the pixels needs reducing first.
+    1 - v.)
 
-    Differentiable in the texture, and in uv but for the kinks at texel centres.
+    Differentiable in the texture, in uv but for the kinks at texel centres, and in uv_derivatives
+    but for the kinks at whole levels.
 
     Args:
         texture: float `[texture_height, texture_width, channels]`, or one for each item,
             `[batch, texture_height, texture_width, channels]`; linear if it is to be lit.
         uv: float `[batch, ..., 2]`, finite.
+        uv_derivatives: None, or float `[batch, ..., 2, 2]`, finite: what `uv_derivatives` of this
+            package gives, how (u, v), the rows, change by a pixel right and up, the columns. The
+            texture's height and width must be known then.
         wrap: beyond [0, 1] the texture is repeated ("repeat"), or its border goes on ("clamp").
 
     Returns:
@@ -33,15 +44,54 @@ def sample_texture(texture, uv, *, wrap="repeat"):
     _check(texture, uv, wrap)
     dtype = keras.backend.result_type(texture.dtype, uv.dtype)
     texture, uv = keras.ops.cast(texture, dtype), keras.ops.cast(uv, dtype)
-    *batch, height, width, channels = keras.ops.shape(texture)
-    u, v = uv[..., 0], 1.0 - uv[..., 1]
-    left, right, x = _neighbours(u, width, wrap)
-    top, bottom, y = _neighbours(v, height, wrap)
-    texels = keras.ops.reshape(texture, (-1, channels))
-    first = 0
-    if batch:
-        first = keras.ops.arange(batch[0], dtype="int32") * (height * width)
-        first = keras.ops.reshape(first, (-1, *(1,) * (len(uv.shape) - 2)))
+    if uv_derivatives is None:
+        *_, height, width, channels = keras.ops.shape(texture)
+        texels = keras.ops.reshape(texture, (-1, channels))
+        return _bilinear(texels, _first(texture, height * width, uv), (height, width), uv, wrap)
+    uv_derivatives = keras.ops.convert_to_tensor(uv_derivatives, dtype)
+    _check_derivatives(uv_derivatives, uv)
+    return _trilinear(texture, uv, uv_derivatives, wrap)
+
+
+def _trilinear(texture, uv, uv_derivatives, wrap):
+    """Colours between those of the two levels around each pixel's."""
+    levels = mip_levels(texture)
+    heights, widths = np.array([level.shape[-3:-1] for level in levels], np.int32).T
+    sizes = heights * widths
+    begins = np.cumsum(sizes, dtype=np.int32) - sizes
+    *batch, channels = keras.ops.shape(texture)[:-3] + keras.ops.shape(texture)[-1:]
+    texels = [keras.ops.reshape(level, (*batch, -1, channels)) for level in levels]
+    texels = keras.ops.reshape(keras.ops.concatenate(texels, axis=-2), (-1, channels))
+    first = _first(texture, int(sizes.sum()), uv)
+
+    def at(level):
+        begin, *size = (
+            keras.ops.take(values, level, axis=0) for values in (begins, heights, widths)
+        )
+        return _bilinear(texels, first + begin, size, uv, wrap)
+
+    last = len(levels) - 1
+    level = level_of_detail(uv_derivatives, height=int(heights[0]), width=int(widths[0]))
+    level = keras.ops.minimum(level, float(last))
+    finer = keras.ops.floor(level)
+    share = (level - finer)[..., None]
+    finer = keras.ops.cast(finer, "int32")
+    return at(finer) * (1.0 - share) + at(keras.ops.minimum(finer + 1, last)) * share
+
+
+def _first(texture, num_texels, uv):
+    """Where the texels of each item's texture begin, to broadcast over u and v."""
+    if len(texture.shape) == 3:
+        return 0
+    first = keras.ops.arange(keras.ops.shape(texture)[0], dtype="int32") * num_texels
+    return keras.ops.reshape(first, (-1, *(1,) * (len(uv.shape) - 2)))
+
+
+def _bilinear(texels, first, size, uv, wrap):
+    """Colours of the picture that begins at row `first` of `[num_texels, channels]`."""
+    height, width = size
+    left, right, x = _neighbours(uv[..., 0], width, wrap)
+    top, bottom, y = _neighbours(1.0 - uv[..., 1], height, wrap)
 
     def row(r):
         return (
@@ -63,6 +113,19 @@ def _check(texture, uv, wrap):
     if len(uv.shape) < 2 or uv.shape[-1] != 2:
         raise ValueError(
             f"Invalid uv. Expected shape [batch, ..., 2]. Received: shape={tuple(uv.shape)}"
+        )
+
+
+def _check_derivatives(uv_derivatives, uv):
+    expected = (*tuple(uv.shape), 2)
+    shape = tuple(uv_derivatives.shape)
+    if len(shape) != len(expected) or any(
+        None not in (one, other) and one != other
+        for one, other in zip(shape, expected, strict=True)
+    ):
+        raise ValueError(
+            "Invalid uv_derivatives. Expected shape [batch, ..., 2, 2], as uv has it, here "
+            f"{expected}. Received: shape={shape}"
         )
 
 
