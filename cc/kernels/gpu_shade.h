@@ -9,6 +9,7 @@
 #define TF_SOFTRAS_CC_KERNELS_GPU_SHADE_H_
 
 #include <cstdint>
+#include <string>
 
 #include "cc/geometry/depth_blend.h"
 #include "cc/geometry/image_plane.h"

@@ -179,8 +179,9 @@ TF_SOFTRAS_INLINE void AddPair(const PairGradient<double>& gradient,
     totals[3 * k + 2] += gradient.z[k];
   }
   for (int c = 0; c < kChannelGroup; ++c) {
-    if (first_channel + c >= channels) break;
-    const double g = static_cast<double>(upstream[first_channel + c]);
+    const int64_t channel = first_channel + c;
+    const double g =
+        channel < channels ? static_cast<double>(upstream[channel]) : 0.0;
     for (int k = 0; k < 3; ++k) {
       totals[kPositions + k * kChannelGroup + c] +=
           gradient.attribute_weights[k] * g;

@@ -305,6 +305,17 @@ void TestTheFirstOfEqualsIsNearest() {
   }
 }
 
+// Also where pixels' centres lie on it.
+template <typename T>
+void TestAFaceWithoutAreaCoversNothing() {
+  Scene<T> mesh = {"a diagonal", 1, 16, 16, {}, {}};
+  AddFace(&mesh, {{-0.9375, -0.9375}, {0.9375, 0.9375}, {0.0625, 0.0625}});
+  ShadedScene<T> scene(mesh, 2, true);
+  scene.is_hard = true;
+  Check(SameBits(RunOnGpu(scene).image, scene.background),
+        "a face without area covers nothing");
+}
+
 // More channels than a thread keeps, more tiles than one, slices of the batch,
 // parts of tiles' faces, stretches of a background's pixels.
 template <typename T>
@@ -552,7 +563,7 @@ void TestBadInputs() {
 template <typename T>
 void TestOutOfMemory() {
   for (const bool is_hard : {false, true}) {
-    ShadedScene<T> scene(SmallFaces<T>(), 3, false);
+    ShadedScene<T> scene(FacesThroughPixelCentres<T>(), 3, false);
     const SceneOnDevice<T> on_device(scene);
     const DeviceArray<T> out(scene.values());
     const DeviceArray<T> gradient(scene.mesh.vertices.size());
@@ -595,6 +606,8 @@ void TestAll(const char* type) {
   run("soft accuracy and determinism", TestSoftAccuracyAndDeterminism<T>);
   run("hard accuracy and determinism", TestHardAccuracyAndDeterminism<T>);
   run("the first of equals is nearest", TestTheFirstOfEqualsIsNearest<T>);
+  run("a face without area covers nothing",
+      TestAFaceWithoutAreaCoversNothing<T>);
   run("sizes", TestSizes<T>);
   run("options", TestOptions<T>);
   run("alpha", TestAlpha<T>);
