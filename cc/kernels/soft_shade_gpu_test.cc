@@ -331,13 +331,15 @@ void TestSizes() {
     for (int i = 0; i < 3 * 40 * 3; ++i) {
       batch_mesh.vertices.push_back(batch_mesh.vertices[i] * T(0.75));
     }
-    ShadedScene<T> batch(batch_mesh, 3, true);
     for (ShadedScene<T>* scene : {&channels, &large}) {
       scene->is_hard = is_hard;
       CheckAccuracy(*scene, RunOnGpu(*scene), &worst);
     }
-    batch.is_hard = is_hard;
-    for (const int64_t most_faces_at_once : {int64_t{50}, kMostFacesAtOnce}) {
+    for (const bool background_is_image : {false, true}) {
+      ShadedScene<T> batch(batch_mesh, 3, background_is_image);
+      batch.is_hard = is_hard;
+      // Two items at once, forward or backward.
+      const int64_t most_faces_at_once = background_is_image ? 50 : 150;
       CheckAccuracy(
           batch,
           RunOnGpu(batch, Upstream<T>(batch.values()),
