@@ -124,18 +124,22 @@ $(CUDA_HOST): build/cuda/%.o: cc/kernels/%.cc $(CUDA_HEADERS)
 	@mkdir -p $(@D)
 	@$(NVCC) $(NVCC_FLAGS) -c $< -o $@
 
-build/cuda/soft_rasterize_gpu_test: cc/kernels/soft_rasterize_gpu_test.cc $(CUDA_KERNELS) $(CUDA_HOST)
+CUDA_TESTS := $(patsubst cc/kernels/%.cc,build/cuda/%,$(wildcard cc/kernels/*_gpu_test.cc))
+
+$(CUDA_TESTS): build/cuda/%: cc/kernels/%.cc $(CUDA_KERNELS) $(CUDA_HOST)
 	@$(NVCC) $(NVCC_FLAGS) $(CUDA_CODE) $^ -o $@
 
-build/cuda/soft_rasterize_cuda_benchmark: cc/benchmarks/soft_rasterize_cuda_benchmark.cc $(CUDA_KERNELS) $(CUDA_HOST)
+CUDA_BENCHMARKS := $(patsubst cc/benchmarks/%.cc,build/cuda/%,$(wildcard cc/benchmarks/*_cuda_benchmark.cc))
+
+$(CUDA_BENCHMARKS): build/cuda/%: cc/benchmarks/%.cc $(CUDA_KERNELS) $(CUDA_HOST)
 	@$(NVCC) $(NVCC_FLAGS) $(CUDA_CODE) $^ -o $@
 
 # 77: no GPU, which the program says. It is no failure.
-cuda-test: build/cuda/soft_rasterize_gpu_test
-	@$< || [ $$? -eq 77 ]
+cuda-test: $(CUDA_TESTS)
+	@for test in $^; do echo "== $$test"; $$test || [ $$? -eq 77 ] || exit 1; done
 
-cuda-bench: build/cuda/soft_rasterize_cuda_benchmark
-	@$< || [ $$? -eq 77 ]
+cuda-bench: $(CUDA_BENCHMARKS)
+	@for benchmark in $^; do $$benchmark || [ $$? -eq 77 ] || exit 1; done
 
 lint: $(STAMPS)/packages
 	@.venv/bin/ruff check .

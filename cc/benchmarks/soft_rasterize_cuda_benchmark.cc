@@ -5,18 +5,13 @@
 // there is no GPU.
 //
 //   soft_rasterize_cuda_benchmark [--repeats=N] [--rows=abcde]
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <functional>
-#include <string>
-#include <utility>
 #include <vector>
 
+#include "cc/benchmarks/cuda_timing.h"
 #include "cc/benchmarks/scenes.h"
 #include "cc/geometry/coverage.h"
 #include "cc/kernels/soft_rasterize_cpu.h"
@@ -24,80 +19,6 @@
 
 namespace tf_softras {
 namespace {
-
-void CheckCuda(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return;
-  std::fprintf(stderr, "%s: %s\n", what, cudaGetErrorString(status));
-  std::exit(1);
-}
-
-void CheckError(const std::string& error) {
-  if (error.empty()) return;
-  std::fprintf(stderr, "%s\n", error.c_str());
-  std::exit(1);
-}
-
-template <typename V>
-struct DeviceArray {
-  V* values = nullptr;
-  size_t count;
-
-  explicit DeviceArray(size_t count) : count(count) {
-    CheckCuda(cudaMalloc(&values, std::max<size_t>(count, 1) * sizeof(V)),
-              "cudaMalloc");
-    CheckCuda(cudaMemset(values, 0xff, count * sizeof(V)), "cudaMemset");
-  }
-  explicit DeviceArray(const std::vector<V>& from) : DeviceArray(from.size()) {
-    CheckCuda(cudaMemcpy(values, from.data(), count * sizeof(V),
-                         cudaMemcpyHostToDevice),
-              "copy to the device");
-  }
-  ~DeviceArray() { cudaFree(values); }
-  DeviceArray(const DeviceArray&) = delete;
-  DeviceArray& operator=(const DeviceArray&) = delete;
-
-  std::vector<V> ToHost() const {
-    std::vector<V> to(count);
-    CheckCuda(cudaMemcpy(to.data(), values, count * sizeof(V),
-                         cudaMemcpyDeviceToHost),
-              "copy from the device");
-    return to;
-  }
-};
-
-// Scratch that the next call gets again, as from TensorFlow's allocator.
-class Scratch {
- public:
-  ~Scratch() {
-    for (const auto& block : blocks_) cudaFree(block.first);
-  }
-
-  GpuContext context(cudaStream_t stream) {
-    used_ = 0;
-    return {stream, [this](size_t bytes) { return Allocate(bytes); }};
-  }
-
-  double megabytes() const {
-    size_t bytes = 0;
-    for (const auto& block : blocks_) bytes += block.second;
-    return static_cast<double>(bytes) / 1e6;
-  }
-
- private:
-  void* Allocate(size_t bytes) {
-    if (used_ == blocks_.size()) blocks_.push_back({nullptr, 0});
-    auto& block = blocks_[used_++];
-    if (block.second < bytes) {
-      cudaFree(block.first);
-      block = {nullptr, bytes};
-      if (cudaMalloc(&block.first, bytes) != cudaSuccess) return nullptr;
-    }
-    return block.first;
-  }
-
-  std::vector<std::pair<void*, size_t>> blocks_;
-  size_t used_ = 0;
-};
 
 // A scene on the device, and the three things that an op does there.
 struct Run {
@@ -165,11 +86,6 @@ std::vector<float> GradientOnCpu(const Scene& scene) {
   return gradient;
 }
 
-template <typename V>
-bool SameBits(const std::vector<V>& a, const std::vector<V>& b) {
-  return std::memcmp(a.data(), b.data(), a.size() * sizeof(V)) == 0;
-}
-
 bool Verify(Run& run) {
   run.CheckMesh();
   run.Forward();
@@ -193,30 +109,6 @@ bool Verify(Run& run) {
       run.scene.row, error, bound, difference, gradient_bound,
       same ? "the same" : "DIFFERENT");
   return false;
-}
-
-// By events on the stream: the device's time from the first kernel to the last,
-// launch gaps included.
-Times MeasureOnDevice(int repeats, cudaStream_t stream,
-                      const std::function<void()>& work) {
-  cudaEvent_t start, end;
-  CheckCuda(cudaEventCreate(&start), "cudaEventCreate");
-  CheckCuda(cudaEventCreate(&end), "cudaEventCreate");
-  std::vector<double> times;
-  for (int i = -3; i < repeats; ++i) {
-    CheckCuda(cudaEventRecord(start, stream), "cudaEventRecord");
-    work();
-    CheckCuda(cudaEventRecord(end, stream), "cudaEventRecord");
-    CheckCuda(cudaEventSynchronize(end), "the timed work");
-    float milliseconds = 0;
-    CheckCuda(cudaEventElapsedTime(&milliseconds, start, end), "timing");
-    // The first ones warm up.
-    if (i >= 0) times.push_back(milliseconds);
-  }
-  cudaEventDestroy(start);
-  cudaEventDestroy(end);
-  std::sort(times.begin(), times.end());
-  return {times[times.size() / 2], times.front(), times.back()};
 }
 
 bool PrintRow(const Scene& scene, int repeats, cudaStream_t stream) {
@@ -246,51 +138,14 @@ bool PrintRow(const Scene& scene, int repeats, cudaStream_t stream) {
   return true;
 }
 
-int Main(int argc, char** argv) {
-  int repeats = 51;
-  std::string rows = "abcde";
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument.rfind("--repeats=", 0) == 0) {
-      repeats = std::max(1, std::atoi(argument.c_str() + 10));
-    } else if (argument.rfind("--rows=", 0) == 0) {
-      rows = argument.substr(7);
-    } else {
-      std::fprintf(stderr,
-                   "expected --repeats=N or --rows=abcde; received %s\n",
-                   argv[i]);
-      return 2;
-    }
-  }
-  int devices = 0;
-  const cudaError_t status = cudaGetDeviceCount(&devices);
-  if (status != cudaSuccess || devices == 0) {
-    std::printf("SKIPPED: no CUDA device (%s)\n", cudaGetErrorString(status));
-    return 77;
-  }
-  cudaDeviceProp device;
-  CheckCuda(cudaGetDeviceProperties(&device, 0), "cudaGetDeviceProperties");
-  cudaStream_t stream;
-  CheckCuda(cudaStreamCreate(&stream), "cudaStreamCreate");
-  std::printf(
-      "%s, compute capability %d.%d, %d multiprocessors; median of %d "
-      "(fastest-slowest).\n\n",
-      device.name, device.major, device.minor, device.multiProcessorCount,
-      repeats);
-  std::printf(
-      "| row | scene | sigma | check ms (range) | forward ms (range) | "
-      "backward ms (range) | pairs 1e6 | ns a pair | scratch MB |\n"
-      "|---|---|---|---|---|---|---|---|---|\n");
-  bool right = true;
-  for (const Row& row : Rows()) {
-    if (rows.find(row.name) == std::string::npos) continue;
-    right = PrintRow(row.make(), repeats, stream) && right;
-  }
-  CheckCuda(cudaStreamDestroy(stream), "cudaStreamDestroy");
-  return right ? 0 : 1;
-}
-
 }  // namespace
 }  // namespace tf_softras
 
-int main(int argc, char** argv) { return tf_softras::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return tf_softras::RunRows(
+      argc, argv,
+      "| row | scene | sigma | check ms (range) | forward ms (range) | "
+      "backward ms (range) | pairs 1e6 | ns a pair | scratch MB |\n"
+      "|---|---|---|---|---|---|---|---|---|\n",
+      tf_softras::PrintRow);
+}

@@ -108,6 +108,38 @@ TF_SOFTRAS_INLINE BlendStep<C> Step(const DepthBlend<C>& blend, C level_so_far,
           Max(level, level_so_far)};
 }
 
+// A pixel's sums over some of its faces, relative to the nearest level of them
+// or of the background.
+template <typename C, int kCount>
+struct BlendSums {
+  C level;
+  C total;         // of the weights
+  C sums[kCount];  // of the weights times what is blended
+
+  // Of nothing yet.
+  static TF_SOFTRAS_INLINE BlendSums Empty(const DepthBlend<C>& blend) {
+    BlendSums sums = {};
+    sums.level = blend.background_level;
+    return sums;
+  }
+};
+
+// The sums over two sets of faces together.
+template <typename C, int kCount>
+TF_SOFTRAS_INLINE BlendSums<C, kCount> JoinBlends(
+    const DepthBlend<C>& blend, const BlendSums<C, kCount>& a,
+    const BlendSums<C, kCount>& b) {
+  BlendSums<C, kCount> joined;
+  joined.level = Max(a.level, b.level);
+  const C keep_a = blend.Falloff(joined.level - a.level);
+  const C keep_b = blend.Falloff(joined.level - b.level);
+  joined.total = a.total * keep_a + b.total * keep_b;
+  for (int i = 0; i < kCount; ++i) {
+    joined.sums[i] = a.sums[i] * keep_a + b.sums[i] * keep_b;
+  }
+  return joined;
+}
+
 // The gradient of a loss through one pair.
 template <typename C>
 struct PairGradient {

@@ -37,6 +37,8 @@ struct ImageVertex {
 
 class HardTriangle {
  public:
+  // Holds nothing: room in a GPU's shared memory.
+  HardTriangle() = default;
   // The vertices must be finite.
   TF_SOFTRAS_INLINE HardTriangle(const ImageVertex& v0, const ImageVertex& v1,
                                  const ImageVertex& v2)
@@ -44,7 +46,8 @@ class HardTriangle {
         min_x_(Least(v0.x, v1.x, v2.x)),
         max_x_(Greatest(v0.x, v1.x, v2.x)),
         min_y_(Least(v0.y, v1.y, v2.y)),
-        max_y_(Greatest(v0.y, v1.y, v2.y)) {}
+        max_y_(Greatest(v0.y, v1.y, v2.y)),
+        scale_(0.0) {}
 
   // Holds every pixel of `plane` whose centre the triangle covers.
   TF_SOFTRAS_INLINE PixelRect Pixels(const ImagePlane& plane) const {
@@ -156,7 +159,7 @@ class HardTriangle {
   Edge edges_[3];
   double inverse_depth_[3];
   double nearest_, farthest_;
-  double scale_ = 0.0;
+  double scale_;
 };
 
 }  // namespace tf_softras

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "cc/geometry/hard_triangle.h"
+#include "cc/geometry/depth_blend.h"
 #include "cc/geometry/image_plane.h"
-#include "cc/geometry/interpolation.h"
+#include "cc/kernels/face_at_pixel.h"
 #include "cc/kernels/face_batch.h"
 #include "cc/kernels/gradient_sums.h"
 #include "cc/kernels/hard_rasterize_cpu.h"
@@ -29,43 +29,6 @@ std::vector<int32_t> NearestFaces(const SoftShadeInputs<T>& inputs,
   return faces;
 }
 
-template <typename T>
-ImageVertex VertexOf(const Item<T>& item, int64_t face, int corner) {
-  const T* vertex = item.vertex(face, corner);
-  return {static_cast<double>(vertex[0]), static_cast<double>(vertex[1]),
-          static_cast<double>(vertex[2])};
-}
-
-// A face where one pixel's centre meets it.
-struct FaceAtPixel {
-  double coordinates[3];  // barycentric but for the factor `sum`
-  double sum;
-  double slope_x[3], slope_y[3];  // of the coordinates
-  FaceDepths<double> depths;
-  Interpolation<double> at;
-
-  template <typename T>
-  FaceAtPixel(const Item<T>& item, int64_t face, int64_t row, int64_t column) {
-    const ImageVertex v0 = VertexOf(item, face, 0);
-    const ImageVertex v1 = VertexOf(item, face, 1);
-    const ImageVertex v2 = VertexOf(item, face, 2);
-    HardTriangle triangle(v0, v1, v2);
-    triangle.SetUp(static_cast<double>(item.near));
-    triangle.WeightsAt(item.plane.x(static_cast<double>(column)),
-                       item.plane.y(static_cast<double>(row)), coordinates);
-    sum = coordinates[0] + coordinates[1] + coordinates[2];
-    // Smaller than the arithmetic resolves: it is its first corner.
-    const bool is_point = sum == 0.0;
-    if (is_point) coordinates[0] = sum = 1.0;
-    for (int k = 0; k < 3; ++k) {
-      slope_x[k] = is_point ? 0.0 : triangle.SlopeX(k);
-      slope_y[k] = is_point ? 0.0 : triangle.SlopeY(k);
-    }
-    depths = MakeFaceDepths(v0.z, v1.z, v2.z);
-    at = Interpolate(depths, coordinates, sum);
-  }
-};
-
 // Adds the gradient through one pixel that a face covers.
 template <typename T>
 void AddPixel(const SoftShadeInputs<T>& inputs, const Item<T>& item,
@@ -82,19 +45,12 @@ void AddPixel(const SoftShadeInputs<T>& inputs, const Item<T>& item,
       sums.attributes[first + c] += w[k] * g;
     }
   }
-  const double value = w[0] * values[0] + w[1] * values[1] + w[2] * values[2];
-  const double deviation[3] = {values[0] - value, values[1] - value,
-                               values[2] - value};
-  const InterpolationGradient<double> gradient = GradientOfInterpolation(
-      pixel.depths, pixel.coordinates, pixel.sum, pixel.at, deviation, 0.0);
-  const CornerGradient<double> corners =
-      GradientInside(pixel.slope_x, pixel.slope_y, pixel.coordinates, pixel.sum,
-                     gradient.coordinates);
+  const PairGradient<double> gradient = GradientAtPixel(pixel, values);
   for (int k = 0; k < 3; ++k) {
     double* sum = sums.vertices + 3 * int64_t{item.faces[3 * face + k]};
-    sum[0] += corners.x[k];
-    sum[1] += corners.y[k];
-    sum[2] += gradient.depths[k];
+    sum[0] += gradient.x[k];
+    sum[1] += gradient.y[k];
+    sum[2] += gradient.z[k];
   }
 }
 

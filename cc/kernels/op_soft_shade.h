@@ -107,20 +107,27 @@ absl::Status ValidateFinite(const char* name, const T* values, int64_t count) {
 }
 
 template <typename T>
-absl::Status ValidateSoftShadeValues(const SoftShadeInputs<T>& inputs) {
+absl::Status ValidateShadeArrays(const SoftShadeInputs<T>& inputs) {
   const SoftRasterizeInputs<T>& mesh = inputs.mesh;
   TF_RETURN_IF_ERROR(ValidateMeshValues(mesh.vertices, mesh.batch,
                                         mesh.num_vertices, mesh.faces,
                                         mesh.num_faces));
-  TF_RETURN_IF_ERROR(ValidatePositive("sigma", mesh.sigma));
-  TF_RETURN_IF_ERROR(ValidatePositive("gamma", inputs.gamma));
   TF_RETURN_IF_ERROR(
-      ValidateFinite("attributes", inputs.attributes,
-                     mesh.batch * mesh.num_vertices * inputs.channels));
-  const int64_t pixels =
-      inputs.background_is_image ? mesh.batch * mesh.height * mesh.width : 1;
-  return ValidateFinite("background", inputs.background,
-                        pixels * inputs.channels);
+      ValidateFinite("attributes", inputs.attributes, NumAttributes(inputs)));
+  return ValidateFinite("background", inputs.background, NumBackground(inputs));
+}
+
+// The numbers that are the host's on any device.
+template <typename T>
+absl::Status ValidateShadeScalars(const SoftShadeInputs<T>& inputs) {
+  TF_RETURN_IF_ERROR(ValidatePositive("sigma", inputs.mesh.sigma));
+  return ValidatePositive("gamma", inputs.gamma);
+}
+
+template <typename T>
+absl::Status ValidateSoftShadeValues(const SoftShadeInputs<T>& inputs) {
+  TF_RETURN_IF_ERROR(ValidateShadeScalars(inputs));
+  return ValidateShadeArrays(inputs);
 }
 
 }  // namespace tf_softras

@@ -1,154 +1,29 @@
 // The promises of docs/architecture.md on a GPU: against brute force in double
-// and against the CPU functor.
-//
-// A plain program, in two builds: by nvcc for a GPU (make cuda-test; exit
-// status 77 and a line that says so where there is none), and by Bazel over
-// cc/cuda_emulation, where the same kernels run on the CPU. Exit status 1: a
-// promise was broken.
+// and against the CPU functor. (test_gpu.h says where this runs.)
 #include "cc/kernels/soft_rasterize_gpu.h"
-
-#include <cuda_runtime.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdarg>
+#include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <functional>
 #include <limits>
-#include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cc/kernels/brute_force.h"
 #include "cc/kernels/soft_rasterize_cpu.h"
+#include "cc/kernels/test_gpu.h"
+#include "cc/kernels/test_scenes.h"
 
 namespace tf_softras {
 namespace {
-
-#if defined(CUDA_EMULATION)
-using cuda_emulation::SetThreadOrder;
-using cuda_emulation::ThreadOrder;
-#else
-// A GPU runs threads in an order of its own.
-enum class ThreadOrder { kAscending, kDescending, kAhead };
-void SetThreadOrder(ThreadOrder) {}
-#endif
-
-int num_checks = 0;
-int num_failures = 0;
-
-void Check(bool holds, const char* format, ...) {
-  ++num_checks;
-  if (holds) return;
-  ++num_failures;
-  va_list arguments;
-  va_start(arguments, format);
-  std::fputs("FAILED: ", stdout);
-  std::vprintf(format, arguments);
-  std::fputs("\n", stdout);
-  va_end(arguments);
-}
-
-void CheckCuda(cudaError_t status) {
-  Check(status == cudaSuccess, "CUDA: %s", cudaGetErrorString(status));
-}
-
-// Memory of the device, full of NaN until it is written.
-class DeviceMemory {
- public:
-  explicit DeviceMemory(size_t bytes) {
-    CheckCuda(cudaMalloc(&memory_, std::max<size_t>(bytes, 1)));
-    CheckCuda(cudaMemsetAsync(memory_, 0xff, bytes, nullptr));
-  }
-  ~DeviceMemory() { CheckCuda(cudaFree(memory_)); }
-  DeviceMemory(const DeviceMemory&) = delete;
-  DeviceMemory& operator=(const DeviceMemory&) = delete;
-
-  void* get() const { return memory_; }
-
- private:
-  void* memory_ = nullptr;
-};
-
-template <typename V>
-class DeviceArray {
- public:
-  explicit DeviceArray(size_t count)
-      : count_(count), memory_(count * sizeof(V)) {}
-  explicit DeviceArray(const std::vector<V>& values)
-      : DeviceArray(values.size()) {
-    CheckCuda(cudaMemcpyAsync(get(), values.data(), count_ * sizeof(V),
-                              cudaMemcpyHostToDevice, nullptr));
-  }
-
-  V* get() const { return static_cast<V*>(memory_.get()); }
-
-  std::vector<V> ToHost() const {
-    std::vector<V> values(count_);
-    CheckCuda(cudaMemcpyAsync(values.data(), get(), count_ * sizeof(V),
-                              cudaMemcpyDeviceToHost, nullptr));
-    CheckCuda(cudaDeviceSynchronize());
-    return values;
-  }
-
- private:
-  size_t count_;
-  DeviceMemory memory_;
-};
-
-// The default stream, and scratch that lasts as long as this.
-struct Scratch {
-  std::vector<std::unique_ptr<DeviceMemory>> blocks;
-  size_t bytes = 0;
-
-  GpuContext context() {
-    return {nullptr, [this](size_t size) {
-              blocks.push_back(std::make_unique<DeviceMemory>(size));
-              bytes += size;
-              return blocks.back()->get();
-            }};
-  }
-};
-
-template <typename T>
-struct Scene {
-  std::string name;
-  int64_t batch = 1, height = 32, width = 32;
-  std::vector<T> vertices;
-  std::vector<int32_t> faces;
-  T sigma = T(1e-3);
-  T near = T(0);
-
-  SoftRasterizeInputs<T> inputs() const {
-    return {vertices.data(),
-            faces.data(),
-            batch,
-            batch ? static_cast<int64_t>(vertices.size()) / 3 / batch : 4,
-            static_cast<int64_t>(faces.size()) / 3,
-            height,
-            width,
-            sigma,
-            near};
-  }
-  int64_t pixels() const { return batch * height * width; }
-};
 
 template <typename T>
 struct Results {
   std::vector<T> silhouette, transparency, gradient;
 };
-
-// Not the same everywhere, and of both signs.
-template <typename T>
-std::vector<T> Upstream(int64_t count) {
-  std::mt19937 random(7);
-  std::normal_distribution<float> normal;
-  std::vector<T> values(count);
-  for (T& value : values) value = static_cast<T>(normal(random));
-  return values;
-}
 
 template <typename T>
 Results<T> RunOnGpu(const Scene<T>& scene,
@@ -175,19 +50,14 @@ Results<T> RunOnGpu(const Scene<T>& scene,
 
 template <typename T>
 Results<T> RunOnCpu(const Scene<T>& scene) {
-  const ParallelFor serial =
-      [](int64_t total, int64_t,
-         const std::function<void(int64_t, int64_t)>& work) {
-        if (total > 0) work(0, total);
-      };
   Results<T> results = {std::vector<T>(scene.pixels()),
                         std::vector<T>(scene.pixels()),
                         std::vector<T>(scene.vertices.size())};
   SoftRasterizeForward(scene.inputs(), results.silhouette.data(),
-                       results.transparency.data(), serial);
+                       results.transparency.data(), Serial);
   SoftRasterizeBackward(scene.inputs(), results.transparency.data(),
                         Upstream<T>(scene.pixels()).data(),
-                        results.gradient.data(), serial);
+                        results.gradient.data(), Serial);
   return results;
 }
 
@@ -202,18 +72,6 @@ double GradientBound(T sigma) {
                         : 1e-5 + 2e-7 / std::sqrt(static_cast<double>(sigma));
 }
 
-template <typename A, typename B>
-double LargestDifference(const std::vector<A>& a, const std::vector<B>& b) {
-  double largest = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double difference =
-        std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    if (std::isnan(difference)) return HUGE_VAL;
-    largest = std::max(largest, difference);
-  }
-  return largest;
-}
-
 template <typename T>
 double LargestDifferenceFromOne(const Results<T>& results) {
   std::vector<double> sums;
@@ -222,24 +80,6 @@ double LargestDifferenceFromOne(const Results<T>& results) {
                    static_cast<double>(results.transparency[i]));
   }
   return LargestDifference(sums, std::vector<double>(sums.size(), 1.0));
-}
-
-template <typename A>
-double Norm(const std::vector<A>& values) {
-  double sum = 0;
-  for (const A value : values) {
-    sum += static_cast<double>(value) * static_cast<double>(value);
-  }
-  return std::sqrt(sum);
-}
-
-template <typename A, typename B>
-double NormOfDifference(const std::vector<A>& a, const std::vector<B>& b) {
-  std::vector<double> difference(a.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    difference[i] = static_cast<double>(a[i]) - static_cast<double>(b[i]);
-  }
-  return Norm(difference);
 }
 
 // How close to the promised bounds the worst came, as shares of them.
@@ -294,13 +134,6 @@ void CheckAgainstCpu(const Scene<T>& scene, const Results<T>& results) {
 }
 
 template <typename T>
-bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() &&
-         (a.empty() ||
-          std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
-}
-
-template <typename T>
 void CheckSameBits(const Scene<T>& scene, const Results<T>& a,
                    const Results<T>& b) {
   Check(SameBits(a.silhouette, b.silhouette) &&
@@ -308,144 +141,6 @@ void CheckSameBits(const Scene<T>& scene, const Results<T>& a,
         "%s: the image's bits are the same again", scene.name.c_str());
   Check(SameBits(a.gradient, b.gradient),
         "%s: the gradient's bits are the same again", scene.name.c_str());
-}
-
-// Vertices are drawn in float, so that both types see the same scenes.
-using Random = std::mt19937;
-double Uniform(Random& random, double low, double high) {
-  return std::uniform_real_distribution<double>(low, high)(random);
-}
-double Normal(Random& random, double deviation) {
-  return std::normal_distribution<double>(0, deviation)(random);
-}
-
-template <typename T>
-void AddVertex(Scene<T>* scene, double x, double y, double z = 1) {
-  for (const double value : {x, y, z}) {
-    scene->vertices.push_back(static_cast<T>(static_cast<float>(value)));
-  }
-}
-
-// A face with vertices of its own. For a batch of one.
-template <typename T>
-void AddFace(Scene<T>* scene, std::vector<std::vector<double>> corners) {
-  for (const auto& corner : corners) {
-    scene->faces.push_back(static_cast<int32_t>(scene->vertices.size() / 3));
-    AddVertex(scene, corner[0], corner[1], corner.size() > 2 ? corner[2] : 1);
-  }
-}
-
-// Large faces over shared vertices, some with a repeated index; two items.
-template <typename T>
-Scene<T> RandomMesh() {
-  Random random(1);
-  Scene<T> scene = {"random mesh", 2, 24, 40, {}, {}};
-  for (int i = 0; i < 2 * 40; ++i) {
-    AddVertex(&scene, Uniform(random, -2, 2), Uniform(random, -2, 2));
-  }
-  for (int i = 0; i < 3 * 24; ++i) {
-    scene.faces.push_back(static_cast<int32_t>(random() % 40));
-  }
-  return scene;
-}
-
-template <typename T>
-Scene<T> SmallFaces() {
-  Random random(2);
-  Scene<T> scene = {"small faces", 1, 33, 17, {}, {}};
-  for (int i = 0; i < 60; ++i) {
-    const double x = Uniform(random, -1, 1), y = Uniform(random, -1, 1);
-    std::vector<std::vector<double>> corners;
-    for (int k = 0; k < 3; ++k) {
-      corners.push_back({x + Normal(random, 0.1), y + Normal(random, 0.1)});
-    }
-    AddFace(&scene, corners);
-  }
-  return scene;
-}
-
-template <typename T>
-Scene<T> Slivers() {
-  Random random(3);
-  Scene<T> scene = {"slivers", 1, 32, 32, {}, {}};
-  for (int i = 0; i < 30; ++i) {
-    const double x = Uniform(random, -1, 1), y = Uniform(random, -1, 1);
-    const double dx = Normal(random, 0.5), dy = Normal(random, 0.5);
-    AddFace(&scene, {{x, y},
-                     {x + dx, y + dy},
-                     {x + dx / 2 + Normal(random, 1e-7),
-                      y + dy / 2 + Normal(random, 1e-7)}});
-  }
-  return scene;
-}
-
-template <typename T>
-Scene<T> ZeroAreaFaces() {
-  Random random(4);
-  Scene<T> scene = {"zero-area faces", 1, 32, 32, {}, {}};
-  for (int i = 0; i < 8; ++i) {
-    // Binary fractions: what is collinear here is so in float.
-    const double x = std::round(Uniform(random, -16, 16)) / 16;
-    const double y = std::round(Uniform(random, -16, 16)) / 16;
-    const double dx = std::round(Normal(random, 8)) / 16;
-    const double dy = std::round(Normal(random, 8)) / 16;
-    AddFace(&scene, {{x, y}, {x + dx, y + dy}, {x + dx, y + dy}});
-    AddFace(&scene, {{x, y}, {x, y}, {x, y}});
-    AddFace(&scene, {{x, y}, {x + 2 * dx, y + 2 * dy}, {x + dx, y + dy}});
-  }
-  return scene;
-}
-
-// Vertices and edges on the pixel centres of a 16 x 16 image.
-template <typename T>
-Scene<T> FacesThroughPixelCentres() {
-  Scene<T> scene = {"faces through pixel centres", 1, 16, 16, {}, {}};
-  const double corners[3][3][2] = {{{0, 0}, {5, 1}, {2, 4}},
-                                   {{-6, -2}, {-2, 0}, {-5, 5}},
-                                   {{-3, -7}, {6, -4}, {0, -5}}};
-  for (const auto& face : corners) {
-    std::vector<std::vector<double>> points;
-    for (const auto& corner : face) {
-      points.push_back({(2 * corner[0] + 1) / 16, (2 * corner[1] + 1) / 16});
-    }
-    AddFace(&scene, points);
-  }
-  return scene;
-}
-
-// Most faces fall into one tile of a larger image: several stages of faces, and
-// lists that a block has to sort. A vertex in common makes its list a long one.
-template <typename T>
-Scene<T> ManyFacesInOneTile() {
-  Random random(5);
-  Scene<T> scene = {"many faces in one tile", 1, 40, 40, {}, {}};
-  AddVertex(&scene, -0.55, 0.6);
-  for (int i = 0; i < 300; ++i) {
-    scene.faces.push_back(0);
-    for (int k = 0; k < 2; ++k) {
-      scene.faces.push_back(static_cast<int32_t>(scene.vertices.size() / 3));
-      AddVertex(&scene, Uniform(random, -0.7, -0.5), Uniform(random, 0.5, 0.7));
-    }
-  }
-  return scene;
-}
-
-// Faces of many patches: the whole block's work, in several parts.
-template <typename T>
-Scene<T> HugeFaces() {
-  Scene<T> scene = {"huge faces", 1, 45, 70, {}, {}};
-  AddFace(&scene, {{-2, -1.9}, {2, -1.7}, {0.1, 1.3}});
-  AddFace(&scene, {{-1.9, 0.2}, {1.8, 0.33}, {1.1, 0.41}});
-  AddFace(&scene, {{0.3, 0.3}, {0.35, 0.3}, {0.3, 0.36}});
-  return scene;
-}
-
-template <typename T>
-std::vector<Scene<T>> Scenes() {
-  return {RandomMesh<T>(),        SmallFaces<T>(),
-          Slivers<T>(),           ZeroAreaFaces<T>(),
-          HugeFaces<T>(),         FacesThroughPixelCentres<T>(),
-          ManyFacesInOneTile<T>()};
 }
 
 // Promises 1 and 4, scene by scene.
@@ -697,12 +392,7 @@ void TestOutOfMemory() {
 template <typename T>
 void TestAll(const char* type) {
   const auto run = [type](const char* name, void (*test)()) {
-    const int before = num_failures;
-    test();
-    CheckCuda(cudaDeviceSynchronize());
-    std::printf("%s %s %s\n", num_failures == before ? "ok    " : "BROKEN",
-                type, name);
-    std::fflush(stdout);
+    RunTest(type, name, test);
   };
   run("accuracy and determinism", TestAccuracyAndDeterminism<T>);
   run("slices", TestSlices<T>);
@@ -715,20 +405,12 @@ void TestAll(const char* type) {
   run("out of memory", TestOutOfMemory<T>);
 }
 
-int Main() {
-  int devices = 0;
-  const cudaError_t status = cudaGetDeviceCount(&devices);
-  if (status != cudaSuccess || devices == 0) {
-    std::printf("SKIPPED: no CUDA device (%s)\n", cudaGetErrorString(status));
-    return 77;
-  }
-  TestAll<float>("float ");
-  TestAll<double>("double");
-  std::printf("%d checks, %d failed\n", num_checks, num_failures);
-  return num_failures == 0 ? 0 : 1;
-}
-
 }  // namespace
 }  // namespace tf_softras
 
-int main() { return tf_softras::Main(); }
+int main() {
+  return tf_softras::RunAllTests([] {
+    tf_softras::TestAll<float>("float ");
+    tf_softras::TestAll<double>("double");
+  });
+}

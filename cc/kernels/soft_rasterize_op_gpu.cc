@@ -7,54 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "cc/kernels/op_gpu.h"
 #include "cc/kernels/op_soft_rasterize.h"
 #include "cc/kernels/soft_rasterize_gpu.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/register_types.h"
-#include "tensorflow/core/framework/tensor.h"
-#include "xla/stream_executor/stream.h"
 
 namespace tf_softras {
 
-struct GpuDevice {};
-
 namespace functor {
-
-// The op's stream, and scratch that TensorFlow takes back when the op returns:
-// its allocator gives memory out again in the stream's order.
-class OpScratch {
- public:
-  explicit OpScratch(tensorflow::OpKernelContext* context)
-      : context_(context) {}
-
-  GpuContext gpu_context() {
-    return {context_->op_device_context()
-                ->stream()
-                ->platform_specific_handle()
-                .stream,
-            [this](size_t bytes) { return Allocate(bytes); }};
-  }
-
-  // The op's status, from a launcher's error.
-  absl::Status Status(const std::string& error) const {
-    if (!allocation_.ok()) return allocation_;
-    return error.empty() ? absl::OkStatus() : absl::InternalError(error);
-  }
-
- private:
-  void* Allocate(size_t bytes) {
-    tensorflow::Tensor memory;
-    allocation_ = context_->allocate_temp(
-        tensorflow::DT_INT8, {static_cast<int64_t>(bytes)}, &memory);
-    if (!allocation_.ok()) return nullptr;
-    scratch_.push_back(memory);
-    return memory.flat<int8_t>().data();
-  }
-
-  tensorflow::OpKernelContext* context_;
-  absl::Status allocation_;
-  std::vector<tensorflow::Tensor> scratch_;
-};
 
 // The device answers yes or no. What is wrong, the host finds out by itself, in
 // the words of the CPU's kernel.
@@ -62,10 +23,7 @@ template <typename T>
 struct ValidateMeshValues<GpuDevice, T> {
   absl::Status operator()(tensorflow::OpKernelContext* context,
                           const SoftRasterizeInputs<T>& inputs) const {
-    if (inputs.num_faces > kMostGpuFaces) {
-      return InvalidArgument("faces: expected at most ", kMostGpuFaces,
-                             " faces on a GPU; received ", inputs.num_faces);
-    }
+    TF_RETURN_IF_ERROR(ValidateNumGpuFaces(inputs.num_faces));
     OpScratch scratch(context);
     const GpuContext gpu = scratch.gpu_context();
     bool is_valid = false;

@@ -25,6 +25,18 @@ struct SoftShadeInputs {
   double min_coverage;  // in (0, 1/2]
 };
 
+template <typename T>
+int64_t NumAttributes(const SoftShadeInputs<T>& inputs) {
+  return inputs.mesh.batch * inputs.mesh.num_vertices * inputs.channels;
+}
+template <typename T>
+int64_t NumBackground(const SoftShadeInputs<T>& inputs) {
+  const SoftRasterizeInputs<T>& mesh = inputs.mesh;
+  return (inputs.background_is_image ? mesh.batch * mesh.height * mesh.width
+                                     : 1) *
+         inputs.channels;
+}
+
 // Of the shapes of the inputs that they are the gradients of.
 template <typename T>
 struct SoftShadeGradients {

@@ -50,28 +50,35 @@ def _gpu_images(binary):
 
 def test_holds_machine_code_from_turing_to_hopper_and_ptx_for_later_gpus():
     images = collections.Counter(_gpu_images(LIBRARY.read_bytes()))
-    # Three sources: checks, forward, backward.
-    code = {("machine code", capability): 3 for capability in (75, 80, 86, 89, 90)}
-    assert images == {**code, ("PTX", 90): 3}
+    sources = len(list((ROOT / "cc" / "kernels").glob("*_gpu.cu.cc")))
+    code = {("machine code", capability): sources for capability in (75, 80, 86, 89, 90)}
+    assert sources > 0 and images == {**code, ("PTX", 90): sources}
 
 
-def test_registers_both_ops_for_gpus_with_sigma_in_host_memory():
-    registered = _run("""
+# What a GPU's kernel reads in host memory.
+HOST_MEMORY = {
+    "Softras>SoftRasterize": ["sigma"],
+    "Softras>SoftRasterizeGrad": ["sigma"],
+    "Softras>SoftShade": ["gamma", "sigma"],
+    "Softras>SoftShadeGrad": ["gamma", "sigma"],
+}
+
+
+def test_registers_the_soft_ops_for_gpus_with_scalars_in_host_memory():
+    registered = _run(f"""
         import json
         from tensorflow.python.framework import kernels
         library.library()
         print(json.dumps([
-            [op, list(kernel.host_memory_arg), *kernel.constraint[0].allowed_values.list.type]
-            for op in ("Softras>SoftRasterize", "Softras>SoftRasterizeGrad")
+            [op, sorted(kernel.host_memory_arg), *kernel.constraint[0].allowed_values.list.type]
+            for op in {list(HOST_MEMORY)!r}
             for kernel in kernels.get_registered_kernels_for_op(op).kernel
             if kernel.device_type == "GPU"
         ]))
     """)
     float32, float64 = 1, 2
     expected = [
-        [op, ["sigma"], dtype]
-        for op in ("Softras>SoftRasterize", "Softras>SoftRasterizeGrad")
-        for dtype in (float32, float64)
+        [op, scalars, dtype] for op, scalars in HOST_MEMORY.items() for dtype in (float32, float64)
     ]
     assert sorted(json.loads(registered)) == expected
 
@@ -81,7 +88,8 @@ def test_works_where_no_driver_is():
     summary = _run("""
         import pytest
         assert pytest.main([
-            "-q", "-p", "no:cacheprovider", "tests/ops/test_soft_rasterize.py",
+            "-q", "-p", "no:cacheprovider",
+            "tests/ops/test_soft_rasterize.py", "tests/ops/test_soft_shade.py",
             "-k", "TestBadInput or TestEmpty or agrees_with_numeric_differences",
         ]) == 0
         assert library.library.cache_info().currsize == 1

@@ -1,0 +1,107 @@
+// The scenes with colours, for the benchmarks of the shader on all devices, and
+// how they verify its image. Three channels, gamma 1e-4.
+#ifndef TF_SOFTRAS_CC_BENCHMARKS_SHADING_H_
+#define TF_SOFTRAS_CC_BENCHMARKS_SHADING_H_
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "cc/benchmarks/scenes.h"
+#include "cc/geometry/depth_blend.h"
+#include "cc/geometry/image_plane.h"
+#include "cc/kernels/soft_shade_cpu.h"
+
+namespace tf_softras {
+
+constexpr int64_t kChannels = 3;
+constexpr float kBackground[kChannels] = {0.25f, 0.5f, 1.0f};
+
+struct Shading {
+  SoftShadeInputs<float> inputs;
+  std::vector<float> attributes, image, upstream, vertices_gradient,
+      attributes_gradient, background_gradient;
+
+  explicit Shading(const Scene& scene)
+      : attributes(scene.vertices.size()),
+        image(scene.pixels() * kChannels),
+        upstream(image.size()),
+        vertices_gradient(scene.vertices.size()),
+        attributes_gradient(attributes.size()),
+        background_gradient(kChannels) {
+    for (size_t i = 0; i < attributes.size(); ++i) {
+      attributes[i] = std::sin(static_cast<float>(i));
+    }
+    for (size_t i = 0; i < upstream.size(); ++i) {
+      upstream[i] = std::cos(static_cast<float>(i));
+    }
+    inputs = {scene.inputs(),
+              attributes.data(),
+              kBackground,
+              false,
+              kChannels,
+              1e-4f,
+              100.0,
+              1e-3,
+              1e-4};
+  }
+};
+
+// One pixel of the first item over all faces, by logarithms.
+inline double TrueValue(const Scene& scene, const Shading& shading,
+                        const Point2& p) {
+  const auto& mesh = shading.inputs.mesh;
+  const DepthBlend<double> blend = {1.0 / static_cast<double>(mesh.sigma),
+                                    CoverageCutoff(1e-4),
+                                    100.0,
+                                    1.0 / 100.0,
+                                    1.0 / static_cast<double>(1e-4f),
+                                    1e-3};
+  std::vector<double> logs = {blend.background_level * blend.inverse_gamma};
+  std::vector<double> values = {kBackground[0]};
+  for (int64_t face = 0; face < mesh.num_faces; ++face) {
+    const auto triangle = Localize<double>(FaceOf(scene, 0, face), p);
+    const int32_t* v = mesh.faces + 3 * face;
+    const auto pair = Shade(blend, triangle, MakeEdgeShares(triangle),
+                            MakeFaceDepths<double>(mesh.vertices[3 * v[0] + 2],
+                                                   mesh.vertices[3 * v[1] + 2],
+                                                   mesh.vertices[3 * v[2] + 2]),
+                            0.0, 0.0);
+    if (!pair.counts) continue;
+    logs.push_back(std::log(pair.coverage) + pair.level * blend.inverse_gamma);
+    double value = 0;
+    for (int k = 0; k < 3; ++k) {
+      value += pair.at.weights[k] * shading.attributes[kChannels * v[k]];
+    }
+    values.push_back(value);
+  }
+  const double most = *std::max_element(logs.begin(), logs.end());
+  double sum = 0, total = 0;
+  for (size_t i = 0; i < logs.size(); ++i) {
+    sum += std::exp(logs[i] - most) * values[i];
+    total += std::exp(logs[i] - most);
+  }
+  return sum / total;
+}
+
+inline double WorstError(const Scene& scene, const Shading& shading) {
+  const ImagePlane plane = {scene.side, scene.side};
+  std::mt19937 random(1);
+  double worst = 0;
+  for (int sample = 0; sample < 48; ++sample) {
+    const int64_t pixel = static_cast<int64_t>(
+        random() % static_cast<uint32_t>(scene.side * scene.side));
+    const Point2 p = {plane.x(static_cast<double>(pixel % scene.side)),
+                      plane.y(static_cast<double>(pixel / scene.side))};
+    worst =
+        std::max(worst, std::fabs(TrueValue(scene, shading, p) -
+                                  double{shading.image[pixel * kChannels]}));
+  }
+  return worst;
+}
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_BENCHMARKS_SHADING_H_

@@ -1,0 +1,149 @@
+// Times the CUDA functors of the shader, scene by scene: verifies the image
+// against brute force in double, the attributes' and the background's gradient
+// by what they say of the image, which is linear in them, and all against a
+// second run first, then prints the median of repeats with their spread. The
+// silhouette is part of each time, as in the op. Scenes as shading.h has them.
+//
+//   soft_shade_cuda_benchmark [--repeats=N] [--rows=abcde]
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <vector>
+
+#include "cc/benchmarks/cuda_timing.h"
+#include "cc/benchmarks/scenes.h"
+#include "cc/benchmarks/shading.h"
+#include "cc/kernels/soft_shade_gpu.h"
+
+namespace tf_softras {
+namespace {
+
+// A scene on the device, and the two things that an op does there.
+struct Run {
+  const Scene& scene;
+  cudaStream_t stream;
+  Shading shading;
+  DeviceArray<float> vertices, attributes, background, upstream, alpha_upstream;
+  DeviceArray<int32_t> faces;
+  DeviceArray<float> image, alpha, transparency;
+  DeviceArray<float> vertices_gradient, attributes_gradient,
+      background_gradient;
+  SoftShadeInputs<float> inputs;
+  Scratch forward_scratch, backward_scratch;
+
+  Run(const Scene& scene, cudaStream_t stream)
+      : scene(scene),
+        stream(stream),
+        shading(scene),
+        vertices(scene.vertices),
+        attributes(shading.attributes),
+        background(std::vector<float>(kBackground, kBackground + kChannels)),
+        upstream(shading.upstream),
+        alpha_upstream(std::vector<float>(scene.pixels(), 1.0f)),
+        faces(scene.faces),
+        image(shading.image.size()),
+        alpha(scene.pixels()),
+        transparency(scene.pixels()),
+        vertices_gradient(scene.vertices.size()),
+        attributes_gradient(attributes.count),
+        background_gradient(kChannels),
+        inputs(shading.inputs) {
+    inputs.mesh.vertices = vertices.values;
+    inputs.mesh.faces = faces.values;
+    inputs.attributes = attributes.values;
+    inputs.background = background.values;
+  }
+
+  void Forward(bool is_hard) {
+    CheckError(ShadeForwardGpu(inputs, is_hard, image.values, alpha.values,
+                               transparency.values,
+                               forward_scratch.context(stream)));
+  }
+  void Backward(bool is_hard) {
+    CheckError(ShadeBackwardGpu<float>(
+        inputs, is_hard, transparency.values, upstream.values,
+        alpha_upstream.values,
+        {vertices_gradient.values, attributes_gradient.values,
+         background_gradient.values},
+        backward_scratch.context(stream)));
+  }
+};
+
+double Dot(const std::vector<float>& a, const std::vector<float>& b,
+           double* absolute) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double term = double{a[i]} * double{b[i]};
+    sum += term;
+    *absolute += std::fabs(term);
+  }
+  return sum;
+}
+
+// By how much the gradients that the image is linear in miss the loss, beside
+// the sum of the loss's absolute terms.
+double LinearError(const Run& run) {
+  double size = 0, ignored = 0;
+  const double loss = Dot(run.image.ToHost(), run.shading.upstream, &size);
+  const double again =
+      Dot(run.attributes_gradient.ToHost(), run.shading.attributes, &ignored) +
+      Dot(run.background_gradient.ToHost(), run.background.ToHost(), &ignored);
+  return std::fabs(loss - again) / size;
+}
+
+bool Verify(Run& run, bool is_hard) {
+  run.Forward(is_hard);
+  run.Backward(is_hard);
+  run.shading.image = run.image.ToHost();
+  const auto gradient = run.vertices_gradient.ToHost();
+  // Hard: there is no brute force here (make cuda-test has it).
+  const double error = is_hard ? 0.0 : WorstError(run.scene, run.shading);
+  const double linear = LinearError(run);
+  run.Forward(is_hard);
+  run.Backward(is_hard);
+  const bool same = SameBits(run.shading.image, run.image.ToHost()) &&
+                    SameBits(gradient, run.vertices_gradient.ToHost());
+  if (error <= 1e-7 && linear <= 1e-6 && same) return true;
+  std::printf(
+      "| %s | WRONG: image off by %.2g, promised 1e-7; gradients miss the loss "
+      "by %.2g, at most 1e-6; second run %s |\n",
+      run.scene.row, error, linear, same ? "the same" : "DIFFERENT");
+  return false;
+}
+
+bool PrintRow(const Scene& scene, int repeats, cudaStream_t stream) {
+  Run run(scene, stream);
+  bool right = true;
+  for (const bool is_hard : {false, true}) {
+    if (!Verify(run, is_hard)) {
+      right = false;
+      continue;
+    }
+    const Times forward =
+        MeasureOnDevice(repeats, stream, [&] { run.Forward(is_hard); });
+    const Times backward =
+        MeasureOnDevice(repeats, stream, [&] { run.Backward(is_hard); });
+    std::printf(
+        "| %s | %s | %.0e | %s | %.3f (%.3f-%.3f) | %.3f (%.3f-%.3f) | %.2f "
+        "|\n",
+        scene.row, scene.what, static_cast<double>(scene.sigma),
+        is_hard ? "hard" : "soft", forward.median, forward.fastest,
+        forward.slowest, backward.median, backward.fastest, backward.slowest,
+        std::max(run.forward_scratch.megabytes(),
+                 run.backward_scratch.megabytes()));
+    std::fflush(stdout);
+  }
+  return right;
+}
+
+}  // namespace
+}  // namespace tf_softras
+
+int main(int argc, char** argv) {
+  return tf_softras::RunRows(
+      argc, argv,
+      "| row | scene | sigma | aggregation | forward ms (range) | backward ms "
+      "(range) | scratch MB |\n|---|---|---|---|---|---|---|\n",
+      tf_softras::PrintRow);
+}
