@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "cc/benchmarks/benchmark_options.h"
 #include "cc/benchmarks/scenes.h"
 #include "cc/kernels/soft_rasterize_gpu.h"
 
@@ -129,21 +130,8 @@ inline Times MeasureOnDevice(int repeats, cudaStream_t stream,
 inline int RunRows(int argc, char** argv, const char* heading,
                    bool (*print_row)(const Scene& scene, int repeats,
                                      cudaStream_t stream)) {
-  int repeats = 51;
-  std::string rows = "abcde";
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument.rfind("--repeats=", 0) == 0) {
-      repeats = std::max(1, std::atoi(argument.c_str() + 10));
-    } else if (argument.rfind("--rows=", 0) == 0) {
-      rows = argument.substr(7);
-    } else {
-      std::fprintf(stderr,
-                   "expected --repeats=N or --rows=abcde; received %s\n",
-                   argv[i]);
-      return 2;
-    }
-  }
+  BenchmarkOptions options(51, "abcde");
+  if (!options.Read(argc, argv)) return 2;
   int devices = 0;
   const cudaError_t status = cudaGetDeviceCount(&devices);
   if (status != cudaSuccess || devices == 0) {
@@ -158,11 +146,11 @@ inline int RunRows(int argc, char** argv, const char* heading,
       "%s, compute capability %d.%d, %d multiprocessors; median of %d "
       "(fastest-slowest).\n\n%s",
       device.name, device.major, device.minor, device.multiProcessorCount,
-      repeats, heading);
+      options.repeats, heading);
   bool right = true;
   for (const Row& row : Rows()) {
-    if (rows.find(row.name) == std::string::npos) continue;
-    right = print_row(row.make(), repeats, stream) && right;
+    if (!options.has(row.name)) continue;
+    right = print_row(row.make(), options.repeats, stream) && right;
   }
   CheckCuda(cudaStreamDestroy(stream), "cudaStreamDestroy");
   return right ? 0 : 1;

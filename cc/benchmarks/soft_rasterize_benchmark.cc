@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "cc/benchmarks/benchmark_options.h"
 #include "cc/benchmarks/scenes.h"
 #include "cc/geometry/coverage.h"
 #include "cc/kernels/soft_rasterize_cpu.h"
@@ -312,26 +313,11 @@ int RunOnce(char name) {
 }
 
 int Main(int argc, char** argv) {
-  int repeats = 15;
-  std::string rows = "abcdethf";
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument.rfind("--repeats=", 0) == 0) {
-      repeats = std::max(1, std::atoi(argument.c_str() + 10));
-    } else if (argument.rfind("--rows=", 0) == 0) {
-      rows = argument.substr(7);
-    } else if (argument.rfind("--once=", 0) == 0 && argument.size() == 8) {
-      return RunOnce(argument[7]);
-    } else {
-      std::fprintf(stderr,
-                   "expected --repeats=N, --rows=abcdethf or --once=ROW; "
-                   "received %s\n",
-                   argv[i]);
-      return 2;
-    }
-  }
-  const PairCost cost =
-      MeasurePairCost(Sphere("-", "pair cost", 3, 16, 64, 1e-2f), repeats);
+  BenchmarkOptions options(15, "abcdethf");
+  if (!options.Read(argc, argv, /*takes_once=*/true)) return 2;
+  if (options.once != 0) return RunOnce(options.once);
+  const PairCost cost = MeasurePairCost(
+      Sphere("-", "pair cost", 3, 16, 64, 1e-2f), options.repeats);
   std::printf(
       "Best pair: %.2f ns forward, %.2f ns backward (one thread, where "
       "most pairs count).\n\n",
@@ -343,11 +329,12 @@ int Main(int argc, char** argv) {
       "|\n|---|---|---|---|---|---|---|---|---|---|---|\n");
   bool right = true;
   for (const Row& row : Rows()) {
-    if (rows.find(row.name) == std::string::npos) continue;
-    const int fewer = row.name >= 'd' ? std::max(3, repeats / 5) : repeats;
+    if (!options.has(row.name)) continue;
+    const int fewer =
+        row.name >= 'd' ? std::max(3, options.repeats / 5) : options.repeats;
     right = PrintRow(row.make(), fewer, cost) && right;
   }
-  if (rows.find('f') != std::string::npos) PrintGrowth(repeats);
+  if (options.has('f')) PrintGrowth(options.repeats);
   return right ? 0 : 1;
 }
 

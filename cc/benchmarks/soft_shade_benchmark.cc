@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "cc/benchmarks/benchmark_options.h"
 #include "cc/benchmarks/scenes.h"
 #include "cc/benchmarks/shading.h"
 #include "cc/kernels/soft_rasterize_cpu.h"
@@ -76,28 +77,17 @@ bool PrintRow(const Scene& scene, int repeats) {
 }
 
 int Main(int argc, char** argv) {
-  int repeats = 15;
-  std::string rows = "abcd";
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument.rfind("--repeats=", 0) == 0) {
-      repeats = std::max(1, std::atoi(argument.c_str() + 10));
-    } else if (argument.rfind("--rows=", 0) == 0) {
-      rows = argument.substr(7);
-    } else {
-      std::fprintf(stderr, "expected --repeats=N or --rows=abcd; received %s\n",
-                   argv[i]);
-      return 2;
-    }
-  }
+  BenchmarkOptions options(15, "abcd");
+  if (!options.Read(argc, argv)) return 2;
   std::printf(
       "| row | scene | sigma | silhouette forward ms | image forward ms "
       "(range) | times | silhouette backward ms | image backward ms (range) | "
       "times |\n|---|---|---|---|---|---|---|---|---|\n");
   bool right = true;
   for (const Row& row : Rows()) {
-    if (rows.find(row.name) == std::string::npos) continue;
-    const int fewer = row.name >= 'd' ? std::max(3, repeats / 5) : repeats;
+    if (!options.has(row.name)) continue;
+    const int fewer =
+        row.name >= 'd' ? std::max(3, options.repeats / 5) : options.repeats;
     right = PrintRow(row.make(), fewer) && right;
   }
   return right ? 0 : 1;

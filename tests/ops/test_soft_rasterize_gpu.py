@@ -7,33 +7,13 @@ import textwrap
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.python.framework import kernels
 
 from tests.ops import test_soft_rasterize as promises
+from tests.ops.gpu import on_gpu, skip_without_gpu_kernels  # noqa: F401
 from tests.ops.meshes import SCENES
 from tf_softras.ops import soft_rasterize
-from tf_softras.ops.library import library
 
-
-def _why_not():
-    """Why these tests cannot run here; empty if they can."""
-    if not tf.config.list_physical_devices("GPU"):
-        return "no GPU"
-    library()
-    registered = kernels.get_registered_kernels_for_op("Softras>SoftRasterize").kernel
-    if not any(kernel.device_type == "GPU" for kernel in registered):
-        return "the op library was built without GPU kernels: make build TF_SOFTRAS_CUDA=1"
-    return ""
-
-
-if _why_not():
-    pytest.skip(_why_not(), allow_module_level=True)
-
-
-@pytest.fixture(autouse=True)
-def on_gpu():
-    with tf.device("/GPU:0"):
-        yield
+skip_without_gpu_kernels("Softras>SoftRasterize")
 
 
 def test_the_op_runs_on_the_gpu():

@@ -3,32 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.python.framework import kernels
 
 from tests.ops import test_soft_shade as promises
+from tests.ops.gpu import on_gpu, skip_without_gpu_kernels  # noqa: F401
 from tf_softras.ops import soft_shade
-from tf_softras.ops.library import library
 
-
-def _why_not():
-    """Why these tests cannot run here; empty if they can."""
-    if not tf.config.list_physical_devices("GPU"):
-        return "no GPU"
-    library()
-    registered = kernels.get_registered_kernels_for_op("Softras>SoftShade").kernel
-    if not any(kernel.device_type == "GPU" for kernel in registered):
-        return "the op library was built without GPU kernels: make build TF_SOFTRAS_CUDA=1"
-    return ""
-
-
-if _why_not():
-    pytest.skip(_why_not(), allow_module_level=True)
-
-
-@pytest.fixture(autouse=True)
-def on_gpu():
-    with tf.device("/GPU:0"):
-        yield
+skip_without_gpu_kernels("Softras>SoftShade")
 
 
 @pytest.mark.parametrize("aggregation", ["soft", "hard"])
