@@ -3,7 +3,11 @@
 import keras
 
 from tf_softras.config import VOXEL_FILTERS, ModelConfig
-from tf_softras.models.image_encoder import ImageEncoder
+from tf_softras.models.image_encoder import (
+    BATCH_NORMALIZATION_EPSILON,
+    BATCH_NORMALIZATION_MOMENTUM,
+    ImageEncoder,
+)
 
 # Cells along each side of the grid before the first doubling.
 _FIRST_SIDE = 4
@@ -14,9 +18,12 @@ class VoxelReconstructor(keras.Model):
     """Turns pictures into occupancies float32 [batch, r, r, r] in [0, 1].
 
     The encoder is that of `MeshReconstructor`. A dense layer gives a grid of 4 cells a side; each
-    transposed convolution (4 x 4 x 4, stride 2, ReLU) doubles the side, and the last one gives the
-    occupancies by a sigmoid: r is 32 with two kinds of filters. Index order [x, y, z], over
-    [-0.5, 0.5]^3.
+    transposed convolution (4 x 4 x 4, stride 2), after batch normalisation and ReLU, doubles the
+    side, and the last one gives the occupancies by a sigmoid: r is 32 with three numbers of
+    filters. Index order [x, y, z], over [-0.5, 0.5]^3.
+
+    Without the normalisation all pictures pull the same way at first, the activations grow to some
+    hundreds, and the sigmoids saturate at one mean shape, whose gradient is zero.
 
     Args:
         config: A `ModelConfig` or its `to_dict()`; the encoder and the pictures' size are used.
@@ -38,17 +45,21 @@ class VoxelReconstructor(keras.Model):
         encoder = ImageEncoder.from_model_config(config)
         images = keras.Input(encoder.input_shape[1:], name="images")
         first = (*[_FIRST_SIDE] * 3, filters[0])
-        grid = keras.layers.Dense(_FIRST_SIDE**3 * filters[0], activation="relu", name="grid")(
-            encoder(images)
-        )
+        grid = keras.layers.Dense(_FIRST_SIDE**3 * filters[0], name="grid")(encoder(images))
         grid = keras.layers.Reshape(first, name="cells")(grid)
         for index, count in enumerate((*filters[1:], 1), 1):
+            grid = keras.layers.BatchNormalization(
+                momentum=BATCH_NORMALIZATION_MOMENTUM,
+                epsilon=BATCH_NORMALIZATION_EPSILON,
+                name=f"batch_normalization_{index}",
+            )(grid)
+            grid = keras.layers.ReLU(name=f"relu_{index}")(grid)
             grid = keras.layers.Conv3DTranspose(
                 count,
                 4,
                 strides=2,
                 padding="same",
-                activation="sigmoid" if index == len(filters) else "relu",
+                activation="sigmoid" if index == len(filters) else None,
                 name=f"doubling_{index}",
             )(grid)
         voxels = keras.layers.Reshape(grid.shape[1:4], name="voxels")(grid)
