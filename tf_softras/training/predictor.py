@@ -1,5 +1,6 @@
 """How networks, and anything else that makes objects out of pictures, are asked for them."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ def predictor(reconstructor: Callable) -> Callable:
     """
     if not isinstance(reconstructor, keras.Model):
         return reconstructor
-    return tf.function(lambda images: reconstructor(images, training=False), reduce_retracing=True)
+    return _traced(reconstructor, "__call__")
 
 
 def faces_of(reconstructor: Any) -> np.ndarray:
@@ -36,9 +37,15 @@ def colored_predictor(reconstructor: Any) -> Callable:
     """Returns a function from images to (vertices, colors): as `predictor`, by `colored`."""
     if not isinstance(reconstructor, keras.Model):
         return reconstructor.colored
-    return tf.function(
-        lambda images: reconstructor.colored(images, training=False), reduce_retracing=True
-    )
+    return _traced(reconstructor, "colored")
+
+
+# A network in training is asked every epoch; kept are those of the last two networks, which must
+# not be many, for they keep the networks.
+@functools.lru_cache(maxsize=2)
+def _traced(reconstructor: keras.Model, method: str) -> Callable:
+    ask = getattr(reconstructor, method)
+    return tf.function(lambda images: ask(images, training=False), reduce_retracing=True)
 
 
 def gives_colors(reconstructor: Any) -> bool:

@@ -1,0 +1,27 @@
+"""How networks are asked: traced once for all epochs, with the weights of the present."""
+
+import numpy as np
+
+from tests.training.shapes import tiny_config
+from tf_softras.models import MeshReconstructor
+from tf_softras.training.predictor import predictor
+
+
+def test_a_network_is_traced_once_and_asked_with_its_present_weights():
+    network = MeshReconstructor(tiny_config().model)
+    images = np.random.default_rng(0).uniform(0, 1, network.input_shape[1:])[None]
+    images = images.astype(np.float32)
+    ask = predictor(network)
+    first = ask(images).numpy()
+    np.testing.assert_allclose(first, network(images, training=False), atol=1e-6)
+    for weight in network.trainable_weights:
+        weight.assign(3.0 * weight)
+    assert predictor(network) is ask
+    second = ask(images).numpy()
+    np.testing.assert_allclose(second, network(images, training=False), atol=1e-6)
+    assert np.abs(second - first).max() > 1e-4
+    assert ask.experimental_get_tracing_count() == 1
+
+
+def test_other_callables_are_asked_as_they_are():
+    assert predictor(len) is len
