@@ -176,6 +176,9 @@ def opened(monkeypatch):
     monkeypatch.setattr(builtins, "open", recording(builtins.open))
     monkeypatch.setattr(io, "open", recording(io.open))
     monkeypatch.setattr(os, "open", recording(os.open))
+    # Python 3.10's pathlib keeps io.open of its own.
+    if accessor := getattr(pathlib, "_NormalAccessor", None):
+        monkeypatch.setattr(accessor, "open", staticmethod(recording(accessor.open)))
     return names
 
 

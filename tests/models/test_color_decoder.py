@@ -10,6 +10,9 @@ from tf_softras import config
 from tf_softras.models import ColorDecoder, MeshReconstructor
 from tf_softras.models.color_decoder import SampledPalette
 
+if tuple(map(int, keras.__version__.split(".")[:2])) <= (3, 12):
+    pytest.skip("colours want a Keras after 3.12", allow_module_level=True)
+
 HEADS = pytest.mark.parametrize("color", config.COLORS)
 
 
@@ -103,6 +106,13 @@ def test_head_learns_which_vertices_have_which_of_two_colours(color):
     losses = [float(step()) for _ in range(150)]
     # The mean colour in all places would keep it at 0.086.
     assert losses[0] > 0.05 and losses[-1] < 1e-3
+
+
+def test_a_keras_that_would_leave_colours_untrained_is_refused(monkeypatch):
+    monkeypatch.setattr(keras, "__version__", "3.12.4")
+    with pytest.raises(RuntimeError, match="after 3.12.*Received: Keras 3.12.4"):
+        MeshReconstructor(TINY.replace(color="palette"))
+    assert not MeshReconstructor(TINY).gives_colors
 
 
 @HEADS

@@ -14,6 +14,9 @@ _EMPTY = 1e-4
 # Added to a logit, it leaves nothing of the weight; finite, so that a picture without any cell of
 # an object has weights too.
 _NEVER = -1e9
+# Keras 3.12, the last for Python 3.10: a functional model there neither takes a picture that no
+# output needs nor trains the layers that are set on it afterwards. 3.15 does both.
+_KERAS_WITHOUT_COLORS = (3, 12)
 
 
 @keras.saving.register_keras_serializable(package="Softras")
@@ -73,6 +76,7 @@ class ColorDecoder(keras.Model):
 
     Raises:
         ValueError: `color` is neither.
+        RuntimeError: Keras is not newer than 3.12.
 
     Source: "Soft Rasterizer", section 4.1, and Liu et al. 2019, arXiv 1904.01786.
     """
@@ -93,6 +97,11 @@ class ColorDecoder(keras.Model):
         if color not in COLORS:
             raise ValueError(
                 f"Invalid color. Expected: one of {', '.join(COLORS)}. Received: {color!r}"
+            )
+        if tuple(map(int, keras.__version__.split(".")[:2])) <= _KERAS_WITHOUT_COLORS:
+            raise RuntimeError(
+                "Colours cannot be trained with this Keras. Expected: one after 3.12, which needs "
+                f"Python 3.11. Received: Keras {keras.__version__}"
             )
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         precise = policy if policy.compute_dtype == "float64" else "float32"
