@@ -79,24 +79,4 @@ main() {
   [[ -z "$(tail -n +3 "$TABLE" | grep -v 'not tried' | awk '/failed/ || !/passed/')" ]]
 }
 
-main() {
-  local tensorflow version path
-  for path in $TESTS; do
-    [[ -e "$path" ]] || { echo "MATRIX_TESTS: expected a file or folder, received '$path'" >&2; exit 2; }
-  done
-  mkdir -p "$WORK"
-  {
-    echo '| TensorFlow | Python | Keras | NumPy | tests | took |'
-    echo '| --- | --- | --- | --- | --- | --- |'
-  } | tee "$TABLE"
-  for tensorflow in ${TENSORFLOWS:-2.21.0 2.20.0}; do
-    for version in ${PYTHONS:-3.10 3.11 3.12 3.13}; do
-      try "$tensorflow" "$version" | tee -a "$TABLE"
-    done
-  done
-  # Every pair has passed, or was not tried.
-  ! tail -n +3 "$TABLE" | grep -v 'not tried' | grep -vq passed || return 1
-  ! grep -q failed "$TABLE"
-}
-
 main
