@@ -186,7 +186,7 @@ def test_evaluate_measures_surfaces_beside_the_iou(work, tmp_path):
 
 def test_experiment_trains_its_runs_and_goes_on_where_it_was(work, tmp_path):
     losses = ("--sigma", 1e-4, "--laplacian-weight", 1e-3, "--flattening-weight", 1e-4)
-    sizes = ("--steps", 1, "--batch-size", 2, "--steps-per-epoch", 1)
+    sizes = ("--learning-rate", 1e-3, "--steps", 1, "--batch-size", 2, "--steps-per-epoch", 1)
     options = ("--preset", "small", *losses, *sizes)
     command = ("experiment", "ablation", "--data-dir", work / "data", "--output", tmp_path / "out")
     table = done(*command, *options)
@@ -194,6 +194,7 @@ def test_experiment_trains_its_runs_and_goes_on_where_it_was(work, tmp_path):
     assert RunFolder.open(tmp_path / "out" / "without_Laplacian").config.laplacian_weight == 0.0
     config = RunFolder.open(tmp_path / "out" / "full").config
     assert (config.sigma, config.laplacian_weight, config.flattening_weight) == (1e-4, 1e-3, 1e-4)
+    assert (config.learning_rate, config.batch_size) == (1e-3, 2)
     assert done(*command, *options) == table
     result = softras(*command, *options[:-2], "--seed", 1)
     assert result.exit_code == 2 and "seed 1 instead of 0" in result.stderr

@@ -21,6 +21,16 @@ def test_voxels_are_occupancies_at_four_times_two_to_the_doublings():
         assert abs(voxels.mean() - 0.5) < 0.05
 
 
+def test_voxels_in_training_do_not_saturate_however_large_the_grids_activations():
+    images = np.random.default_rng(0).uniform(size=(4, IMAGE_SIZE, IMAGE_SIZE, 4)).astype("float32")
+    model = VoxelReconstructor(CONFIG, (8, 4))
+    expected = model(images, training=True).numpy()
+    grid = model.get_layer("grid")
+    grid.kernel.assign(1e4 * grid.kernel)
+    grid.bias.assign(grid.bias - 1e5)
+    np.testing.assert_allclose(model(images, training=True), expected, atol=2e-3)
+
+
 @pytest.mark.parametrize("kind", ["voxel", "retrieval"])
 def test_saved_model_gives_the_same_voxels(kind, tmp_path):
     if kind == "voxel":

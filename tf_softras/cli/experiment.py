@@ -7,9 +7,9 @@ from tf_softras.cli.options import (
     PATH,
     config_option,
     data_dir_option,
-    loss_options,
     open_split,
     prepared_builder,
+    recipe_options,
 )
 from tf_softras.config import PRESETS, preset
 
@@ -28,10 +28,7 @@ from tf_softras.config import PRESETS, preset
 @config_option
 @data_dir_option
 @click.option("--preset", "preset_name", type=click.Choice(list(PRESETS)), default="paper")
-@click.option("--steps", type=int, help="Optimizer steps of each run.")
-@click.option("--batch-size", type=int, help="Objects in a batch; each brings two views.")
-@loss_options
-@click.option("--seed", type=int, help="Of the weights and of the order of the data.")
+@recipe_options
 @click.option("--steps-per-epoch", type=int, default=250, show_default=True)
 @click.option("--split", default="val", show_default=True, help="What is evaluated.")
 @click.option("--metrics", is_flag=True, help="More than 3D IoU (extra `metrics`).")

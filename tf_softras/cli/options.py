@@ -23,10 +23,14 @@ config_option = click.option(
     type=CONFIG_CHOICE,
     help="Which data set.  [default: the one that is prepared]",
 )
-_LOSS_OPTIONS = (
+_RECIPE_OPTIONS = (
+    click.option("--steps", type=int, help="Optimizer steps of a whole run."),
+    click.option("--batch-size", type=int, help="Objects in a batch; each brings two views."),
+    click.option("--learning-rate", type=float, help="Of Adam."),
     click.option("--sigma", type=float, help="Sharpness of silhouettes (eq. 1)."),
     click.option("--laplacian-weight", type=float, help="lambda of eq. 6."),
     click.option("--flattening-weight", type=float, help="mu of eq. 6."),
+    click.option("--seed", type=int, help="Of the weights and of the order of the data."),
 )
 checkpoint_option = click.option(
     "--checkpoint",
@@ -37,9 +41,9 @@ checkpoint_option = click.option(
 )
 
 
-def loss_options(command):
-    """Gives a command the options of the silhouettes' sharpness and of the weights of eq. 6."""
-    for option in reversed(_LOSS_OPTIONS):
+def recipe_options(command):
+    """Gives a command the options that change a preset's optimizer, losses and seed."""
+    for option in reversed(_RECIPE_OPTIONS):
         command = option(command)
     return command
 

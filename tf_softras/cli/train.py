@@ -7,9 +7,9 @@ from tf_softras.cli.options import (
     PATH,
     config_option,
     data_dir_option,
-    loss_options,
     open_split,
     prepared_builder,
+    recipe_options,
 )
 from tf_softras.config import COLORS, DISTRIBUTIONS, METHODS, PRESETS, preset
 
@@ -39,11 +39,7 @@ from tf_softras.config import COLORS, DISTRIBUTIONS, METHODS, PRESETS, preset
 @click.option("--color", type=click.Choice(COLORS), help="Colours, and how vertices get them.")
 @config_option
 @data_dir_option
-@click.option("--steps", type=int, help="Optimizer steps of the whole run.")
-@click.option("--batch-size", type=int, help="Objects in a batch; each brings two views.")
-@click.option("--learning-rate", type=float, help="Of Adam.")
-@loss_options
-@click.option("--seed", type=int, help="Of the weights and of the order of the data.")
+@recipe_options
 @click.option("--steps-per-epoch", type=int, help="Steps between validations and checkpoints.")
 @click.option("--tensorboard-meshes", type=int, help="Objects whose meshes TensorBoard shows.")
 @click.option("--time-limit", type=float, help="Minutes after which training ends.")
