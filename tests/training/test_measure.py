@@ -1,10 +1,12 @@
 """Metrics over a data set, of reconstructions whose metrics are known."""
 
+import dataclasses
+
 import numpy as np
 import PIL.Image
 import pytest
 
-from tests.training.shapes import IMAGE_SIZE, NUM_VIEWS, RADII, ellipsoid, ellipsoids
+from tests.training.shapes import IMAGE_SIZE, NUM_VIEWS, RADII, RENDERING, ellipsoid, ellipsoids
 from tf_softras.geometry import icosphere, voxelize
 from tf_softras.training import comparison_sheet, measure, metrics_table
 from tf_softras.training.measure import METRICS
@@ -40,11 +42,16 @@ def _voxels():
     )
 
 
+def _data():
+    """Ellipsoids in voxels as fine as those of `_voxels`."""
+    return ellipsoids(dataclasses.replace(RENDERING, voxel_resolution=32))
+
+
 @pytest.fixture(scope="module")
 def measured():
     options = {"truth": truth, "progress": False, "input_view": 1}
     networks = {"true": _meshes(), "smaller": _meshes(0.8), "voxels": _voxels()}
-    return {name: measure(network, ellipsoids(), **options) for name, network in networks.items()}
+    return {name: measure(network, _data(), **options) for name, network in networks.items()}
 
 
 def test_true_meshes_are_best_in_everything(measured):
@@ -68,10 +75,24 @@ def test_voxels_are_measured_by_their_surface_and_projection(measured):
     assert voxels["silhouette_iou"] > 0.75
 
 
+def test_precision_and_recall_of_voxels_tell_too_little_volume_from_too_much(measured):
+    for exact in ("true", "voxels"):
+        mean = measured[exact].mean
+        assert mean["voxel_precision"] == mean["voxel_recall"] == 1.0
+    # A mesh and its smaller copy have the same centre: what is in it is in the larger one.
+    smaller = measured["smaller"].mean
+    assert smaller["voxel_precision"] == 1.0 and 0.4 < smaller["voxel_recall"] < 0.7
+    larger = measure(_meshes(1.1), _data(), progress=False).mean
+    assert larger["voxel_recall"] == 1.0 and 0.6 < larger["voxel_precision"] < 0.9
+    with pytest.raises(ValueError, match=r"voxels.*\(16, 16, 16\).*\(32, 32, 32\)"):
+        measure(_voxels(), ellipsoids(), progress=False)
+
+
 def test_an_empty_answer_has_no_surface_and_no_silhouette():
-    empty = _Answers((np.zeros((8, 8, 8), bool) for _ in RADII), gives_voxels=True)
-    result = measure(empty, ellipsoids(), progress=False)
-    assert result.mean["silhouette_iou"] == 0.0
+    empty = _Answers((np.zeros((32, 32, 32), bool) for _ in RADII), gives_voxels=True)
+    result = measure(empty, _data(), progress=False)
+    assert result.mean["silhouette_iou"] == result.mean["voxel_recall"] == 0.0
+    assert result.mean["voxel_precision"] is None
     assert result.mean["self_intersection"] is None and result.mean["f_score"] is None
     with pytest.raises(ValueError, match=rf"input_view.*\[0, {NUM_VIEWS}\).*6"):
         measure(_meshes(), ellipsoids(), progress=False, input_view=NUM_VIEWS)

@@ -1,4 +1,4 @@
-"""More than 3D IoU: surfaces, and silhouettes from views that a network has not seen."""
+"""More than 3D IoU: what its errors are, surfaces, and silhouettes from unseen views."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tf_softras.geometry import Mesh, load_mesh, look_at, perspective
 from tf_softras.layers import ProjectVoxels
 from tf_softras.metrics import SilhouetteIoU
 from tf_softras.ops import rasterize_faces
-from tf_softras.training.evaluate import OCCUPIED
+from tf_softras.training.evaluate import OCCUPIED, solid_voxels
 from tf_softras.training.predictor import faces_of, gives_voxels, predictor
 from tf_softras.training.surface_metrics import (
     SurfaceMetrics,
@@ -22,7 +22,12 @@ from tf_softras.training.surface_metrics import (
     surface_metrics,
 )
 
-METRICS = ("silhouette_iou", *(field.name for field in dataclasses.fields(SurfaceMetrics)))
+_VOXEL_METRICS = ("voxel_precision", "voxel_recall")
+METRICS = (
+    "silhouette_iou",
+    *_VOXEL_METRICS,
+    *(field.name for field in dataclasses.fields(SurfaceMetrics)),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Measurements:
 
     Attributes:
         per_class: Metric -> class name -> mean over its objects; None where nothing was measured:
-            a class without objects, an answer without a surface, no true meshes.
+            a class without objects, an answer without a cell or a surface, no true meshes.
         input_view: Index of the view that was reconstructed from.
         objects: How many were measured.
     """
@@ -95,7 +100,8 @@ def measure(
     Raises:
         ImportError: The extra `metrics` is not installed.
         KeyError: `truth` has no such mesh.
-        ValueError: The data set is empty, or there is no such view.
+        ValueError: The data set is empty, there is no such view, or voxels have another resolution
+            than its own.
     """
     if faces is None and not gives_voxels(reconstructor):
         faces = faces_of(reconstructor)
@@ -120,6 +126,8 @@ def measure(
         predicted = silhouettes(answer, faces, eyes[unseen], image_size=images.shape[1:3])
         iou = SilhouetteIoU()(images.numpy()[unseen, ..., 3], predicted)
         values["silhouette_iou"][name].append(float(iou))
+        for metric, value in _of_voxels(answer, faces, batch["voxels"][0].numpy()).items():
+            values[metric][name].append(value)
         true = truth and truth(name, batch["model_id"][0].numpy().decode())
         for metric, value in _of_surface(answer, faces, true).items():
             values[metric][name].append(value)
@@ -129,6 +137,25 @@ def measure(
         for metric, classes in values.items()
     }
     return Measurements(per_class=per_class, input_view=input_view, objects=total)
+
+
+def _of_voxels(answer: np.ndarray, faces, true: np.ndarray) -> dict[str, float]:
+    """Returns which share of an answer's cells is right, and which of the true ones it has.
+
+    Their quotient, recall by precision, is the predicted volume in units of the true one.
+    """
+    if faces is None:
+        predicted = answer > OCCUPIED
+    else:
+        predicted = solid_voxels(answer, faces, resolution=len(true))
+    if predicted.shape != true.shape:
+        raise ValueError(
+            f"Invalid voxels of the reconstructor. Expected: those of the data set, "
+            f"{true.shape}. Received: {predicted.shape}"
+        )
+    right = float(np.sum(predicted & true.astype(bool)))
+    counts = zip(_VOXEL_METRICS, (predicted.sum(), true.sum()), strict=True)
+    return {metric: right / float(count) for metric, count in counts if count}
 
 
 def _of_surface(answer: np.ndarray, faces, true: Mesh | None) -> dict[str, float]:
