@@ -270,8 +270,8 @@ def test_missing_files_folders_and_other_suffixes_are_named(write, tmp_path):
     (tmp_path / "folder.obj").mkdir()
     with pytest.raises(MeshFileError, match=r"folder\.obj.*Expected a file, received a folder"):
         load_mesh(tmp_path / "folder.obj")
-    with pytest.raises(MeshFileError, match=r"mesh\.stl.*ends in \.obj, received '\.stl'"):
-        load_mesh(write("solid", "mesh.stl"))
+    with pytest.raises(MeshFileError, match=r"mesh\.fbx.*ends in \.obj or .*, received '\.fbx'"):
+        load_mesh(write("solid", "mesh.fbx"))
     with pytest.raises(MeshFileError, match="no suffix"):
         load_mesh(write("solid", "mesh"))
 
