@@ -44,6 +44,21 @@ def test_models_come_in_the_order_of_their_names(folder):
     assert problems == []
 
 
+def test_a_mesh_may_be_of_any_readable_format_and_obj_comes_first(folder):
+    other = folder / TABLE / "b" / "models"
+    other.mkdir(parents=True)
+    (other / "model_normalized.off").touch()
+    (folder / CHAIR / "a" / "models" / "model_normalized.ply").touch()
+    models, problems = scan_mesh_folder(folder)
+    assert {model.name: model.path.suffix for model in models} == {
+        f"{CHAIR}/a": ".obj",
+        f"{CHAIR}/b": ".obj",
+        f"{TABLE}/a": ".obj",
+        f"{TABLE}/b": ".off",
+    }
+    assert problems == []
+
+
 def test_the_index_names_the_split_and_may_have_more_columns(folder):
     write_index(
         folder,
@@ -68,7 +83,7 @@ def test_what_is_left_out_is_named_with_its_reason(folder):
     assert reasons == {
         "99999999": "not the synset of one of the 13 classes",
         f"{CHAIR}/b": "not in the file of splits",
-        f"{CHAIR}/hollow": "has no models/model_normalized.obj",
+        f"{CHAIR}/hollow": "has no models/model_normalized.obj (.glb, .off, .ply, .stl)",
         f"{CHAIR}/gone": "in the file of splits, but has no folder",
         f"{TABLE}/a": "not in the file of splits",
     }

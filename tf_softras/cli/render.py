@@ -14,7 +14,7 @@ BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0
     cls=Command,
     examples=[
         "softras render chair.obj -o chair.png --size 512",
-        "softras render chair.obj -o around.png --views 8 --background white",
+        "softras render chair.glb -o around.png --views 8 --background white",
         "softras render chair.obj -o turntable.gif --views 60",
     ],
 )
@@ -54,7 +54,7 @@ BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0
     help="That a film lasts.",
 )
 def render(mesh, output, views, size, azimuth, elevation, distance, background, seconds):
-    """Draw a mesh, an OBJ file, in its materials' colours.
+    """Draw a mesh (.obj, .glb, .ply, .off or .stl) in its colours.
 
     A film is on white unless the background is black. MP4 needs: pip install 'tf-softras[film]'
     """

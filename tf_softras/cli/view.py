@@ -26,8 +26,8 @@ MAX_BYTES = 64 * 2**20
 def view(source, output, checkpoint):
     """Write an HTML file that shows a mesh, turning, and works offline.
 
-    A mesh is a .glb or .obj file. Of a run or a SavedModel the page shows the meshes that its
-    network makes of the sample's pictures.
+    A mesh is a .glb, .obj, .ply, .off or .stl file. Of a run or a SavedModel the page shows the
+    meshes that its network makes of the sample's pictures.
     """
     from tf_softras.training.files import replaced_whole
     from tf_softras.viewer import view_html

@@ -15,7 +15,8 @@ from tf_softras.geometry.colors import linear_from_srgb
 from tf_softras.geometry.mesh import Mesh
 from tf_softras.geometry.obj_reader import read_obj
 
-READABLE = (".obj", *scene_reader.SUFFIXES)
+# Of the files that `load_mesh` reads.
+MESH_SUFFIXES = (".obj", *scene_reader.SUFFIXES)
 
 
 class MeshFileError(ValueError):
@@ -58,10 +59,10 @@ def load_mesh(
     """
     path = pathlib.Path(path)
     suffix = path.suffix.lower()
-    if suffix not in READABLE:
+    if suffix not in MESH_SUFFIXES:
         raise MeshFileError(
-            f"Cannot read '{path}'. Expected a file whose name ends in {' or '.join(READABLE)}, "
-            f"received {path.suffix or 'no suffix'!r}."
+            f"Cannot read '{path}'. Expected a file whose name ends in "
+            f"{' or '.join(MESH_SUFFIXES)}, received {path.suffix or 'no suffix'!r}."
         )
     try:
         if suffix != ".obj":

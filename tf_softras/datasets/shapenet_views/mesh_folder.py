@@ -1,6 +1,6 @@
 """Finds the meshes of a folder in ShapeNet's layout, and the split of each.
 
-SYNSET/MODEL/models/model_normalized.obj
+SYNSET/MODEL/models/model_normalized.obj (or .glb and the others of `geometry.MESH_SUFFIXES`)
 index.csv (if there): columns synset, model, split; others are passed over
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from tf_softras.datasets.shapenet_views.object_views import Rendering, object_views
 from tf_softras.datasets.shapenet_views.sources import Example, Problem
-from tf_softras.geometry import load_mesh
+from tf_softras.geometry import MESH_SUFFIXES, load_mesh
 
 # The 13 classes of the published figures, in the order of Table 1 of the paper.
 CLASS_SYNSETS = {
@@ -71,7 +71,8 @@ def scan_mesh_folder(folder, *, splits_file=None) -> tuple[list[MeshModel], list
     """Returns the models of a folder in the order of their names, and what cannot be one.
 
     Args:
-        folder: SYNSET/MODEL/models/model_normalized.obj.
+        folder: SYNSET/MODEL/models/model_normalized.obj, or with another suffix of
+            `geometry.MESH_SUFFIXES`; of several the first in their order.
         splits_file: CSV file with columns synset, model and split (or, as in ShapeNet's own,
             synsetId, modelId and split); by default index.csv of the folder. Without either, a
             hash decides: see `hashed_split`.
@@ -94,16 +95,15 @@ def scan_mesh_folder(folder, *, splits_file=None) -> tuple[list[MeshModel], list
         for model_folder in _folders(synset_folder):
             name = f"{synset_folder.name}/{model_folder.name}"
             split = splits.pop(name, None) if splits is not None else hashed_split(name)
-            if not (model_folder / MESH_PATH).is_file():
-                problems.append(Problem(name, f"has no {MESH_PATH}"))
+            paths = [model_folder / MESH_PATH.with_suffix(suffix) for suffix in MESH_SUFFIXES]
+            path = next(filter(pathlib.Path.is_file, paths), None)
+            if path is None:
+                others = ", ".join(MESH_SUFFIXES[1:])
+                problems.append(Problem(name, f"has no {MESH_PATH} ({others})"))
             elif split is None:
                 problems.append(Problem(name, "not in the file of splits"))
             else:
-                models.append(
-                    MeshModel(
-                        synset_folder.name, model_folder.name, split, model_folder / MESH_PATH
-                    )
-                )
+                models.append(MeshModel(synset_folder.name, model_folder.name, split, path))
     problems += [Problem(name, "in the file of splits, but has no folder") for name in splits or ()]
     if not models:
         raise ValueError(
