@@ -5,7 +5,7 @@ import json
 import PIL.Image
 import pytest
 
-from tests.training.shapes import ellipsoids, tiny_config
+from tests.training.shapes import RADII, ellipsoids, tiny_config
 from tf_softras.config import METHODS, preset
 from tf_softras.training import experiments, run_experiment
 from tf_softras.training.experiments import EXPERIMENTS
@@ -46,9 +46,24 @@ def test_experiment_is_resumed_and_writes_tables_and_a_picture(tmp_path, monkeyp
     mean = written["variants"]["120 views"]["evaluation"]["mean"]
     text = (tmp_path / "results.md").read_text()
     assert f"**{mean:.4f}**" in text and "| 24 views | 2 | 4 |" in text
-    assert PIL.Image.open(tmp_path / "picture.png").width == 5 * 132 + 4
-    # Again: nothing is trained or evaluated. With more steps everything is.
+    picture = PIL.Image.open(tmp_path / "picture.png")
+    assert picture.width == 5 * 132 + 4 and picture.height > len(RADII) * 128
+    # Again: nothing is trained or evaluated.
     again = run_experiment("views", config, datasets, tmp_path, **options)
     assert again == first and len(evaluated) == 2
     with pytest.raises(ValueError, match="experiment.*table1.*'table2'"):
         run_experiment("table2", config, datasets, tmp_path)
+
+
+def test_a_run_that_went_on_is_evaluated_again(tmp_path):
+    options = {"steps_per_epoch": 1, "progress": "none"}
+    config = tiny_config(steps=2)
+
+    def steps(**more):
+        results = run_experiment(
+            "views", config, lambda *_: ellipsoids(), tmp_path, **options, **more
+        )
+        return [result.steps for result in results.values()]
+
+    assert steps(time_limit=1e-9) == [1, 1]
+    assert steps() == [2, 2]
