@@ -64,7 +64,9 @@ def test_two_beam_processes_build_the_same_data_and_report(tmp_path, monkeypatch
     assert not list(two.data_path.glob("problems-*"))
 
 
-@pytest.mark.parametrize("options", [None, ()], ids=["here", "Beam"])
+@pytest.mark.parametrize(
+    "options", [None, (), TWO_PROCESSES], ids=["here", "Beam", "two Beam processes"]
+)
 def test_a_strict_build_stops_at_the_first_problem(options, tmp_path):
     flags = None if options is None else beam_options(options)
     with pytest.raises(BadObjectError, match=f"^{TABLE}/(broken|empty): (Cannot read|Expected)"):
