@@ -45,7 +45,15 @@ def colored_predictor(reconstructor: Any) -> Callable:
 @functools.lru_cache(maxsize=2)
 def _traced(reconstructor: keras.Model, method: str) -> Callable:
     ask = getattr(reconstructor, method)
-    return tf.function(lambda images: ask(images, training=False), reduce_retracing=True)
+    # Of any batch size: the last batch of a data set is a smaller one. What is not a functional
+    # model may not know its shape.
+    shape = getattr(reconstructor, "input_shape", None)
+    signature = shape and [tf.TensorSpec((None, *shape[1:]), tf.float32)]
+    return tf.function(
+        lambda images: ask(images, training=False),
+        input_signature=signature,
+        reduce_retracing=True,
+    )
 
 
 def gives_colors(reconstructor: Any) -> bool:
