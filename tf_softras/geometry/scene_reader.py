@@ -103,6 +103,8 @@ def _check_glb(data: bytes, *, max_faces: int) -> None:
             raise ValueError(
                 "Expected accessors with a bufferView, not compressed, received one without."
             )
+        if not all(isinstance(a["count"], int) and a["count"] > 0 for a in accessors):
+            raise ValueError("Expected accessors of one element or more, received another count.")
         nodes = header.get("nodes", [])
         children = [child for node in nodes for child in node.get("children", ())]
         if len(set(children)) < len(children):
