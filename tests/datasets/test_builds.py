@@ -12,7 +12,7 @@ import pytest
 
 from tests.datasets.builds import CODE, SMALL, build
 from tf_softras.datasets.shapenet_views import shapenet_views_dataset_builder as shapenet_views
-from tf_softras.datasets.shapenet_views.sources import BadObjectError
+from tf_softras.datasets.shapenet_views.sources import BadObjectError, Problem, read_problems
 
 ROOT = CODE.parents[2]
 TABLE = "04379243"
@@ -72,6 +72,14 @@ def test_a_strict_build_stops_at_the_first_problem(options, tmp_path):
     with pytest.raises(BadObjectError, match=f"^{TABLE}/(broken|empty): (Cannot read|Expected)"):
         build(tmp_path, CODE / "dummy_data", beam_options=flags, strict=True)
     assert not list(tmp_path.rglob("report.json")) and not list(tmp_path.rglob("incomplete*"))
+
+
+def test_problems_are_read_in_the_order_of_their_names_and_their_file_goes(tmp_path):
+    path = tmp_path / "problems.jsonl"
+    rows = [{"name": "b", "reason": "x"}, {"name": "a", "reason": "y"}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read_problems(path) == [Problem("a", "y"), Problem("b", "x")]
+    assert not path.exists()
 
 
 def test_a_split_of_problems_alone_is_an_error_under_beam_too(meshes, tmp_path):

@@ -239,6 +239,7 @@ def _doubling_nodes(header):
         (glb(_set("accessors", 0, "count", value="many")), "accessors of one element or more"),
         (glb(_set("accessors", 2, "count", value=-(10**9))), "accessors of one element or more"),
         (glb(_set("accessors", 0, value={"bufferView": 0})), "JSON of a glTF file.*'count'"),
+        (glb(_set("meshes", 0, "primitives", 0, "mode", value=6)), "triangles.*received a fan"),
         (glb(_set("accessors", value={})), "JSON of a glTF file"),
         (glb(_set("meshes", value=[])), "JSON of a glTF file.*IndexError"),
     ],

@@ -25,7 +25,11 @@ from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_o
     type=CONFIG_CHOICE,
     help="Which data set.  [default: meshes with --meshes, nmr with --nmr, else sample]",
 )
-@click.option("--meshes", type=PATH, help="Folder SYNSET/MODEL/models/model_normalized.obj.")
+@click.option(
+    "--meshes",
+    type=PATH,
+    help="Folder SYNSET/MODEL/models/model_normalized.obj (.glb, .off, .ply, .stl).",
+)
 @click.option(
     "--nmr", type=PATH, help="Folder with mesh_reconstruction_dataset.zip, or what that holds."
 )

@@ -16,20 +16,13 @@ from tf_softras.geometry.corner_mesh import CornerMesh, clip_to_near, face_corne
 from tf_softras.geometry.icosphere import icosphere
 from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_projection
 from tf_softras.geometry.mesh import Mesh
-from tf_softras.geometry.mesh_files import (
-    MESH_SUFFIXES,
-    MeshFileError,
-    encode_mesh,
-    load_mesh,
-    save_mesh,
-)
+from tf_softras.geometry.mesh_files import MeshFileError, encode_mesh, load_mesh, save_mesh
 from tf_softras.geometry.normals import vertex_normals
 from tf_softras.geometry.rotations import rotation_from_quaternion
 from tf_softras.geometry.uv import spherical_uvs
 from tf_softras.geometry.voxels import voxelize
 
 __all__ = [
-    "MESH_SUFFIXES",
     "CornerMesh",
     "Mesh",
     "MeshFileError",

@@ -16,8 +16,8 @@ SUFFIXES = (".glb", ".off", ".ply", ".stl")
 
 _GLB_HEADER = struct.Struct("<4sIIII")  # Magic, version, length; length and kind of the first chunk
 _GLB_JSON = 0x4E4F534A
-# Of glTF's modes of a primitive, those that make faces of three indices or of one more each.
-_TRIANGLES, _STRIP = 4, 5
+# glTF's modes of a primitive that make faces, of three indices or of one more each.
+_TRIANGLES, _STRIP, _FAN = 4, 5, 6
 
 
 def read_scene(path: pathlib.Path, *, max_bytes: int, max_faces: int) -> Mesh:
@@ -50,7 +50,8 @@ def read_scene(path: pathlib.Path, *, max_bytes: int, max_faces: int) -> Mesh:
         ) from error
     if not 0 < len(faces) <= max_faces:
         raise ValueError(
-            f"Expected one face and at most {max_faces} (max_faces), received {len(faces)}."
+            f"Expected at least one face and at most {max_faces} (max_faces), "
+            f"received {len(faces)}."
         )
     vertices = np.asarray(mesh.vertices)
     if kind == "stl":
@@ -110,13 +111,14 @@ def _check_glb(data: bytes, *, max_faces: int) -> None:
         if len(set(children)) < len(children):
             raise ValueError("Expected a tree of nodes, received a node with two parents.")
         meshes = [_num_faces(mesh, accessors) for mesh in header.get("meshes", [])]
-        num_faces = sum(meshes[node["mesh"]] for node in nodes if "mesh" in node)
+        placed = sum(meshes[node["mesh"]] for node in nodes if "mesh" in node)
     except (AttributeError, IndexError, KeyError, TypeError) as error:
         raise ValueError(
             f"Expected the JSON of a glTF file, received one in which {type(error).__name__}: "
             f"{error}"
         ) from error
-    if max(num_faces, sum(meshes)) > max_faces:
+    num_faces = max(placed, sum(meshes))
+    if num_faces > max_faces:
         raise ValueError(f"Expected at most {max_faces} faces (max_faces), received {num_faces}.")
 
 
@@ -142,6 +144,9 @@ def _num_faces(mesh: dict, accessors: list[dict]) -> int:
     for primitive in mesh["primitives"]:
         vertices = accessors[primitive["attributes"]["POSITION"]]["count"]
         indices = accessors[primitive["indices"]]["count"] if "indices" in primitive else vertices
-        each = 1 if primitive.get("mode", _TRIANGLES) == _STRIP else 3
-        count += max(indices, vertices) // each
+        mode = primitive.get("mode", _TRIANGLES)
+        if mode == _FAN:
+            # trimesh would leave them out.
+            raise ValueError("Expected triangles or strips of triangles, received a fan.")
+        count += max(indices, vertices) // (1 if mode == _STRIP else 3)
     return count

@@ -1,6 +1,6 @@
 """Finds the meshes of a folder in ShapeNet's layout, and the split of each.
 
-SYNSET/MODEL/models/model_normalized.obj (or .glb and the others of `geometry.MESH_SUFFIXES`)
+SYNSET/MODEL/models/model_normalized.obj (or another of `MESH_SUFFIXES`)
 index.csv (if there): columns synset, model, split; others are passed over
 """
 
@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from tf_softras.datasets.shapenet_views.object_views import Rendering, object_views
 from tf_softras.datasets.shapenet_views.sources import Example, Problem
-from tf_softras.geometry import MESH_SUFFIXES, load_mesh
+from tf_softras.geometry import load_mesh
+from tf_softras.geometry.mesh_files import MESH_SUFFIXES
 
 # The 13 classes of the published figures, in the order of Table 1 of the paper.
 CLASS_SYNSETS = {
@@ -72,7 +73,7 @@ def scan_mesh_folder(folder, *, splits_file=None) -> tuple[list[MeshModel], list
 
     Args:
         folder: SYNSET/MODEL/models/model_normalized.obj, or with another suffix of
-            `geometry.MESH_SUFFIXES`; of several the first in their order.
+            `MESH_SUFFIXES`; of several the first in their order.
         splits_file: CSV file with columns synset, model and split (or, as in ShapeNet's own,
             synsetId, modelId and split); by default index.csv of the folder. Without either, a
             hash decides: see `hashed_split`.

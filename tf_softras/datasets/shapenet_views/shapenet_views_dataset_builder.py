@@ -100,9 +100,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "The configs `meshes` and `meshes_120` read a folder in ShapeNet's layout, "
-        "SYNSET/MODEL/models/model_normalized.obj, with an optional index.csv (columns synset, "
-        "model, split); `nmr` a folder with mesh_reconstruction_dataset.zip, or with what that "
-        "holds. Name the folder as manual_dir; the config `sample` needs none."
+        "SYNSET/MODEL/models/model_normalized.obj (or .glb, .off, .ply, .stl), with an optional "
+        "index.csv (columns synset, model, split); `nmr` a folder with "
+        "mesh_reconstruction_dataset.zip, or with what that holds. Name the folder as "
+        "manual_dir; the config `sample` needs none."
     )
 
     def __init__(self, *, strict: bool = False, splits_file=None, **kwargs):
