@@ -14,7 +14,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import ExecError
 
 ROOT = pathlib.Path(__file__).resolve().parent
-# Read by tf_softras/ops/library.py.
+# Read by tf_softras/ops/_library.py.
 BUILT_FOR = pathlib.PurePath("tf_softras/ops/_built_for.txt")
 # Extension -> Bazel's target.
 TARGETS = {

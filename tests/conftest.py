@@ -3,6 +3,7 @@
 import pytest
 
 from tests.export.networks import network
+from tests.shapes import ellipsoids
 
 SIGMA = 1e-4
 
@@ -16,3 +17,8 @@ def exported(tmp_path_factory):
     base = tmp_path_factory.mktemp("exported") / "chair"
     export_saved_model(model, base, sigma=SIGMA)
     return model, base
+
+
+@pytest.fixture(scope="session")
+def dataset():
+    return ellipsoids().cache()

@@ -20,7 +20,7 @@ import pytest
 import tensorflow as tf
 import trimesh
 
-from tests.geometry.test_mesh_files import read_glb
+from tests.geometry.mesh_files.test_mesh_files import read_glb
 from tests.page.servers import model_server, rest_api
 from tf_softras.cli import main
 from tf_softras.cli.command import LOG_LEVEL

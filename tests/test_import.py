@@ -5,7 +5,7 @@ import sys
 
 import tensorflow as tf
 
-from tf_softras.ops.library import built_for
+from tf_softras.ops._library import built_for
 
 
 def _run(script, **environment):
@@ -37,7 +37,7 @@ def test_another_tensorflow_minor_is_one_clear_sentence():
     script = """
 import tensorflow as tf
 tf.__version__ = "2.99.1"
-from tf_softras.ops.library import library
+from tf_softras.ops._library import library
 library()
 """
     last = _run(script).stderr.strip().splitlines()[-1]
@@ -54,7 +54,7 @@ def test_the_library_works_with_the_tensorflow_that_it_was_built_for():
 def test_a_missing_library_is_one_clear_sentence():
     script = """
 import pathlib
-import tf_softras.ops.library as library
+import tf_softras.ops._library as library
 library.LIBRARY_PATH = pathlib.Path("nowhere/_softras_ops.so")
 library.library()
 """

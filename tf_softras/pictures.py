@@ -2,15 +2,16 @@
 
 import importlib
 import io
-import os
 import pathlib
-import uuid
 import warnings
 
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
 from scipy import ndimage
+
+from tf_softras._shared.errors import SoftrasError
+from tf_softras._shared.files import replaced_whole
 
 # What share of the square picture the longer side of an object's mask takes, in the middle: the
 # median over views of 150 objects of all classes, rendered with N3MR's cameras. A quarter of the
@@ -28,7 +29,7 @@ _SEGMENTATION_ROUNDS = 5
 WORKING_SIDE = 1024
 
 
-class PictureError(ValueError):
+class PictureError(SoftrasError, ValueError):
     """A picture cannot be used: the message names it, what was expected and what came."""
 
 
@@ -149,12 +150,8 @@ def write_picture(path, picture: np.ndarray) -> None:
             f"Cannot write a picture to '{path}'. Expected a folder that exists, received "
             f"'{path.parent}'."
         )
-    beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        PIL.Image.fromarray(picture).save(beside, format="PNG")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replaced_whole(path) as written:
+        PIL.Image.fromarray(picture).save(written, format="PNG")
 
 
 def _name(path, what: str) -> str:

@@ -10,9 +10,9 @@ a colour is never clipped.
 import numpy as np
 
 from tf_softras.geometry import Mesh
+from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry.cameras import N3MR_VIEWING_ANGLE, look_at, perspective
 from tf_softras.geometry.colors import DEFAULT_COLOR
-from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.ops import rasterize_faces
 
 # They sum to 1: a face that looks at the camera and up is as bright as its colour.

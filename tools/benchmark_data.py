@@ -27,7 +27,7 @@ from tf_softras.datasets.shapenet_views.mesh_folder import scan_mesh_folder
 from tf_softras.datasets.shapenet_views.object_views import Rendering
 from tf_softras.datasets.shapenet_views.sources import Problem
 from tf_softras.datasets.view_pairs import view_pairs
-from tf_softras.training.compiled_model import compiled_model
+from tf_softras.training._compiled_model import compiled_model
 
 # ShapeNet's models of the 13 classes, as the published renders have them.
 PUBLISHED_OBJECTS = 43_783

@@ -21,7 +21,7 @@ import tensorflow as tf
 from tf_softras import config, geometry
 from tf_softras.geometry import cameras
 from tf_softras.ops import soft_rasterize
-from tf_softras.training.compiled_model import compiled_model
+from tf_softras.training._compiled_model import compiled_model
 
 # Row a of the rasteriser's benchmark.
 SIDE, BATCH, SIGMA = 64, 64, 3e-5

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.export.hostile_pictures import HOSTILE
 from tf_softras import pictures
-from tf_softras.export import picture_graph
+from tf_softras.export import _picture_graph as picture_graph
 
 
 @tf.function(input_signature=[tf.TensorSpec([None, None, 4], tf.uint8)])

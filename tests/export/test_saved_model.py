@@ -16,7 +16,7 @@ from tensorflow.core.framework import tensor_pb2
 from tests.conftest import SIGMA
 from tests.export.batching_parameters import BatchingParameters
 from tests.export.processes import run_as_a_server
-from tests.geometry.test_mesh_files import read_glb
+from tests.geometry.mesh_files.test_mesh_files import read_glb
 from tf_softras.config import preset
 from tf_softras.export import (
     ExportedReconstructor,
@@ -25,12 +25,12 @@ from tf_softras.export import (
     saved_model,
     saved_model_folder,
 )
-from tf_softras.export.checks import MAX_BATCH_SIZE
+from tf_softras.export._checks import MAX_BATCH_SIZE
 from tf_softras.geometry import eye_from_angles, look_at, perspective, save_mesh
 from tf_softras.geometry.mesh import Mesh
 from tf_softras.models import MeshReconstructor
 from tf_softras.ops import soft_rasterize
-from tf_softras.ops.library import LIBRARY_PATH
+from tf_softras.ops._library import LIBRARY_PATH
 from tf_softras.pictures import frame_object, read_picture
 from tf_softras.serving.messages import PredictionLog
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy.spatial.transform import Rotation
 
 from tf_softras import fitting, geometry, layers, shading
-from tf_softras.fitting.descent import between, descend
+from tf_softras.fitting._descent import between, descend
 
 SPHERE = geometry.icosphere(2)
 EYES = np.asarray(geometry.eye_from_angles(3.0, [20.0, 20.0, -50.0, 60.0] * 2, 45.0 * np.arange(8)))

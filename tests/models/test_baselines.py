@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.shapes import IMAGE_SIZE, NUM_VIEWS, RADII, VOXELS, ellipsoids, tiny_config
+from tests.shapes import IMAGE_SIZE, NUM_VIEWS, RADII, VOXELS, ellipsoids, tiny_config
 from tf_softras.models import RetrievalReconstructor, VoxelReconstructor
 
 CONFIG = tiny_config().model

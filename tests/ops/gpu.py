@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import kernels
 
-from tf_softras.ops.library import library
+from tf_softras.ops._library import library
 
 
 def skip_without_gpu_kernels(op: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tf_softras.ops import rasterize_faces, soft_rasterize
-from tf_softras.ops.library import library
+from tf_softras.ops._library import library
 
 # What a bad call may raise. The ops: InvalidArgument, or ResourceExhausted where an image
 # is larger than memory. Before they are asked: ValueError and TypeError of the wrapper and of
@@ -203,7 +203,7 @@ def test_scratch_that_does_not_fit_is_an_error():
 import resource
 import numpy as np, tensorflow as tf
 from tests.ops.test_bad_calls import limit_memory
-from tf_softras.ops.library import library
+from tf_softras.ops._library import library
 grad = library().softras_soft_rasterize_grad
 vertices = tf.ones([3, 3, 3])
 many = tf.zeros([6000000, 3], tf.int32)  # 288 MB of corner gradients an item

@@ -23,7 +23,7 @@ def _run(script):
     """Standard output of a process in which the library with GPU kernels is the op library."""
     prologue = f"""
         import pathlib
-        from tf_softras.ops import library
+        from tf_softras.ops import _library as library
         library.LIBRARY_PATH = pathlib.Path({str(LIBRARY)!r})
     """
     return subprocess.run(

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tf_softras import geometry, layers, losses
 from tf_softras.ops import rasterize_faces, soft_rasterize
-from tf_softras.ops.library import library
-from tf_softras.ops.soft_rasterize_reference import pixel_centres
+from tf_softras.ops._library import library
+from tf_softras.ops._soft_rasterize_reference import pixel_centres
 
 # What lengthens every move, image-plane units.
 SHORTEST_MOVE = 1e-3

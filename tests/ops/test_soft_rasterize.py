@@ -12,7 +12,7 @@ import tensorflow as tf
 from tests.gradient_checks import directional_derivative
 from tests.ops.meshes import SCENES
 from tf_softras.ops import soft_rasterize
-from tf_softras.ops.soft_rasterize_reference import soft_rasterize_reference
+from tf_softras.ops._soft_rasterize_reference import soft_rasterize_reference
 
 SIGMAS = [1e-7, 1e-6, 3e-5, 1e-3, 1e-1, 1.0]
 IMAGE_SIZES = {
@@ -356,7 +356,7 @@ class TestBadInput:
             )
 
     def test_the_gradient_op_checks_its_own_shapes(self):
-        from tf_softras.ops.library import library
+        from tf_softras.ops._library import library
 
         image = tf.zeros([2, 8, 8])
         with pytest.raises(tf.errors.InvalidArgumentError, match="transparency|must be equal"):

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tf_softras.geometry import icosphere
-from tf_softras.ops.soft_rasterize_reference import (
+from tf_softras.ops._soft_rasterize_reference import (
     soft_rasterize_by_rows,
     soft_rasterize_reference,
 )

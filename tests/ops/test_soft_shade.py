@@ -549,7 +549,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("name", ["transparency", "image_gradient", "alpha_gradient"])
     def test_the_gradient_op_checks_its_own_shapes(self, name):
-        from tf_softras.ops.library import library
+        from tf_softras.ops._library import library
 
         arrays = {
             "transparency": tf.zeros([2, 8, 8]),

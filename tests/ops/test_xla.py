@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.ops.meshes import SCENES, with_depths
 from tf_softras.ops import soft_rasterize, soft_shade
-from tf_softras.ops.library import library
+from tf_softras.ops._library import library
 
 FACES = [[0, 1, 2]]
 TRIANGLE = np.array([[[-1, -1, 1], [1, -1, 1], [0, 1, 1]]], np.float32)

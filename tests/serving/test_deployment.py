@@ -8,7 +8,9 @@ import yaml
 
 from tests.serving import servers
 from tf_softras.cli import main
-from tf_softras.export import checks, picture_graph, server_files
+from tf_softras.export import _checks as checks
+from tf_softras.export import _picture_graph as picture_graph
+from tf_softras.export import _server_files as server_files
 from tf_softras.serving.client import Endpoint
 from tf_softras.version import TENSORFLOW_MINOR
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tests.training.shapes import (
+from tests.shapes import (
     LABELS,
     NUM_VIEWS,
     RADII,
@@ -18,13 +18,13 @@ from tests.training.shapes import (
 )
 from tf_softras.datasets.shapenet_views.object_views import object_views
 from tf_softras.datasets.view_pairs import view_pairs
+from tf_softras.evaluation._evaluate_colors import mean_colors, psnr
 from tf_softras.geometry import Mesh, icosphere, look_at, perspective
 from tf_softras.layers import SoftRasterize, SoftShade
 from tf_softras.losses import color_loss
 from tf_softras.models import MeshReconstructor
+from tf_softras.sheets._contact_sheet import _GAP, _HEADER, CELL
 from tf_softras.training import ViewPairModel, color_sheet, evaluate_colors, train
-from tf_softras.training.contact_sheet import _GAP, _HEADER, CELL
-from tf_softras.training.evaluate_colors import mean_colors, psnr
 
 RED = np.array([0.9, 0.2, 0.1], np.float32)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.training.shapes import tiny_config
+from tests.shapes import tiny_config
 from tf_softras.training import RunFolder, make_strategy, train
 from tf_softras.training.distributed import is_chief
 
@@ -35,7 +35,7 @@ else:
     from tf_softras.training import make_strategy
     strategy = make_strategy(distribution)
 assert strategy.num_replicas_in_sync == 2
-from tests.training.shapes import ellipsoids
+from tests.shapes import ellipsoids
 from tests.training.test_distributed import CONFIG
 from tf_softras.training import callbacks, train
 

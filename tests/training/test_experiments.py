@@ -5,7 +5,7 @@ import json
 import PIL.Image
 import pytest
 
-from tests.training.shapes import RADII, ellipsoids, tiny_config
+from tests.shapes import RADII, ellipsoids, tiny_config
 from tf_softras.config import METHODS, preset
 from tf_softras.training import experiments, run_experiment
 from tf_softras.training.experiments import EXPERIMENTS

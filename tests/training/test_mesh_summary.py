@@ -7,7 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.mesh.plugin_data_pb2 import MeshPluginData
 from tensorboard.util import tensor_util
 
-from tests.training.shapes import tiny_config
+from tests.shapes import tiny_config
 from tf_softras.geometry import eye_from_angles
 from tf_softras.layers import LookAt, Perspective
 from tf_softras.ops import soft_rasterize

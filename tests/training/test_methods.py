@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.training.shapes import tiny_config
+from tests.shapes import tiny_config
 from tf_softras.config import METHODS, ReconstructionConfig
 from tf_softras.training import RunFolder, evaluate, train
 

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.shapes import tiny_config
+from tests.shapes import tiny_config
+from tf_softras._shared.files import write_json
 from tf_softras.training import NonFiniteLossError, RunFolder, RunFolderError, train
 from tf_softras.training import callbacks as callbacks_module
-from tf_softras.training.files import write_json
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -74,7 +74,7 @@ def test_run_folder_holds_the_run(unbroken):
 def test_best_checkpoint_is_that_of_the_best_epoch(dataset, tmp_path, monkeypatch):
     ious = iter([0.5, 0.9, 0.7])
     monkeypatch.setattr(
-        "tf_softras.training.voxel_validation.evaluate",
+        "tf_softras.training._voxel_validation.evaluate",
         lambda *args, **kwargs: type("Evaluation", (), {"mean": next(ious)}),
     )
     saved = []
@@ -114,7 +114,7 @@ def test_another_seed_gives_another_run(dataset, tmp_path, unbroken):
 _KILLED = """
 import os, signal, sys
 import keras
-from tests.training.shapes import ellipsoids, tiny_config
+from tests.shapes import ellipsoids, tiny_config
 from tf_softras.training import callbacks, train
 
 def kill(self, batch, logs=None):
@@ -196,7 +196,7 @@ def test_training_ends_after_epochs_without_a_better_iou_also_over_a_restart(
     ious = [0.5, 0.9, 0.7, 0.8, 0.6, 0.95, 0.1]
     given = iter(ious)
     monkeypatch.setattr(
-        "tf_softras.training.voxel_validation.evaluate",
+        "tf_softras.training._voxel_validation.evaluate",
         lambda *args, **kwargs: type("Evaluation", (), {"mean": next(given)}),
     )
     options = {"voxel_validation_objects": 1, "steps_per_epoch": 1}
@@ -219,7 +219,7 @@ def test_training_ends_after_epochs_without_a_better_iou_also_over_a_restart(
 _SMALL = """
 import os, signal, sys
 import tensorflow as tf
-from tests.training.shapes import small_images
+from tests.shapes import small_images
 from tf_softras.config import preset
 from tf_softras.training import callbacks, train
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.shapes import tiny_config
+from tests.shapes import tiny_config
 from tf_softras.datasets.view_pairs import view_pairs
 from tf_softras.layers import LookAt, Perspective, SoftRasterize
 from tf_softras.losses import flattening_loss, laplacian_loss

@@ -62,9 +62,9 @@ def bench_serving(
     URL is grpc://HOST:PORT/MODEL or http://HOST:PORT/v1/models/MODEL. One call is made first, and
     not counted. The exit code is 1 if any call fails.
     """
+    from tf_softras._shared.files import write_json
     from tf_softras.serving import PredictError, connect, example_inputs, run_load
     from tf_softras.serving.client import Endpoint
-    from tf_softras.training.files import write_json
 
     with wrong_input(ValueError):
         host = Endpoint.parse(url).host
@@ -106,7 +106,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _read(picture: pathlib.Path) -> bytes:
-    from tf_softras.export.picture_graph import MAX_PICTURE_BYTES
+    from tf_softras.export._picture_graph import MAX_PICTURE_BYTES
 
     with picture.open("rb") as file:
         content = file.read(MAX_PICTURE_BYTES + 1)

@@ -9,6 +9,8 @@ import tempfile
 
 import click
 
+from tf_softras._shared.errors import SoftrasError
+
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
@@ -50,31 +52,9 @@ class Command(_WithExamples, click.Command):
         try:
             load_tensorflow()
             return super().invoke(ctx)
-        # The types are looked up when there is an error: their modules are loaded by then.
-        except Exception as error:
-            if isinstance(error, _known_errors()):
-                raise WrongInput(error) from error
-            raise
-
-
-def _known_errors() -> tuple[type[Exception], ...]:
-    """Returns what wrong input raises; any other error is our fault and keeps its traceback."""
-    from tf_softras.export import SavedModelError
-    from tf_softras.geometry import MeshFileError
-    from tf_softras.page.served_reconstructor import ServingError
-    from tf_softras.pictures import PictureError
-    from tf_softras.training import NonFiniteLossError, RunFolderError
-
-    return (
-        MeshFileError,
-        PictureError,
-        RunFolderError,
-        SavedModelError,
-        ServingError,
-        NonFiniteLossError,
-        ImportError,  # Another TensorFlow or Keras backend, or a library that was not built.
-        OSError,
-    )
+        # ImportError: another TensorFlow or Keras backend, or a library that was not built.
+        except (SoftrasError, ImportError, OSError) as error:
+            raise WrongInput(error) from error
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ def _begin(output: pathlib.Path) -> pathlib.Path:
     Raises:
         WrongInput: There is a file of that name, or a folder with other things in it.
     """
-    from tf_softras.training.files import write_json
+    from tf_softras._shared.files import write_json
 
     if output.exists() and not output.is_dir():
         raise WrongInput(f"--output: expected a folder, received the file '{output}'.")
@@ -196,7 +196,7 @@ def _saved_model(reconstructor, output: pathlib.Path) -> tuple:
 
 
 def _finish(output: pathlib.Path, seen: dict, unseen: dict) -> None:
-    from tf_softras.training.files import write_json
+    from tf_softras._shared.files import write_json
 
     figures = {
         split: {name: evaluation.to_dict() for name, evaluation in result.items()}

@@ -55,8 +55,8 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
     the input's mean colour.
     """
     from tf_softras import training
-    from tf_softras.training.files import write_json
-    from tf_softras.training.predictor import gives_colors
+    from tf_softras._shared.files import write_json
+    from tf_softras.evaluation._predictor import gives_colors
 
     folders = [training.RunFolder.open(run) for run in runs]
     names = [checkpoint] if len(runs) == 1 else [folder.path.name for folder in folders]
@@ -126,7 +126,7 @@ def draw_sheet(networks, dataset, path, *, truth):
         truth: As for `training.comparison_sheet`.
     """
     from tf_softras import training
-    from tf_softras.training.predictor import gives_colors
+    from tf_softras.evaluation._predictor import gives_colors
 
     examples = dataset.shuffle(len(dataset), seed=0).take(SHEET_OBJECTS)
     colored = [network for network in networks.values() if gives_colors(network)]

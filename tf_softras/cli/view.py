@@ -29,7 +29,7 @@ def view(source, output, checkpoint):
     A mesh is a .glb, .obj, .ply, .off or .stl file. Of a run or a SavedModel the page shows the
     meshes that its network makes of the sample's pictures.
     """
-    from tf_softras.training.files import replaced_whole
+    from tf_softras._shared.files import replaced_whole
     from tf_softras.viewer import view_html
 
     if output.suffix.lower() not in (".html", ".htm"):

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_softras._shared.files import replaced_whole
 from tf_softras.config import ReconstructionConfig
-from tf_softras.export.server_files import write_batching_parameters, write_warmup_requests
-from tf_softras.export.signatures import DEFAULT, signatures
+from tf_softras.export._server_files import write_batching_parameters, write_warmup_requests
+from tf_softras.export._signatures import DEFAULT, signatures
 from tf_softras.export.versions import SavedModelError, free_version, saved_model_folder
 from tf_softras.models import MeshReconstructor
-from tf_softras.training.files import replaced_whole
 
 
 def export_saved_model(

@@ -3,10 +3,12 @@
 import pathlib
 import re
 
+from tf_softras._shared.errors import SoftrasError
+
 _MODEL = "saved_model.pb"
 
 
-class SavedModelError(ValueError):
+class SavedModelError(SoftrasError, ValueError):
     """A folder is no SavedModel of a reconstructor, or stands where one is to be written."""
 
 

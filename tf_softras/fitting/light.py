@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_softras.fitting.descent import descend
-from tf_softras.fitting.pictures import checked_pictures, seen_attributes
+from tf_softras.fitting._descent import descend
+from tf_softras.fitting._pictures import checked_pictures, seen_attributes
 from tf_softras.geometry import linear_from_srgb, vertex_normals
 from tf_softras.shading import DirectionalLight, lambert_light
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_softras.fitting.descent import between, descend
-from tf_softras.fitting.pictures import checked_pictures
+from tf_softras.fitting._descent import between, descend
+from tf_softras.fitting._pictures import checked_pictures
 from tf_softras.geometry import Mesh, srgb_from_linear
 from tf_softras.losses import FlatteningLoss, LaplacianLoss, silhouette_iou_loss
 from tf_softras.ops import soft_rasterize, soft_shade

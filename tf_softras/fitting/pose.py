@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_softras.fitting.descent import between, descend
-from tf_softras.fitting.pictures import checked_pictures
+from tf_softras.fitting._descent import between, descend
+from tf_softras.fitting._pictures import checked_pictures
 from tf_softras.geometry import linear_from_srgb, rotation_from_quaternion
 from tf_softras.losses import silhouette_iou_loss
 from tf_softras.ops import soft_shade

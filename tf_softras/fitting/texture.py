@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tf_softras.fitting.descent import descend
-from tf_softras.fitting.pictures import checked_pictures, seen_attributes
+from tf_softras.fitting._descent import descend
+from tf_softras.fitting._pictures import checked_pictures, seen_attributes
 from tf_softras.geometry import face_corners, linear_from_srgb, srgb_from_linear
 from tf_softras.shading import sample_texture
 

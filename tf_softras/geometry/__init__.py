@@ -1,5 +1,6 @@
 """Meshes, cameras and voxels: the first room of the package, and its conventions."""
 
+from tf_softras.geometry._icosphere import icosphere
 from tf_softras.geometry.cameras import (
     convert_extrinsics,
     eye_from_angles,
@@ -13,7 +14,6 @@ from tf_softras.geometry.cameras import (
 )
 from tf_softras.geometry.colors import linear_from_srgb, srgb_from_linear
 from tf_softras.geometry.corner_mesh import CornerMesh, clip_to_near, face_corners, pad_meshes
-from tf_softras.geometry.icosphere import icosphere
 from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_projection
 from tf_softras.geometry.mesh import Mesh
 from tf_softras.geometry.mesh_files import MeshFileError, encode_mesh, load_mesh, save_mesh

@@ -25,8 +25,8 @@ import math
 import keras
 import numpy as np
 
-from tf_softras.geometry.image_size import standardize_image_size
-from tf_softras.geometry.vectors import as_floating, cross, dot, normalize
+from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.geometry._vectors import as_floating, cross, dot, normalize
 
 # The signs of (right, up, forward) along the axes of each frame of cameras.
 CAMERA_AXES = {"softras": (1.0, 1.0, 1.0), "opencv": (1.0, -1.0, 1.0), "opengl": (1.0, 1.0, -1.0)}

@@ -2,7 +2,7 @@
 
 import keras
 
-from tf_softras.geometry.vectors import as_floating
+from tf_softras.geometry._vectors import as_floating
 
 # Of a mesh that names none, sRGB.
 DEFAULT_COLOR = (0.7, 0.7, 0.7)

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from tf_softras.geometry._vectors import as_floating
 from tf_softras.geometry.mesh import Mesh
-from tf_softras.geometry.vectors import as_floating
 
 # Where a corner that does not exist is put: an op leaves the face out for any near of 0 or more.
 _HIDDEN_CORNER = (0.0, 0.0, -1.0)

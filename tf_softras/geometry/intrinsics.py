@@ -4,8 +4,8 @@ import math
 
 import keras
 
-from tf_softras.geometry.image_size import standardize_image_size
-from tf_softras.geometry.vectors import as_floating
+from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.geometry._vectors import as_floating
 
 _SIDES = ("width", "height", "shorter")
 

@@ -2,8 +2,8 @@
 
 import keras
 
+from tf_softras.geometry._vectors import as_floating, cross, normalize
 from tf_softras.geometry.corner_mesh import checked_faces
-from tf_softras.geometry.vectors import as_floating, cross, normalize
 
 
 def vertex_normals(vertices, faces):

@@ -2,7 +2,7 @@
 
 import keras
 
-from tf_softras.geometry.vectors import as_floating, normalize
+from tf_softras.geometry._vectors import as_floating, normalize
 
 
 def rotation_from_quaternion(quaternion):

@@ -1,18 +1,18 @@
 """Keras layers: cameras, surfaces, the soft rasteriser and the soft shader."""
 
-from tf_softras.layers.clip_to_near import ClipToNear
+from tf_softras.layers.cameras.clip_to_near import ClipToNear
+from tf_softras.layers.cameras.look_at import LookAt
+from tf_softras.layers.cameras.orthographic import Orthographic
+from tf_softras.layers.cameras.perspective import Perspective
+from tf_softras.layers.cameras.pinhole import Pinhole
+from tf_softras.layers.cameras.world_to_camera import WorldToCamera
 from tf_softras.layers.lambert_lighting import LambertLighting
-from tf_softras.layers.look_at import LookAt
-from tf_softras.layers.orthographic import Orthographic
-from tf_softras.layers.perspective import Perspective
-from tf_softras.layers.pinhole import Pinhole
 from tf_softras.layers.project_voxels import ProjectVoxels
 from tf_softras.layers.renderer import Renderer
 from tf_softras.layers.soft_rasterize import SoftRasterize
 from tf_softras.layers.soft_shade import SoftShade
 from tf_softras.layers.uv_texture import UVTexture
 from tf_softras.layers.vertex_normals import VertexNormals
-from tf_softras.layers.world_to_camera import WorldToCamera
 
 __all__ = [
     "ClipToNear",

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from tf_softras.layers.call_inputs import floats, split_inputs
-from tf_softras.layers.geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import floats, split_inputs
+from tf_softras.layers._geometry_dtype import geometry_dtype
 from tf_softras.shading.lighting import DirectionalLight, PointLight, lambert_light
 
 

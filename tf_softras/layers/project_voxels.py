@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry.cameras import N3MR_VIEWING_ANGLE, look_at_extrinsics
-from tf_softras.geometry.image_size import standardize_image_size
-from tf_softras.ops.soft_rasterize_reference import pixel_centres
+from tf_softras.ops._soft_rasterize_reference import pixel_centres
 
 
 @keras.saving.register_keras_serializable(package="Softras")

@@ -3,18 +3,18 @@
 import keras
 import numpy as np
 
+from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.geometry._vectors import normalize
 from tf_softras.geometry.colors import DEFAULT_COLOR, linear_from_srgb, srgb_from_linear
 from tf_softras.geometry.corner_mesh import checked_faces, clip_to_near, face_corners
-from tf_softras.geometry.image_size import standardize_image_size
 from tf_softras.geometry.normals import vertex_normals
-from tf_softras.geometry.vectors import normalize
-from tf_softras.layers.call_inputs import boolean, floats
-from tf_softras.layers.geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import boolean, floats
+from tf_softras.layers._geometry_dtype import geometry_dtype
+from tf_softras.layers.cameras.look_at import LookAt
+from tf_softras.layers.cameras.perspective import Perspective
 from tf_softras.layers.lambert_lighting import LambertLighting
-from tf_softras.layers.look_at import LookAt
-from tf_softras.layers.perspective import Perspective
 from tf_softras.layers.soft_rasterize import standardize_positive
-from tf_softras.ops.soft_shade import soft_shade
+from tf_softras.ops._soft_shade import soft_shade
 from tf_softras.shading.lighting import DirectionalLight
 from tf_softras.shading.mipmaps import footprint_attributes, uv_derivatives
 from tf_softras.shading.texture import sample_texture

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
-from tf_softras.geometry.image_size import standardize_image_size
-from tf_softras.layers.geometry_dtype import geometry_dtype
-from tf_softras.ops.library import xla_compiles
-from tf_softras.ops.soft_rasterize import (
+from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.layers._geometry_dtype import geometry_dtype
+from tf_softras.ops._library import xla_compiles
+from tf_softras.ops._soft_rasterize import (
     SILHOUETTE_IMPLEMENTATIONS,
     soft_rasterize,
     validate_implementation,

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
-from tf_softras.layers.geometry_dtype import geometry_dtype
+from tf_softras.layers._geometry_dtype import geometry_dtype
 from tf_softras.layers.soft_rasterize import SoftRasterize, standardize_positive
-from tf_softras.ops.soft_rasterize import IMPLEMENTATIONS
-from tf_softras.ops.soft_shade import AGGREGATIONS, soft_shade
+from tf_softras.ops._soft_rasterize import IMPLEMENTATIONS
+from tf_softras.ops._soft_shade import AGGREGATIONS, soft_shade
 
 
 @keras.saving.register_keras_serializable(package="Softras")

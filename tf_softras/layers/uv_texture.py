@@ -2,8 +2,8 @@
 
 import keras
 
-from tf_softras.layers.call_inputs import boolean, split_inputs
-from tf_softras.layers.geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import boolean, split_inputs
+from tf_softras.layers._geometry_dtype import geometry_dtype
 from tf_softras.shading.texture import WRAPS, sample_texture
 
 

@@ -5,8 +5,8 @@ import numpy as np
 
 from tf_softras.geometry.corner_mesh import checked_faces
 from tf_softras.geometry.normals import vertex_normals
-from tf_softras.layers.call_inputs import split_inputs
-from tf_softras.layers.geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import split_inputs
+from tf_softras.layers._geometry_dtype import geometry_dtype
 
 
 @keras.saving.register_keras_serializable(package="Softras")

@@ -20,11 +20,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from tf_softras.evaluation._predictor import faces_of, predictor
 from tf_softras.geometry import Mesh, encode_mesh, eye_from_angles, look_at, n3mr_views, perspective
 from tf_softras.ops import soft_rasterize
 from tf_softras.page.served_reconstructor import ServingError
 from tf_softras.pictures import PictureError, frame_object, read_picture
-from tf_softras.training.predictor import faces_of, predictor
 from tf_softras.viewer import png_url, viewer_script
 
 MAX_UPLOAD_BYTES = 16 * 2**20

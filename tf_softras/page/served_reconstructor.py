@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from tf_softras._shared.errors import SoftrasError
 from tf_softras.geometry import Mesh
 from tf_softras.serving import PredictError, connect
 
 _SIGNATURE = "serving_default"
 
 
-class ServingError(RuntimeError):
+class ServingError(SoftrasError, RuntimeError):
     """A model server cannot be reached, or answers something else than a reconstructor's meshes."""
 
 

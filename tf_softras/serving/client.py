@@ -12,8 +12,9 @@ import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from tf_softras._shared.errors import SoftrasError
 from tf_softras.serving import messages
-from tf_softras.serving.example_inputs import InputSpec
+from tf_softras.serving._example_inputs import InputSpec
 
 _SERVICE = "/tensorflow.serving.PredictionService"
 # What a server answers may be large: a batch of meshes as JSON.
@@ -22,7 +23,7 @@ _REST_PATH = re.compile(r"/v1/models/(?P<model>[^/:]+)(/versions/(?P<version>[0-
 _GRPC_PATH = re.compile(r"/(?P<model>[^/:]+)(/versions/(?P<version>[0-9]+))?/?")
 
 
-class PredictError(Exception):
+class PredictError(SoftrasError):
     """A server refused a call, or there is none.
 
     Attributes:

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tf_softras.geometry.vectors import as_floating, dot, normalize
+from tf_softras.geometry._vectors import as_floating, dot, normalize
 
 # A point light is never nearer than this: 1 / distance^2 stays finite.
 _NEAREST_LIGHT = 1e-3

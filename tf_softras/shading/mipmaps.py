@@ -10,8 +10,8 @@ it. They are drawn beside u, v and z as vertex attributes; then du/dx = z (d(u/z
 import keras
 import numpy as np
 
-from tf_softras.geometry.image_size import standardize_image_size
-from tf_softras.geometry.vectors import as_floating
+from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.geometry._vectors import as_floating
 
 # Twice the least area, in image-plane units, that slopes are divided by: a face of less than a
 # billionth of a pixel has the coarsest level either way, and nothing overflows float32.

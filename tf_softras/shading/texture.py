@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tf_softras.geometry.vectors import as_floating
+from tf_softras.geometry._vectors import as_floating
 from tf_softras.shading.mipmaps import level_of_detail, mip_levels
 
 WRAPS = ("repeat", "clamp")

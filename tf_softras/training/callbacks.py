@@ -9,11 +9,12 @@ from collections.abc import Callable
 import keras
 import tqdm
 
-from tf_softras.training.files import replaced_whole, write_json
-from tf_softras.training.run_folder import RunFolder
+from tf_softras._shared.errors import SoftrasError
+from tf_softras._shared.files import replaced_whole, write_json
+from tf_softras.run_folder import RunFolder
 
 
-class NonFiniteLossError(RuntimeError):
+class NonFiniteLossError(SoftrasError, RuntimeError):
     """The loss, or what it is of, became NaN or infinite."""
 
     @classmethod

@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tf_softras._shared.files import replaced_whole, write_json
 from tf_softras.config import METHODS, ReconstructionConfig
+from tf_softras.evaluation._evaluate import Evaluation, comparison_table, evaluate
+from tf_softras.evaluation._measure import Measurements, measure, metrics_table
 from tf_softras.geometry import Mesh
-from tf_softras.training.comparison_sheet import comparison_sheet
-from tf_softras.training.evaluate import Evaluation, comparison_table, evaluate
-from tf_softras.training.files import replaced_whole, write_json
-from tf_softras.training.measure import Measurements, measure, metrics_table
-from tf_softras.training.run_folder import RunFolder
-from tf_softras.training.train import train
+from tf_softras.run_folder import RunFolder
+from tf_softras.sheets._comparison_sheet import comparison_sheet
+from tf_softras.training._train import train
 
 # Objects in the picture.
 _SHOWN = 6

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.mesh import summary_v2 as mesh_plugin
 
+from tf_softras.evaluation._predictor import predictor
 from tf_softras.geometry.cameras import eye_from_angles
-from tf_softras.training.predictor import predictor
 
 # The view that meshes are made of, of the views of each object: from the front right.
 _VIEW = 2

@@ -1,12 +1,12 @@
 """Films out of pictures: GIF by Pillow, MP4 by ffmpeg."""
 
 import pathlib
-import uuid
 from collections.abc import Iterable
 
 import numpy as np
 import PIL.Image
 
+from tf_softras._shared.files import replaced_whole
 from tf_softras.pictures import PictureError
 
 SUFFIXES = (".gif", ".mp4")
@@ -59,12 +59,8 @@ def write_film(path, frames: Iterable[np.ndarray], *, frames_per_second: float =
             f"'{path.parent}'."
         )
     write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
-    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        write(beside, frames, frames_per_second)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replaced_whole(path) as written:
+        write(written, frames, frames_per_second)
 
 
 def _write_gif(path: pathlib.Path, frames: list[np.ndarray], frames_per_second: float) -> None:

@@ -20,6 +20,7 @@ from typing import IO
 
 import numpy as np
 
+from tf_softras._shared.errors import SoftrasError
 from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS, SPLITS
 from tf_softras.datasets.shapenet_views.object_views import Rendering
 from tf_softras.datasets.shapenet_views.sources import Example, Problem
@@ -46,7 +47,7 @@ _MIN_SHARE, _MIN_IOU = 0.9, 0.7
 _IOU_TOLERANCE = 0.01
 
 
-class NmrArchiveError(ValueError):
+class NmrArchiveError(SoftrasError, ValueError):
     """The archive, or one of its files, is not what was published."""
 
 

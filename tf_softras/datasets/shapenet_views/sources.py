@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
+from tf_softras._shared.errors import SoftrasError
 from tf_softras.datasets.shapenet_views.object_views import Rendering
 
 # What tfds writes: a key that is unique in the split, and the features.
@@ -22,7 +23,7 @@ class Problem:
     reason: str
 
 
-class BadObjectError(ValueError):
+class BadObjectError(SoftrasError, ValueError):
     """The first problem of a strict build."""
 
     @classmethod

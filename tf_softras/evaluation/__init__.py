@@ -1,0 +1,25 @@
+"""How good a reconstruction is: voxels, surfaces, silhouettes and colours beside the truth."""
+
+from tf_softras.evaluation._evaluate import (
+    Evaluation,
+    TemplateBaseline,
+    comparison_table,
+    evaluate,
+)
+from tf_softras.evaluation._evaluate_colors import evaluate_colors
+from tf_softras.evaluation._measure import Measurements, measure, metrics_table, true_meshes
+from tf_softras.evaluation._surface_metrics import SurfaceMetrics, surface_metrics
+
+__all__ = [
+    "Evaluation",
+    "Measurements",
+    "SurfaceMetrics",
+    "TemplateBaseline",
+    "comparison_table",
+    "evaluate",
+    "evaluate_colors",
+    "measure",
+    "metrics_table",
+    "surface_metrics",
+    "true_meshes",
+]

@@ -1,0 +1,197 @@
+"""3D IoU of reconstructions, per class, in the order of the paper's Table 1."""
+
+import concurrent.futures
+import dataclasses
+import os
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tf_softras._shared.files import write_json
+from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
+from tf_softras.datasets.view_pairs import single_views
+from tf_softras.evaluation._predictor import faces_of, gives_voxels, predictor
+from tf_softras.geometry import Mesh, voxelize
+from tf_softras.metrics import VoxelIoU
+
+# A voxel of which a network is as sure as that is part of the object.
+OCCUPIED = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Voxel IoU per class and its mean.
+
+    Attributes:
+        per_class: Class name -> mean IoU over its objects and views, None if it has no object;
+            in the order of Table 1.
+        objects: Class name -> number of objects.
+        views: Reconstructions of each object.
+    """
+
+    per_class: dict[str, float | None]
+    objects: dict[str, int]
+    views: int
+
+    @property
+    def mean(self) -> float:
+        """The unweighted mean over the classes that have objects."""
+        return float(np.mean([iou for iou in self.per_class.values() if iou is not None]))
+
+    def to_markdown(self, title: str = "IoU") -> str:
+        """Returns a Markdown table: one row a class that has objects, then the mean."""
+        return comparison_table({title: self})
+
+    def to_dict(self) -> dict:
+        """Returns a dict of JSON types: the fields and the mean."""
+        return {"mean": self.mean, **dataclasses.asdict(self)}
+
+    def save(self, path) -> None:
+        """Writes `to_dict()` as JSON, whole or not at all."""
+        write_json(path, self.to_dict())
+
+
+class TemplateBaseline:
+    """Reconstructs every picture as the same mesh: what training has to beat.
+
+    Args:
+        template: The `Mesh`, for example `MeshReconstructor.template`.
+    """
+
+    def __init__(self, template: Mesh):
+        self.template = template
+
+    @property
+    def faces(self) -> np.ndarray:
+        """int32 [num_faces, 3]."""
+        return self.template.faces
+
+    def __call__(self, images) -> np.ndarray:
+        """Returns the template's vertices for each image, float32 [batch, num_vertices, 3]."""
+        return np.broadcast_to(self.template.vertices, (len(images), *self.template.vertices.shape))
+
+
+def comparison_table(evaluations: dict[str, Evaluation], *, decimals: int = 4) -> str:
+    """Returns a Markdown table with a column for each evaluation, named by its key.
+
+    Rows are the classes in the order of Table 1, without those that no evaluation has objects of.
+
+    Args:
+        evaluations: At least one.
+        decimals: Of each number.
+
+    Raises:
+        ValueError: There is no evaluation.
+    """
+    if not evaluations:
+        raise ValueError("Invalid evaluations. Expected: at least one. Received: none")
+    columns = list(evaluations.values())
+    lines = [
+        f"| class | objects | {' | '.join(evaluations)} |",
+        f"| --- |{' ---: |' * (len(columns) + 1)}",
+    ]
+    for name in columns[0].per_class:
+        if any(column.objects[name] for column in columns):
+            ious = (_cell(column.per_class[name], decimals) for column in columns)
+            lines.append(f"| {name} | {columns[0].objects[name]} | {' | '.join(ious)} |")
+    means = (f"**{_cell(column.mean, decimals)}**" for column in columns)
+    total = sum(columns[0].objects.values())
+    lines.append(f"| **mean over classes** | {total} | {' | '.join(means)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: float | None, decimals: int) -> str:
+    return "-" if value is None else f"{value:.{decimals}f}"
+
+
+def evaluate(
+    reconstructor: Callable,
+    dataset: tf.data.Dataset,
+    *,
+    faces=None,
+    batch_size: int = 8,
+    progress: bool = True,
+) -> Evaluation:
+    """Returns the voxel IoU of the reconstruction of every view of every object.
+
+    Each mesh is voxelised as `geometry.voxelize` does, on a grid of the data set's resolution (see
+    `solid_voxels` for what is outside it); voxels are cut at 0.5. The mean is over the objects and
+    views of a class, then over classes.
+
+    Args:
+        reconstructor: A `MeshReconstructor`, or any callable from images float32
+            [batch, height, width, 4] to vertices [batch, num_vertices, 3] in world space; or, where
+            it has a true attribute `gives_voxels`, to voxels [batch, r, r, r] in [0, 1] or bool.
+        dataset: Examples of `shapenet_views`, not batched.
+        faces: int32 [num_faces, 3] of its meshes; by default `reconstructor.faces`.
+        batch_size: Objects whose views are reconstructed together.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        ValueError: The data set is empty, or `batch_size` is less than 1.
+    """
+    if faces is None and not gives_voxels(reconstructor):
+        faces = faces_of(reconstructor)
+    predict = predictor(reconstructor)
+    class_names = tuple(CLASS_SYNSETS)
+    metric = VoxelIoU(class_names=class_names)
+    objects = np.zeros(len(class_names), int)
+    total = int(dataset.cardinality())
+    bar = tqdm.tqdm(
+        total=total if total >= 0 else None, desc="3D IoU", unit="object", disable=not progress
+    )
+    with bar, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for batch in single_views(dataset, batch_size=batch_size):
+            images, truth = batch["images"], batch["voxels"].numpy()
+            count, views = images.shape[:2]
+            answers = np.asarray(predict(tf.reshape(images, (-1, *images.shape[2:]))))
+            if gives_voxels(reconstructor):
+                voxels = answers > OCCUPIED
+            else:
+                voxels = _voxelized(answers, faces, resolution=truth.shape[1], pool=pool)
+            voxels = voxels.reshape(count, views, *truth.shape[1:])
+            metric.update_state(truth, voxels, labels=batch["label"])
+            objects += np.bincount(batch["label"], minlength=len(class_names))
+            bar.update(count)
+    return Evaluation(
+        per_class=metric.per_class(),
+        objects=dict(zip(class_names, objects.tolist(), strict=True)),
+        views=views,
+    )
+
+
+def _voxelized(vertices, faces, *, resolution: int, pool) -> np.ndarray:
+    """Returns bool [batch, x, y, z]. Meshes that are the same, as a baseline's, count once."""
+    distinct, first_of = np.unique(vertices, axis=0, return_inverse=True)
+    grids = pool.map(lambda mesh: solid_voxels(mesh, faces, resolution=resolution), distinct)
+    return np.stack(list(grids))[first_of.reshape(-1)]
+
+
+def solid_voxels(vertices, faces, *, resolution: int) -> np.ndarray:
+    """Returns the cells of the grid that are in a mesh which may reach beyond the grid.
+
+    `voxelize` cuts such a mesh off at the sides of the grid, and the flood fill from outside runs
+    in where it is cut open: a box that stands out by a hundredth comes back hollow. So here the
+    grid is widened, by whole cells of the same size and place, until it holds the mesh (by its own
+    width at most; a vertex beyond that is pressed onto its side), and cut down again afterwards.
+
+    Args:
+        vertices: float32 [num_vertices, 3], world space; objects are in [-0.5, 0.5]^3.
+        faces: int32 [num_faces, 3].
+        resolution: Cells along each side of the grid.
+
+    Returns:
+        bool [resolution, resolution, resolution], index order [x, y, z].
+    """
+    # A vertex at 0.5 is half a cell from the side.
+    overhang = float(np.abs(vertices).max(initial=0.0)) * (resolution - 1) - resolution / 2
+    margin = int(np.clip(np.ceil(overhang) + 1, 0, resolution)) if overhang >= 0 else 0
+    if not margin:
+        return voxelize(vertices, faces, resolution=resolution)
+    wide = resolution + 2 * margin
+    # voxelize has world coordinates times (wide - 1), about the middle of the grid.
+    scaled = np.clip(np.asarray(vertices) * ((resolution - 1) / (wide - 1)), -0.5, 0.5)
+    inner = slice(margin, margin + resolution)
+    return voxelize(scaled, faces, resolution=wide)[inner, inner, inner]

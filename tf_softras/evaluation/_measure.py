@@ -1,0 +1,206 @@
+"""More than 3D IoU: what its errors are, surfaces, and silhouettes from unseen views."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS, scan_mesh_folder
+from tf_softras.datasets.view_pairs import single_views
+from tf_softras.evaluation._evaluate import OCCUPIED, solid_voxels
+from tf_softras.evaluation._predictor import faces_of, gives_voxels, predictor
+from tf_softras.evaluation._surface_metrics import (
+    SurfaceMetrics,
+    mesh_of_voxels,
+    self_intersection,
+    surface_metrics,
+)
+from tf_softras.geometry import Mesh, load_mesh, look_at, perspective
+from tf_softras.layers import ProjectVoxels
+from tf_softras.metrics import SilhouetteIoU
+from tf_softras.ops import rasterize_faces
+
+_VOXEL_METRICS = ("voxel_precision", "voxel_recall")
+METRICS = (
+    "silhouette_iou",
+    *_VOXEL_METRICS,
+    *(field.name for field in dataclasses.fields(SurfaceMetrics)),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurements:
+    """Each metric of `METRICS`, by class.
+
+    Attributes:
+        per_class: Metric -> class name -> mean over its objects; None where nothing was measured:
+            a class without objects, an answer without a cell or a surface, no true meshes.
+        input_view: Index of the view that was reconstructed from.
+        objects: How many were measured.
+    """
+
+    per_class: dict[str, dict[str, float | None]]
+    input_view: int
+    objects: int
+
+    @property
+    def mean(self) -> dict[str, float | None]:
+        """Metric -> the unweighted mean over the classes in which it was measured, or None."""
+        means = {}
+        for metric, classes in self.per_class.items():
+            values = [value for value in classes.values() if value is not None]
+            means[metric] = float(np.mean(values)) if values else None
+        return means
+
+    def to_dict(self) -> dict:
+        """Returns a dict of JSON types: the fields and the means."""
+        return {"mean": self.mean, **dataclasses.asdict(self)}
+
+
+def true_meshes(folder) -> Callable[[str, str], Mesh]:
+    """Returns a function from class and model names to the normalised mesh of a mesh folder.
+
+    Raises:
+        FileNotFoundError: `folder` is not a folder.
+        ValueError: No model is there. The function raises a KeyError for a model that is not.
+    """
+    models, _ = scan_mesh_folder(folder)
+    paths = {model.name: model.path for model in models}
+
+    def mesh(class_name: str, model: str) -> Mesh:
+        return load_mesh(paths[f"{CLASS_SYNSETS[class_name]}/{model}"]).normalized()
+
+    return mesh
+
+
+def measure(
+    reconstructor: Callable,
+    dataset: tf.data.Dataset,
+    *,
+    truth: Callable[[str, str], Mesh] | None = None,
+    faces=None,
+    input_view: int = 2,
+    progress: bool = True,
+) -> Measurements:
+    """Returns how reconstructions from one view of each object compare with it.
+
+    Args:
+        reconstructor: As for `evaluate`. Voxels are cut at 0.5, and their surface is that of
+            `mesh_of_voxels`.
+        dataset: Examples of `shapenet_views`, not batched.
+        truth: `true_meshes(folder)`, or another function from class and model names to meshes;
+            without it the surfaces are compared with nothing.
+        faces: int32 [num_faces, 3] of its meshes; by default `reconstructor.faces`.
+        input_view: Index of the view that is reconstructed from; the silhouettes of all others
+            are compared.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        ImportError: The extra `metrics` is not installed.
+        KeyError: `truth` has no such mesh.
+        ValueError: The data set is empty, there is no such view, or voxels have another resolution
+            than its own.
+    """
+    if faces is None and not gives_voxels(reconstructor):
+        faces = faces_of(reconstructor)
+    predict = predictor(reconstructor)
+    class_names = tuple(CLASS_SYNSETS)
+    values: dict[str, dict[str, list[float]]] = {
+        metric: {name: [] for name in class_names} for metric in METRICS
+    }
+    total = 0
+    for batch in tqdm.tqdm(
+        single_views(dataset, batch_size=1), desc="metrics", unit="object", disable=not progress
+    ):
+        images, eyes = batch["images"][0], batch["eyes"][0].numpy()
+        if not 0 <= input_view < len(images):
+            raise ValueError(
+                f"Invalid input_view. Expected: a view in [0, {len(images)}). "
+                f"Received: {input_view}"
+            )
+        answer = np.asarray(predict(images[input_view : input_view + 1]))[0]
+        name = class_names[int(batch["label"][0])]
+        unseen = np.arange(len(images)) != input_view
+        predicted = silhouettes(answer, faces, eyes[unseen], image_size=images.shape[1:3])
+        iou = SilhouetteIoU()(images.numpy()[unseen, ..., 3], predicted)
+        values["silhouette_iou"][name].append(float(iou))
+        for metric, value in _of_voxels(answer, faces, batch["voxels"][0].numpy()).items():
+            values[metric][name].append(value)
+        true = truth and truth(name, batch["model_id"][0].numpy().decode())
+        for metric, value in _of_surface(answer, faces, true).items():
+            values[metric][name].append(value)
+        total += 1
+    per_class = {
+        metric: {name: float(np.mean(v)) if v else None for name, v in classes.items()}
+        for metric, classes in values.items()
+    }
+    return Measurements(per_class=per_class, input_view=input_view, objects=total)
+
+
+def _of_voxels(answer: np.ndarray, faces, true: np.ndarray) -> dict[str, float]:
+    """Returns which share of an answer's cells is right, and which of the true ones it has.
+
+    Their quotient, recall by precision, is the predicted volume in units of the true one.
+    """
+    if faces is None:
+        predicted = answer > OCCUPIED
+    else:
+        predicted = solid_voxels(answer, faces, resolution=len(true))
+    if predicted.shape != true.shape:
+        raise ValueError(
+            f"Invalid voxels of the reconstructor. Expected: those of the data set, "
+            f"{true.shape}. Received: {predicted.shape}"
+        )
+    right = float(np.sum(predicted & true.astype(bool)))
+    counts = zip(_VOXEL_METRICS, (predicted.sum(), true.sum()), strict=True)
+    return {metric: right / float(count) for metric, count in counts if count}
+
+
+def _of_surface(answer: np.ndarray, faces, true: Mesh | None) -> dict[str, float]:
+    """Returns what can be measured of an answer's surface; nothing of voxels that are empty."""
+    if faces is None and not (answer > OCCUPIED).any():
+        return {}
+    predicted = answer_mesh(answer, faces)
+    if true is None:
+        return {"self_intersection": self_intersection(predicted)}
+    return dataclasses.asdict(surface_metrics(true, predicted))
+
+
+def answer_mesh(answer: np.ndarray, faces) -> Mesh:
+    """Returns an answer as a mesh: vertices with their faces, or voxels where `faces` is None."""
+    if faces is None:
+        return mesh_of_voxels(answer > OCCUPIED)
+    return Mesh(vertices=answer, faces=faces)
+
+
+def silhouettes(answer: np.ndarray, faces, eyes: np.ndarray, *, image_size) -> np.ndarray:
+    """Returns float32 [num_views, height, width]: an answer, hard, from cameras at `eyes`."""
+    height, width = image_size
+    if faces is None:
+        occupied = np.repeat(np.float32(answer > OCCUPIED)[None], len(eyes), axis=0)
+        return ProjectVoxels((height, width))([occupied, eyes]).numpy()
+    plane = perspective(look_at(answer, eyes))
+    face_index, _ = rasterize_faces(plane, faces, image_size=(height, width))
+    return (face_index.numpy() >= 0).astype(np.float32)
+
+
+def metrics_table(measurements: dict[str, Measurements]) -> str:
+    """Returns a Markdown table: a row for each metric, a column for each key.
+
+    Raises:
+        ValueError: There are no measurements.
+    """
+    if not measurements:
+        raise ValueError("Invalid measurements. Expected: at least one. Received: none")
+    lines = [
+        f"| mean over classes | {' | '.join(measurements)} |",
+        f"| --- |{' ---: |' * len(measurements)}",
+    ]
+    for metric in METRICS:
+        means = [measured.mean[metric] for measured in measurements.values()]
+        if any(mean is not None for mean in means):
+            cells = ("-" if mean is None else f"{mean:.4f}" for mean in means)
+            lines.append(f"| {metric.replace('_', ' ')} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,58 @@
+"""What a SavedModel folder holds for TensorFlow Serving alone: warm-up requests, batching."""
+
+import pathlib
+
+import tensorflow as tf
+
+from tf_softras.export._checks import MAX_BATCH_SIZE
+from tf_softras.serving import InputSpec, example_inputs
+from tf_softras.serving.messages import PredictionLog
+
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+BATCHING_FILE = "batching_params.pbtxt"
+
+# A server fills a batch up to the next of these. Each is a shape that is planned for once.
+ALLOWED_BATCH_SIZES = tuple(2**power for power in range(MAX_BATCH_SIZE.bit_length()))
+# How long a call may wait for others to share a batch, and how many batches may wait for a thread:
+# beyond, calls are refused as UNAVAILABLE.
+BATCH_TIMEOUT_MICROSECONDS = 2000
+MAX_ENQUEUED_BATCHES = 64
+
+
+def write_warmup_requests(path: pathlib.Path, model_name: str, specs: dict) -> None:
+    """Writes one request for each signature, which a server runs before it offers the version.
+
+    Args:
+        path: The SavedModel folder.
+        model_name: What the server is likely to call the model; it does not look.
+        specs: Signature -> the `tf.TensorSpec`s of its inputs.
+    """
+    file = path / WARMUP_FILE
+    file.parent.mkdir()
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for signature, tensors in specs.items():
+            inputs = example_inputs(
+                [InputSpec(spec.name, tuple(spec.shape[1:])) for spec in tensors], batch_size=1
+            )
+            log = PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name = model_name
+            request.model_spec.signature_name = signature
+            for name, value in inputs.items():
+                request.inputs[name] = tf.make_tensor_proto(value).SerializeToString()
+            writer.write(log.SerializeToString())
+
+
+def write_batching_parameters(path: pathlib.Path) -> None:
+    """Writes how a server makes batches of calls.
+
+    It reads them if started with --enable_batching and --enable_per_model_batching_parameters. The
+    number of threads is the machine's matter: see docs/serving.md.
+    """
+    lines = [
+        f"max_batch_size {{ value: {ALLOWED_BATCH_SIZES[-1]} }}",
+        f"batch_timeout_micros {{ value: {BATCH_TIMEOUT_MICROSECONDS} }}",
+        f"max_enqueued_batches {{ value: {MAX_ENQUEUED_BATCHES} }}",
+        *(f"allowed_batch_sizes: {size}" for size in ALLOWED_BATCH_SIZES),
+    ]
+    (path / BATCHING_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")

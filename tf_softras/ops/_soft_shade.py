@@ -1,0 +1,169 @@
+"""The soft shader as a TensorFlow function, and its gradient."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_softras.ops._library import library
+from tf_softras.ops._soft_rasterize import standardize_image_size, validate_implementation
+from tf_softras.ops._soft_shade_reference import soft_shade_reference
+
+AGGREGATIONS = ("soft", "hard")
+
+
+def soft_shade(
+    vertices,
+    faces,
+    attributes,
+    *,
+    image_size,
+    sigma,
+    gamma=1e-4,
+    epsilon=1e-3,
+    near=0.0,
+    far=100.0,
+    background=0.0,
+    aggregation="soft",
+    min_coverage=1e-4,
+    implementation="op",
+):
+    """Pictures of vertices' attributes (colours, normals, features), and their alpha.
+
+    Formula, for the faces j with every vertex at z > near::
+
+        image = sum_j w_j C_j + w_b background      (weights that sum to 1)
+        w_j ~ D_j exp(l_j / gamma) where D_j >= min_coverage, else 0
+        w_b ~ exp(epsilon / gamma)
+        l = (far - z) / (far - near)
+
+    D_j is the coverage of `soft_rasterize`. C_j and z are those of face j at the pixel's centre or,
+    from outside, at the face's closest point to it on the image plane: interpolated with
+    perspective (1/z is linear there). So `gamma` says how much nearer a face must be to hide
+    another one, as a share of far - near; with defaults, 0.01 of depth is a factor e.
+
+    `far` scales and cuts nothing off: a point beyond it has a negative l, and is hidden by the
+    background where l < epsilon. `min_coverage` ends a face's reach at
+    sqrt(sigma log(1 / min_coverage - 1)) from its boundary. The image jumps there, from the face's
+    attributes to the background, since exp(l / gamma) of any face is far above that of the
+    background; it is what keeps faces from colouring the whole picture.
+
+    With `aggregation="hard"` the image is the nearest face's attributes (`rasterize_faces` says
+    which one that is), and the background where no face covers the pixel's centre: then the
+    gradient goes through the interpolation alone, and `alpha` is what learns where the face ends.
+
+    Differentiable once, with respect to `vertices` (x, y and z), `attributes` and `background`.
+
+    Args:
+        vertices: float32 or float64 `[batch, num_vertices, 3]`; x and y on the image plane, whose
+            shorter side spans [-1, 1], and camera depth in z (see `tf_softras.geometry`).
+        faces: int32 `[num_faces, 3]`, vertex indices; either orientation.
+        attributes: float `[batch, num_vertices, channels]`.
+        image_size: int, or (height, width) in pixels.
+        sigma: positive scalar, squared image-plane units: the sharpness. May be a tensor.
+        gamma: positive scalar, a share of far - near: the sharpness in depth. May be a tensor.
+        epsilon: float, the level l of the background.
+        near: float, not negative; a face with a vertex at z <= near is left out.
+        far: float above near, of the depths' unit.
+        background: float, a scalar, `[channels]` or `[batch, height, width, channels]`.
+        aggregation: "soft", or "hard" for the nearest face alone.
+        min_coverage: float in (0, 0.5], the smallest D that counts in the image (not in alpha).
+        implementation: "op" (the custom op) or "reference" (plain TensorFlow: slow, and float32
+            leaves it few digits of l / gamma; it does not check values).
+
+    Returns:
+        image: `[batch, height, width, channels]` of the type of `vertices`; row 0 is the top.
+        alpha: `[batch, height, width]` in [0, 1], what `soft_rasterize` returns; 0 where no face
+            reaches.
+
+    Raises:
+        ValueError: `image_size`, `aggregation` or `implementation` is not one of the above.
+        tf.errors.InvalidArgumentError: shapes, indices or numbers are not as above.
+
+    Source: Liu et al. 2019, arXiv 1904.01786, the aggregate function for colours.
+    """
+    image_size = standardize_image_size(image_size)
+    validate_implementation(implementation)
+    if aggregation not in AGGREGATIONS:
+        raise ValueError(
+            f"Invalid aggregation. Expected one of {AGGREGATIONS}. "
+            f"Received: aggregation={aggregation!r}"
+        )
+    # The op's own type for them, so that both implementations see the same numbers.
+    numbers = {
+        name: float(np.float32(value))
+        for name, value in (
+            ("near", near),
+            ("far", far),
+            ("epsilon", epsilon),
+            ("min_coverage", min_coverage),
+        )
+    }
+    with tf.name_scope("soft_shade"):
+        vertices = tf.convert_to_tensor(vertices)
+        faces = tf.convert_to_tensor(faces, tf.int32)
+        attributes, sigma, gamma, background = (
+            _cast(value, vertices.dtype) for value in (attributes, sigma, gamma, background)
+        )
+        if background.shape.rank == 0:
+            background = tf.broadcast_to(background, tf.shape(attributes)[-1:])
+        if implementation == "reference":
+            return soft_shade_reference(
+                vertices,
+                faces,
+                attributes,
+                image_size=image_size,
+                sigma=sigma,
+                gamma=gamma,
+                background=background,
+                aggregation=aggregation,
+                **numbers,
+            )
+        image, alpha, _ = library().softras_soft_shade(
+            vertices,
+            faces,
+            sigma,
+            gamma,
+            attributes,
+            background,
+            height=image_size[0],
+            width=image_size[1],
+            aggregation=aggregation,
+            **numbers,
+        )
+        return image, alpha
+
+
+def _cast(value, dtype):
+    # Python numbers not by way of float32, which is what tf.cast makes of them.
+    if not hasattr(value, "dtype"):
+        return tf.convert_to_tensor(value, dtype)
+    return tf.cast(value, dtype)
+
+
+@tf.RegisterGradient("Softras>SoftShade")
+def _soft_shade_grad(op, image_gradient, alpha_gradient, transparency_gradient):
+    # The wrapper keeps the transparency to itself: nothing can depend on it.
+    del transparency_gradient
+    vertices, faces, sigma, gamma, attributes, background = op.inputs
+    names = ("height", "width", "near", "far", "epsilon", "min_coverage", "aggregation")
+    vertices_gradient, attributes_gradient, background_gradient = library().softras_soft_shade_grad(
+        vertices,
+        faces,
+        sigma,
+        gamma,
+        attributes,
+        background,
+        op.outputs[2],
+        image_gradient,
+        alpha_gradient,
+        **{name: op.get_attr(name) for name in names},
+    )
+    return vertices_gradient, None, None, None, attributes_gradient, background_gradient
+
+
+@tf.RegisterGradient("Softras>SoftShadeGrad")
+def _soft_shade_grad_grad(op, *gradients):
+    del op, gradients
+    raise NotImplementedError(
+        "soft_shade has no second derivative: its gradient is piecewise smooth only. Use "
+        "implementation='reference' where a Hessian is needed."
+    )

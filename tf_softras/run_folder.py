@@ -1,0 +1,272 @@
+"""The folder that one training run lives in."""
+
+import csv
+import datetime
+import json
+import math
+import pathlib
+import platform
+import shutil
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_softras._shared.errors import SoftrasError
+from tf_softras._shared.files import replaced_whole, write_json
+from tf_softras.config import ReconstructionConfig
+from tf_softras.models import MeshReconstructor, RetrievalReconstructor, VoxelReconstructor
+from tf_softras.version import __version__
+
+CHECKPOINTS = ("best", "last")
+
+# Method -> what its checkpoints hold.
+_RECONSTRUCTORS: dict[str, Any] = {
+    "softras": MeshReconstructor,
+    "n3mr": MeshReconstructor,
+    "voxel": VoxelReconstructor,
+    "retrieval": RetrievalReconstructor,
+}
+
+
+class RunFolderError(SoftrasError, ValueError):
+    """A folder is not what was asked for: no run, another run's, or damaged."""
+
+
+class RunFolder:
+    """What one training run has written, and where.
+
+    ```
+    config.json       the ReconstructionConfig, its seed among the rest
+    versions.json     packages, Python, platform and devices: an entry for each start and restart
+    metrics.json      the last epoch, the best epoch, and every epoch
+    history.csv       every epoch, a row each
+    checkpoints/      best.keras, last.keras: the MeshReconstructor, or the method's own
+    backup/           from which a killed run goes on; gone when the run is complete
+    tensorboard/      scalars
+    ```
+
+    Every file but TensorBoard's is written whole or not at all.
+
+    Attributes:
+        path: `pathlib.Path` of the folder.
+        config: The `ReconstructionConfig`.
+    """
+
+    def __init__(self, path, config: ReconstructionConfig):
+        self.path = pathlib.Path(path)
+        self.config = config
+
+    @classmethod
+    def create(cls, path, config: ReconstructionConfig) -> "RunFolder":
+        """Returns the folder of a run with `config`: a new one, or the run that is there, to go on.
+
+        A run goes on under the configuration that it began with; only `steps` may be another.
+
+        Raises:
+            RunFolderError: The folder holds a run of another configuration, or other files.
+        """
+        path = pathlib.Path(path)
+        if path.exists() and not path.is_dir():
+            raise RunFolderError(f"Invalid run folder. Expected: a folder. Received a file: {path}")
+        if (path / "config.json").exists():
+            begun = cls.open(path).config
+            if begun.replace(steps=config.steps) != config:
+                raise RunFolderError(
+                    f"Invalid configuration for the run in {path}. Expected: the one it began "
+                    f"with. Received: {_differences(begun, config)}"
+                )
+        elif path.is_dir() and any(path.iterdir()):
+            raise RunFolderError(
+                "Invalid run folder. Expected: an empty or new folder, or a run. "
+                f"Received: {path}, which holds other files"
+            )
+        write_json(path / "config.json", config.to_dict())
+        return cls(path, config)
+
+    @classmethod
+    def open(cls, path) -> "RunFolder":
+        """Returns the folder of a run that was begun.
+
+        Raises:
+            RunFolderError: There is no such folder, no run in it, or its config.json is damaged.
+        """
+        path = pathlib.Path(path)
+        if not (path / "config.json").is_file():
+            raise RunFolderError(
+                "Invalid run folder. Expected: a folder that `train` has written, with config.json "
+                f"in it. Received: {path}"
+            )
+        try:
+            config = ReconstructionConfig.from_dict(_read_json(path / "config.json"))
+        except ValueError as error:
+            raise RunFolderError(f"{path / 'config.json'} cannot be used: {error}") from None
+        return cls(path, config)
+
+    @property
+    def backup_path(self) -> pathlib.Path:
+        """The folder from which a killed run goes on."""
+        return self.path / "backup"
+
+    @property
+    def tensorboard_path(self) -> pathlib.Path:
+        """The folder to point TensorBoard to."""
+        return self.path / "tensorboard"
+
+    def checkpoint_path(self, checkpoint: str = "best") -> pathlib.Path:
+        """Returns where the checkpoint "best" (by validation IoU) or "last" is written.
+
+        Raises:
+            ValueError: `checkpoint` is neither.
+        """
+        if checkpoint not in CHECKPOINTS:
+            raise ValueError(
+                f"Invalid checkpoint. Expected: one of {', '.join(CHECKPOINTS)}. "
+                f"Received: {checkpoint!r}"
+            )
+        return self.path / "checkpoints" / f"{checkpoint}.keras"
+
+    def save_checkpoint(self, reconstructor: keras.Model, *, is_best: bool) -> None:
+        """Writes the checkpoint "last", and the same as "best" if it is."""
+        last = self.checkpoint_path("last")
+        with replaced_whole(last) as written:
+            reconstructor.save(written)
+        if is_best:
+            with replaced_whole(self.checkpoint_path("best")) as written:
+                shutil.copyfile(last, written)
+
+    def load_reconstructor(self, checkpoint: str = "best") -> keras.Model:
+        """Returns the trained network of the checkpoint "best" or "last".
+
+        It is a `MeshReconstructor`, or for the methods "voxel" and "retrieval" their own model.
+
+        Raises:
+            ValueError: `checkpoint` is neither.
+            RunFolderError: There is no such checkpoint, it cannot be read, or it is of another
+                configuration.
+        """
+        path = self.checkpoint_path(checkpoint)
+        if not path.is_file():
+            raise RunFolderError(
+                f"The run in {self.path} has no checkpoint {checkpoint!r}: expected {path}, which "
+                "is written at the end of the first epoch"
+            )
+        try:
+            reconstructor = keras.saving.load_model(path, compile=False)
+        # Keras, zipfile and h5py each have errors of their own for a damaged file.
+        except Exception as error:
+            raise RunFolderError(f"{path} cannot be read as a checkpoint: {error}") from error
+        kind = _RECONSTRUCTORS[self.config.method]
+        if not isinstance(reconstructor, kind):
+            raise RunFolderError(
+                f"Invalid checkpoint {path}. Expected: a {kind.__name__}. "
+                f"Received: {type(reconstructor).__name__}"
+            )
+        if self.config.method == "retrieval":
+            return reconstructor
+        if reconstructor.config != self.config.model:
+            raise RunFolderError(
+                f"Invalid checkpoint {path}. Expected: the network of config.json beside it. "
+                f"Received: {_differences(self.config.model, reconstructor.config)}"
+            )
+        return reconstructor
+
+    def history(self) -> list[dict]:
+        """Returns one dict an epoch, in order; empty before the end of the first.
+
+        Keys: "epoch" (from 0), "step" (steps done), "seconds" (trained, over all starts), "loss",
+        "silhouette_iou", "learning_rate", "sigma" and what else was logged; validation's are
+        "val_...". A value that was NaN or infinite is None.
+
+        Raises:
+            RunFolderError: metrics.json is damaged.
+        """
+        path = self.path / "metrics.json"
+        if not path.exists():
+            return []
+        try:
+            return _read_json(path)["epochs"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(
+                f"{path} cannot be read as the metrics of a run: {error}"
+            ) from None
+
+    def record(self, rows: list[dict], *, monitor: str) -> None:
+        """Writes metrics.json and history.csv from one dict of numbers an epoch.
+
+        Args:
+            rows: As `history` returns them.
+            monitor: The key that is best when largest.
+        """
+        rows = [{key: _finite_or_none(value) for key, value in row.items()} for row in rows]
+        seen = [row for row in rows if row.get(monitor) is not None]
+        write_json(
+            self.path / "metrics.json",
+            {
+                "monitor": monitor,
+                "best": max(seen, key=lambda row: row[monitor], default=None),
+                "last": rows[-1] if rows else None,
+                "epochs": rows,
+            },
+        )
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        with (
+            replaced_whole(self.path / "history.csv") as written,
+            written.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def record_versions(self) -> None:
+        """Adds to versions.json what runs now, and on what."""
+        path = self.path / "versions.json"
+        try:
+            entries = _read_json(path) if path.exists() else []
+        except ValueError as error:
+            raise RunFolderError(f"{path} cannot be read: {error}") from None
+        write_json(path, [*entries, _versions()])
+
+
+def _read_json(path: pathlib.Path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _versions() -> dict:
+    return {
+        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "tf_softras": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "devices": [device.name for device in tf.config.list_logical_devices()],
+    }
+
+
+def _finite_or_none(value):
+    value = value if isinstance(value, int) else float(value) if value is not None else None
+    return value if value is None or math.isfinite(value) else None
+
+
+def _differences(expected, received) -> str:
+    """Returns the values that differ between two configurations, as `name: received, not ...`."""
+    pairs = zip(_flat(expected.to_dict()), _flat(received.to_dict()), strict=True)
+    return "; ".join(
+        f"{name} {there!r} instead of {here!r}"
+        for (name, here), (_, there) in pairs
+        if here != there
+    )
+
+
+def _flat(values: dict, prefix: str = "") -> list[tuple[str, object]]:
+    """Returns (dotted name, value) of a nested dict."""
+    flat = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat += _flat(value, f"{prefix}{key}.")
+        else:
+            flat.append((prefix + key, value))
+    return flat

@@ -1,0 +1,67 @@
+"""A picture that shows what a network has learned of colours."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tf_softras._shared.files import replaced_whole
+from tf_softras.evaluation._predictor import colored_predictor, faces_of
+from tf_softras.geometry import eye_from_angles, look_at, perspective
+from tf_softras.ops import soft_shade
+from tf_softras.sheets._contact_sheet import CELL, checked_rows, composed_sheet, on_white
+
+
+def color_sheet(
+    reconstructor: Any,
+    examples: Iterable[dict],
+    path,
+    *,
+    input_view: int = 2,
+    num_views: int = 4,
+    sigma: float = 1e-5,
+) -> None:
+    """Writes a PNG with one row an example: input, and from several sides truth and reconstruction.
+
+    Args:
+        reconstructor: A `MeshReconstructor` that gives colours, or what has `colored(images)` and
+            `faces`.
+        examples: Examples of `shapenet_views` (`dataset.take(8)`, or dicts of arrays).
+        path: Where the PNG is written, whole or not at all.
+        input_view: Index of the view that the network sees.
+        num_views: Sides that are compared, evenly spread, the input's the first.
+        sigma: Sharpness of what is rendered.
+
+    Raises:
+        ValueError: There is no example, no such view, or the network gives no colours.
+
+    Source: "Soft Rasterizer", figure 6.
+    """
+    rows = checked_rows(examples, input_view=input_view, num_views=num_views)
+    available = len(rows[0]["images"])
+    views = (input_view + np.arange(num_views) * available // num_views) % available
+    inputs = np.stack([row["images"][input_view] for row in rows])
+    meshes = zip(*colored_predictor(reconstructor)(inputs), strict=True)
+    sheet = [
+        _row(row, mesh, faces_of(reconstructor), input_view, views, sigma)
+        for row, mesh in zip(rows, meshes, strict=True)
+    ]
+    titles = ["input"]
+    for view in views:
+        titles += [f"true, {rows[0]['cameras']['azimuth'][view]:.0f} deg", "reconstructed"]
+    names = [row["class"] for row in rows]
+    with replaced_whole(path) as written:
+        composed_sheet(sheet, titles, names).save(written, format="PNG")
+
+
+def _row(row: dict, mesh, faces, input_view: int, views, sigma: float) -> list:
+    """Returns the row's pictures, float [height, width, 3] in [0, 1] each."""
+    vertices, colors = mesh
+    plane = perspective(look_at(vertices, np.asarray(eye_from_angles(**row["cameras"]))[views]))
+    colors = np.broadcast_to(colors, plane.shape)
+    rendered, alpha = soft_shade(plane, faces, colors, image_size=CELL, sigma=sigma)
+    rendered = np.concatenate([rendered, np.asarray(alpha)[..., None]], axis=-1)
+    cells = [on_white(row["images"][input_view])]
+    for true, reconstructed in zip(row["images"][views], rendered, strict=True):
+        cells += [on_white(true), on_white(reconstructed)]
+    return cells

@@ -1,0 +1,147 @@
+"""A picture that shows what a network has learned."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from tf_softras._shared.files import replaced_whole
+from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
+from tf_softras.evaluation._predictor import faces_of, predictor
+from tf_softras.geometry import Mesh, eye_from_angles, look_at, perspective
+from tf_softras.ops import soft_rasterize
+from tf_softras.rendering import render_views
+
+CELL = 128
+_GAP = 4
+_HEADER = 18
+WHITE = (1.0, 1.0, 1.0)
+# Of the predicted silhouettes; the true ones are black.
+_BLUE = (0.1, 0.3, 0.8)
+
+
+def contact_sheet(
+    reconstructor: Callable,
+    examples: Iterable[dict],
+    path,
+    *,
+    faces=None,
+    input_view: int = 2,
+    num_views: int = 3,
+    sigma: float = 3e-5,
+) -> None:
+    """Writes a PNG with one row an example: input, silhouettes, and the mesh.
+
+    A row has the input picture; from `num_views` sides the true silhouette (black) and beside it
+    the predicted one (blue); and the predicted mesh, shaded, from the side of the input and from
+    the view a quarter of all views further.
+
+    Args:
+        reconstructor: A `MeshReconstructor`, or a callable from images to vertices.
+        examples: Examples of `shapenet_views` (`dataset.take(8)`, or dicts of arrays).
+        path: Where the PNG is written, whole or not at all.
+        faces: int32 [num_faces, 3] of its meshes; by default `reconstructor.faces`.
+        input_view: Index of the view that the network sees.
+        num_views: Sides from which silhouettes are compared, evenly spread, the input's the first.
+        sigma: Sharpness of the predicted silhouettes.
+
+    Raises:
+        ValueError: There is no example, or no such view.
+    """
+    faces = faces_of(reconstructor) if faces is None else faces
+    rows = checked_rows(examples, input_view=input_view, num_views=num_views)
+    available = len(rows[0]["images"])
+    compared = (input_view + np.arange(num_views) * available // num_views) % available
+    shaded = (input_view + np.array([0, available // 4])) % available
+
+    inputs = np.stack([row["images"][input_view] for row in rows])
+    meshes = [
+        Mesh(vertices=vertices, faces=faces)
+        for vertices in np.asarray(predictor(reconstructor)(inputs))
+    ]
+    sheet = [
+        _row(row, mesh, input_view, compared, shaded, sigma)
+        for row, mesh in zip(rows, meshes, strict=True)
+    ]
+    names = [row["class"] for row in rows]
+    azimuths = rows[0]["cameras"]["azimuth"]
+    titles = ["input"]
+    for view in compared:
+        titles += [f"true, {azimuths[view]:.0f} deg", "predicted"]
+    titles += [f"mesh, {azimuths[view]:.0f} deg" for view in shaded]
+    with replaced_whole(path) as written:
+        composed_sheet(sheet, titles, names).save(written, format="PNG")
+
+
+def checked_rows(examples: Iterable[dict], *, input_view: int, num_views: int) -> list[dict]:
+    """Returns the examples as arrays.
+
+    Raises:
+        ValueError: There is no example, or no such view.
+    """
+    rows = [_arrays(example) for example in examples]
+    if not rows:
+        raise ValueError("Invalid examples. Expected: at least one. Received: none")
+    available = len(rows[0]["images"])
+    if not 0 <= input_view < available or not 1 <= num_views <= available:
+        raise ValueError(
+            f"Invalid views. Expected: input_view in [0, {available}) and num_views in "
+            f"[1, {available}]. Received: input_view={input_view}, num_views={num_views}"
+        )
+    return rows
+
+
+def _arrays(example: dict) -> dict:
+    """Returns what a sheet needs of an example as arrays, images in [0, 1]."""
+    return {
+        "images": np.asarray(example["images"], np.float32) / 255.0,
+        "cameras": {name: np.asarray(value) for name, value in example["cameras"].items()},
+        "class": list(CLASS_SYNSETS)[int(example["label"])],
+        "model_id": np.asarray(example["model_id"]).item().decode(),
+    }
+
+
+def _row(row: dict, mesh: Mesh, input_view: int, compared, shaded, sigma: float) -> list:
+    """Returns the row's pictures, float [height, width, 3] in [0, 1] each."""
+    eyes = np.asarray(eye_from_angles(**row["cameras"]))
+    picture = row["images"][input_view]
+    true = row["images"][compared][..., 3]
+    vertices = perspective(look_at(mesh.vertices, eyes[compared]))
+    predicted = soft_rasterize(vertices, mesh.faces, image_size=true.shape[1:], sigma=sigma)
+    cells = [on_white(picture)]
+    for true_mask, predicted_mask in zip(true, np.asarray(predicted), strict=True):
+        cells += [_tinted(true_mask, (0.0, 0.0, 0.0)), _tinted(predicted_mask, _BLUE)]
+    renders = render_views(mesh, eyes[shaded], image_size=CELL, background=WHITE)
+    return cells + [render[..., :3] / 255.0 for render in renders]
+
+
+def on_white(picture: np.ndarray) -> np.ndarray:
+    """Returns straight RGB and alpha `[height, width, 4]` composited on white."""
+    alpha = picture[..., 3:]
+    return picture[..., :3] * alpha + (1.0 - alpha)
+
+
+def _tinted(mask: np.ndarray, color) -> np.ndarray:
+    return 1.0 - mask[..., None] * (1.0 - np.asarray(color))
+
+
+def composed_sheet(rows: list[list], titles: list[str], names: list[str]) -> Image.Image:
+    """Returns the sheet: titles above the columns, each row's name in its first cell."""
+    step = CELL + _GAP
+    sheet = Image.new(
+        "RGB", (len(titles) * step + _GAP, len(rows) * step + _HEADER + _GAP), "white"
+    )
+    draw = ImageDraw.Draw(sheet)
+    for column, title in enumerate(titles):
+        draw.text((column * step + _GAP, 3), title, fill="black")
+    for index, (cells, name) in enumerate(zip(rows, names, strict=True)):
+        top = index * step + _HEADER
+        for column, cell in enumerate(cells):
+            picture = Image.fromarray(np.rint(255.0 * np.clip(cell, 0.0, 1.0)).astype(np.uint8))
+            sheet.paste(
+                picture.resize((CELL, CELL), Image.Resampling.NEAREST),
+                (column * step + _GAP, top),
+            )
+        draw.text((_GAP, top), name, fill="black")
+        draw.line([(0, top - _GAP // 2), (sheet.width, top - _GAP // 2)], fill="lightgray")
+    return sheet
