@@ -18,12 +18,14 @@ from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_pro
 from tf_softras.geometry.mesh import Mesh
 from tf_softras.geometry.mesh_files import MeshFileError, encode_mesh, load_mesh, save_mesh
 from tf_softras.geometry.normals import vertex_normals
+from tf_softras.geometry.preconditioning import LaplacianPreconditioner
 from tf_softras.geometry.rotations import rotation_from_quaternion
 from tf_softras.geometry.uv import spherical_uvs
 from tf_softras.geometry.voxels import voxelize
 
 __all__ = [
     "CornerMesh",
+    "LaplacianPreconditioner",
     "Mesh",
     "MeshFileError",
     "encode_mesh",
