@@ -1,0 +1,218 @@
+"""The losses of meshes alone: Laplacian and flattening."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_softras.losses._batches import at_least_float32, mean_of_middle_axes
+from tf_softras.losses._topology import MeshTopology, checked_faces
+
+# A face whose normal (the cross product of two sides) is shorter than this share of its squared
+# sides is treated as vanishing. Below it, rounding of the vertices alone turns the normal by 1e-3.
+_RELATIVE_NORMAL_FLOOR = 1e-3
+# The same for faces that shrink to a point: sides of 1e-6 in object units are lost to rounding.
+_ABSOLUTE_NORMAL_FLOOR = 1e-12
+
+
+def laplacian_loss(vertices, faces):
+    """Returns how far vertices are from the middle of their neighbours, one value a batch item.
+
+    Formula:
+
+    ```python
+    loss = sum_over_vertices(|v_i - mean(v_j for j in neighbours(i))| ** 2)
+    ```
+
+    Neighbours are the distinct vertices that share a face's side with i, all of the same weight,
+    on a border too. A vertex with no neighbour adds nothing.
+
+    Args:
+        vertices: [batch, ..., num_vertices, 3], object units; middle axes are averaged.
+        faces: Integers [num_faces, 3], or a `MeshTopology` to work them out only once.
+
+    Returns:
+        Tensor [batch], squared object units, float32 (float64 for float64 input).
+
+    Raises:
+        ValueError: A wrong shape, or a face that names a vertex there is not.
+
+    Source: "Soft Rasterizer", eq. 4.
+    """
+    topology = _topology(faces)
+    rows, middle_shape = _vertex_rows(vertices, topology)
+    if topology.connected.size < rows.shape[0]:
+        rows = ops.take(rows, topology.connected, axis=0)
+    coordinates = ops.reshape(rows, (topology.connected.size, -1))
+    degrees = np.bincount(topology.neighbor_pairs[:, 0], minlength=topology.connected.size)
+    inverse_degrees = ops.cast((1 / degrees)[:, None], rows.dtype)
+    # With 642 vertices and a batch of 128, forward and backward take 5 ms on 2 cores. A dense
+    # 642 x 642 matrix takes as long in this layout (22 ms by broadcasting over the batch) and grows
+    # with the square of the vertices; sorted segments would take 3 ms, but XLA does not have them.
+    vertex, neighbor = topology.neighbor_pairs.T
+    sums = ops.segment_sum(ops.take(coordinates, neighbor, axis=0), vertex, degrees.size)
+    means = inverse_degrees * sums
+    squares = ops.reshape(ops.square(coordinates - means), ops.shape(rows))
+    return mean_of_middle_axes(ops.reshape(ops.sum(squares, axis=(0, 1)), middle_shape))
+
+
+def flattening_loss(vertices, faces):
+    """Returns how far neighbouring faces are from lying flat, one value a batch item.
+
+    Formula:
+
+    ```python
+    loss = sum_over_edges((cos(theta) + 1) ** 2)
+    ```
+
+    theta is the angle between the two faces about the edge that they share, seen from the edge:
+    pi where they lie flat (a loss of 0), 0 where one is folded onto the other (4). Its cosine is
+    that of the perpendiculars from the edge to the two opposite vertices, which is minus that of
+    the faces' normals, so nothing is divided by an edge's length. Winding plays no part. Edges
+    that have one face, or more than two, are left out.
+
+    Away from degenerate faces the cosine is the true one, to rounding. Of a face whose normal
+    (the cross product of two sides) is shorter than 1e-3 of the sum of its squared sides, or than
+    1e-12 squared object units, the normal is divided by that bound and not by its own length. So
+    the cosine fades to 0 and the edge's loss to 1 as the face vanishes, and the gradient, which
+    would grow without end, stays finite.
+
+    Args:
+        vertices: [batch, ..., num_vertices, 3], object units; middle axes are averaged.
+        faces: Integers [num_faces, 3], or a `MeshTopology` to work them out only once.
+
+    Returns:
+        Tensor [batch], at least 0, float32 (float64 for float64 input).
+
+    Raises:
+        ValueError: A wrong shape, or a face that names a vertex there is not.
+
+    Source: "Soft Rasterizer", eq. 5.
+    """
+    topology = _topology(faces)
+    rows, middle_shape = _vertex_rows(vertices, topology)
+    normals = _bounded_normals(rows, topology.faces)
+    signs = ops.cast(topology.hinge_signs[:, None], rows.dtype)
+    normal_1, normal_2 = (ops.take(normals, face, axis=0) for face in topology.hinges)
+    cosine = -signs * ops.sum(normal_1 * normal_2, axis=1)
+    loss = ops.sum(ops.square(cosine + 1), axis=0)
+    return mean_of_middle_axes(ops.reshape(loss, middle_shape))
+
+
+def _topology(faces):
+    return faces if isinstance(faces, MeshTopology) else MeshTopology.from_faces(faces)
+
+
+def _vertex_rows(vertices, topology):
+    """Returns [num_vertices, 3, meshes] and the shape [batch, ...] that meshes came from.
+
+    Vertices first makes gathers copies of whole rows; it is most of the speed of both losses.
+    """
+    vertices = at_least_float32(vertices)
+    shape = vertices.shape
+    if len(shape) < 3 or shape[-1] != 3 or shape[-2] is None:
+        raise ValueError(
+            "Invalid vertices. Expected: shape [batch, ..., num_vertices, 3] with a known "
+            f"num_vertices. Received: {tuple(shape)}"
+        )
+    if topology.num_vertices_needed > shape[-2]:
+        raise ValueError(
+            f"Invalid faces. Expected: vertex indices below {shape[-2]}, the number of vertices. "
+            f"Received: {topology.num_vertices_needed - 1}"
+        )
+    middle_shape = ops.shape(vertices)[:-2]
+    meshes = ops.reshape(vertices, (-1, shape[-2], 3))
+    return ops.transpose(meshes, (1, 2, 0)), middle_shape
+
+
+def _difference(ends, starts):
+    return [end - start for end, start in zip(ends, starts, strict=True)]
+
+
+def _dot(u, v):
+    return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
+
+
+def _cross(u, v):
+    return [
+        u[1] * v[2] - u[2] * v[1],
+        u[2] * v[0] - u[0] * v[2],
+        u[0] * v[1] - u[1] * v[0],
+    ]
+
+
+def _bounded_normals(rows, faces):
+    """Returns the faces' normals [num_faces, 3, meshes], of unit length but for vanishing faces."""
+    # Coordinates apart: with 642 vertices and a batch of 128 the loss takes 15 ms, forward and
+    # backward on 2 cores, against 30 ms with gathers and cross products along [..., 3].
+    a, b, c = (ops.unstack(ops.take(rows, corner, axis=0), axis=1) for corner in faces.T)
+    ab, bc, ca = _difference(b, a), _difference(c, b), _difference(a, c)
+    normal = _cross(ab, bc)
+    extent = _dot(ab, ab) + _dot(bc, bc) + _dot(ca, ca)
+    floor = ops.square(_RELATIVE_NORMAL_FLOOR * extent) + _ABSOLUTE_NORMAL_FLOOR**2
+    scale = ops.rsqrt(ops.maximum(_dot(normal, normal), floor))
+    return ops.stack([coordinate * scale for coordinate in normal], axis=1)
+
+
+class _MeshLoss(keras.losses.Loss):
+    """A loss of predicted vertices alone: topology worked out once, `y_true` not looked at."""
+
+    def __init__(self, faces, **kwargs):
+        super().__init__(**kwargs)
+        self.faces = checked_faces(faces).astype("int32")
+        self.topology = MeshTopology.from_faces(self.faces)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Keras would convert `y_true`, which may be None here.
+        return super().__call__(ops.zeros(()), y_pred, sample_weight)
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        return {**super().get_config(), "faces": self.faces.tolist(), "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable(package="Softras")
+class LaplacianLoss(_MeshLoss):
+    """How far vertices are from the middle of their neighbours; see `laplacian_loss`.
+
+    `y_pred` is the vertices, [batch, ..., num_vertices, 3]; `y_true` may be anything, None too.
+
+    Args:
+        faces: Integers [num_faces, 3].
+        reduction: As in `keras.losses.Loss`: how the batch's values become one.
+        name: As in `keras.losses.Loss`.
+        **kwargs: For `keras.losses.Loss`.
+
+    Raises:
+        ValueError: `faces` are not such integers.
+    """
+
+    def __init__(self, faces, *, reduction="sum_over_batch_size", name="laplacian_loss", **kwargs):
+        super().__init__(faces, reduction=reduction, name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        """Returns one value a batch item; see `laplacian_loss`."""
+        return laplacian_loss(y_pred, self.topology)
+
+
+@keras.saving.register_keras_serializable(package="Softras")
+class FlatteningLoss(_MeshLoss):
+    """How far neighbouring faces are from lying flat; see `flattening_loss`.
+
+    `y_pred` is the vertices, [batch, ..., num_vertices, 3]; `y_true` may be anything, None too.
+
+    Args:
+        faces: Integers [num_faces, 3].
+        reduction: As in `keras.losses.Loss`: how the batch's values become one.
+        name: As in `keras.losses.Loss`.
+        **kwargs: For `keras.losses.Loss`.
+
+    Raises:
+        ValueError: `faces` are not such integers.
+    """
+
+    def __init__(self, faces, *, reduction="sum_over_batch_size", name="flattening_loss", **kwargs):
+        super().__init__(faces, reduction=reduction, name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        """Returns one value a batch item; see `flattening_loss`."""
+        return flattening_loss(y_pred, self.topology)
