@@ -9,7 +9,7 @@ a colour is never clipped.
 
 import numpy as np
 
-from tf_softras.geometry import Mesh
+from tf_softras.geometry import Mesh, clip_to_near
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry.cameras import N3MR_VIEWING_ANGLE, look_at, perspective
 from tf_softras.geometry.colors import DEFAULT_COLOR
@@ -19,6 +19,10 @@ from tf_softras.ops import rasterize_faces
 _AMBIENT_LIGHT = 0.45
 _CAMERA_LIGHT = 0.35
 _SKY_LIGHT = 0.2
+
+# Faces are cut at this share of the eye's distance from the point it looks at: near enough that
+# nothing visible is lost, and the cut corners keep enough digits on the image plane.
+_NEAR_SHARE = 1e-3
 
 # Views are drawn together up to this many samples: about 100 MB of face indices and depths.
 _SAMPLES_AT_ONCE = 1 << 22
@@ -35,14 +39,17 @@ def render_views(
 ) -> np.ndarray:
     """Returns uint8 `[num_views, height, width, 4]`: pictures of a mesh from cameras at `eyes`.
 
-    The cameras look at the origin with +y up (`cameras.look_at`). A pixel is the box filter of
-    `supersampling`^2 samples: alpha is the share of them that hit the mesh, the colour is the mean
-    of those alone (straight, not premultiplied), and 0 where alpha is 0. With a `background` the
-    picture is composited on it and alpha is 255 everywhere.
+    The cameras look at the origin with +y up (`cameras.look_at`). A face that reaches behind a
+    camera is cut at a thousandth of the eye's distance from the origin: the floor and the walls of
+    a room keep their visible part.
+
+    A pixel is the box filter of `supersampling`^2 samples: alpha is the share of them that hit the
+    mesh, the colour is the mean of those alone (straight, not premultiplied), and 0 where alpha is
+    0. With a `background` the picture is composited on it and alpha is 255 everywhere.
 
     Args:
-        mesh: the mesh, world space; faces with a vertex behind the camera are not drawn.
-        eyes: float `[num_views, 3]`, world space.
+        mesh: the mesh, world space.
+        eyes: float `[num_views, 3]`, world space, none of them at the origin.
         image_size: an int for square pictures, or (height, width), in pixels.
         supersampling: samples along each side of a pixel.
         viewing_angle: HALF of the angle of view across the shorter image side, in degrees.
@@ -63,14 +70,15 @@ def render_views(
     images = np.empty((len(eyes), height, width, 4), np.uint8)
     for first in range(0, len(eyes), at_once):
         views = slice(first, first + at_once)
-        face_index, _ = rasterize_faces(
-            perspective(look_at(mesh.vertices, eyes[views]), viewing_angle=viewing_angle),
-            mesh.faces,
+        vertices, faces, owners = _in_front(mesh, eyes[views])
+        drawn, _ = rasterize_faces(
+            perspective(vertices, viewing_angle=viewing_angle),
+            faces,
             image_size=(height * supersampling, width * supersampling),
         )
-        colors, coverage = _filtered(
-            face_index.numpy(), _shaded_colors(mesh, eyes[views]), supersampling
-        )
+        # Index -1, where nothing is drawn, takes the last of them, which is -1 too.
+        face_index = np.append(owners, -1)[drawn.numpy()]
+        colors, coverage = _filtered(face_index, _shaded_colors(mesh, eyes[views]), supersampling)
         if background is not None:
             colors = colors * coverage + _checked_color(background) * (1.0 - coverage)
             coverage = np.ones_like(coverage)
@@ -84,7 +92,43 @@ def _checked_eyes(eyes) -> np.ndarray:
         raise ValueError(
             f"Invalid shape of eyes. Expected [num_views, 3]. Received: {list(eyes.shape)}"
         )
+    if not np.isfinite(eyes).all() or not eyes.any(axis=1).all():
+        raise ValueError(
+            "Invalid eyes. Expected finite positions away from the origin, which the cameras look "
+            f"at. Received: {eyes[~(np.isfinite(eyes).all(axis=1) & eyes.any(axis=1))][0].tolist()}"
+        )
     return eyes
+
+
+def _in_front(mesh: Mesh, eyes: np.ndarray):
+    """Returns the mesh as the cameras at `eyes` see it, without what lies behind them.
+
+    Only faces that reach behind one of the cameras are cut; all others keep their vertices, so that
+    a picture without such a face is the same to the last bit.
+
+    Returns:
+        vertices: float32 `[num_views, num_corners, 3]`, camera space in units of their own a view.
+        faces: int32 `[num_drawn, 3]`, in the order of the mesh's faces.
+        owners: int32 `[num_drawn]`, the face of the mesh that each of them is a part of.
+    """
+    vertices = look_at(mesh.vertices, eyes)
+    distances = np.linalg.norm(eyes, axis=1)[:, None]
+    is_behind = vertices.numpy()[..., 2] < _NEAR_SHARE * distances
+    owners = np.arange(len(mesh.faces), dtype=np.int32)
+    reaches = is_behind.any(axis=0)[mesh.faces].any(axis=1)
+    if not reaches.any():
+        return vertices, mesh.faces, owners
+    # The distance becomes a number between 1 and 2 in every view. A power of 2 costs no digit, and
+    # perspective does not depend on the unit.
+    unit = np.exp2(np.floor(np.log2(distances)))[..., None]
+    vertices = vertices.numpy() / unit
+    cut = clip_to_near(vertices, mesh.faces[reaches], near=_NEAR_SHARE)
+    vertices = np.concatenate([vertices, cut.vertices], axis=1)
+    faces = np.concatenate([mesh.faces[~reaches], cut.faces + len(mesh.vertices)])
+    # `clip_to_near` makes two faces of one. In the mesh's order the first of equals stays the same.
+    owners = np.concatenate([owners[~reaches], np.repeat(owners[reaches], 2)])
+    order = np.argsort(owners, kind="stable")
+    return vertices, faces[order], owners[order]
 
 
 def _checked_color(color) -> np.ndarray:
