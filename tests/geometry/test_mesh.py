@@ -41,20 +41,20 @@ def test_an_empty_mesh_is_a_mesh():
             np.zeros((4, 2)),
             FACES,
             None,
-            r"vertices\. Expected \[num_vertices, 3\], received \[4, 2\]",
+            r"vertices\: expected \[num_vertices, 3\]; received \[4, 2\]",
         ),
         (np.zeros(12), FACES, None, r"vertices.*received \[12\]"),
-        ([["a", "b", "c"]], FACES, None, "vertices.*Expected numbers"),
-        ([[1, 2], [3]], FACES, None, "vertices.*Expected numbers"),
+        ([["a", "b", "c"]], FACES, None, "vertices.*expected numbers"),
+        ([[1, 2], [3]], FACES, None, "vertices.*expected numbers"),
         ([[0, 0, 0], [0, np.nan, 0]], [[0, 1, 1]], None, "finite.*nan.*vertex 1"),
         ([[0, 0, 0], [0, 1e300, 0]], [[0, 1, 1]], None, "finite.*inf.*vertex 1"),
-        (VERTICES, np.zeros((2, 4), int), None, r"faces\. Expected \[num_faces, 3\].*\[2, 4\]"),
-        (VERTICES, [[0, 1, 2], [0, 1]], None, "faces.*Expected integers"),
-        (VERTICES, [[0.0, 1.0, 2.0]], None, "type of faces.*Expected integers, received float64"),
-        (VERTICES, [[0, 1, 2], [0, 1, 4]], None, r"in \[0, 4\), received \[0, 1, 4\] at face 1"),
-        (VERTICES, [[0, 1, -1]], None, r"in \[0, 4\), received \[0, 1, -1\] at face 0"),
+        (VERTICES, np.zeros((2, 4), int), None, r"faces: expected \[num_faces, 3\].*\[2, 4\]"),
+        (VERTICES, [[0, 1, 2], [0, 1]], None, "faces: expected integers"),
+        (VERTICES, [[0.0, 1.0, 2.0]], None, "faces: expected integers.*received float64"),
+        (VERTICES, [[0, 1, 2], [0, 1, 4]], None, r"in \[0, 4\); received \[0, 1, 4\] at face 1"),
+        (VERTICES, [[0, 1, -1]], None, r"in \[0, 4\); received \[0, 1, -1\] at face 0"),
         (VERTICES, [[0, 1, 2**32]], None, r"in \[0, 4\)"),
-        (VERTICES, FACES, [[0, 0, 0]], r"face_colors. Expected \[2, 3\].*received \[1, 3\]"),
+        (VERTICES, FACES, [[0, 0, 0]], r"face_colors: expected \[2, 3\].*received \[1, 3\]"),
         (VERTICES, FACES, [[0, 0, 0], [0, 0, 1.5]], r"face_colors.*\[0, 1\].*1\.5.*face 1"),
         (VERTICES, FACES, [[0, 0, 0], [0, 0, np.nan]], r"face_colors.*\[0, 1\].*nan.*face 1"),
     ],
@@ -104,7 +104,7 @@ def test_vertices_may_have_the_colours_in_place_of_faces():
     mesh = Mesh(VERTICES, FACES, vertex_colors=colors)
     assert mesh.vertex_colors.dtype == np.float32 and not mesh.vertex_colors.flags.writeable
     np.testing.assert_array_equal(mesh.normalized().vertex_colors, np.float32(colors))
-    with pytest.raises(ValueError, match=r"vertex_colors. Expected \[\d, 3\] .*a vertex"):
+    with pytest.raises(ValueError, match=r"vertex_colors: expected \[\d, 3\] .*a vertex"):
         Mesh(VERTICES, FACES, vertex_colors=colors[:1])
     with pytest.raises(ValueError, match=r"vertex_colors.*\[0, 1\].*at vertex 0"):
         Mesh(VERTICES, FACES, vertex_colors=colors - 0.5)

@@ -15,6 +15,7 @@ from tf_softras.geometry.cameras import (
 from tf_softras.geometry.colors import linear_from_srgb, srgb_from_linear
 from tf_softras.geometry.corner_mesh import CornerMesh, clip_to_near, face_corners, pad_meshes
 from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_projection
+from tf_softras.geometry.material import Material
 from tf_softras.geometry.mesh import Mesh
 from tf_softras.geometry.mesh_files import MeshFileError, encode_mesh, load_mesh, save_mesh
 from tf_softras.geometry.normals import vertex_normals
@@ -26,6 +27,7 @@ from tf_softras.geometry.voxels import voxelize
 __all__ = [
     "CornerMesh",
     "LaplacianPreconditioner",
+    "Material",
     "Mesh",
     "MeshFileError",
     "encode_mesh",

@@ -10,7 +10,7 @@ import trimesh
 import trimesh.exchange.obj
 
 from tf_softras.geometry.mesh import Mesh
-from tf_softras.geometry.mesh_files._bounded_files import ClosedResolver, read_bytes
+from tf_softras.geometry.mesh_files._bytes import ClosedResolver, read_bytes
 from tf_softras.geometry.mesh_files._polygons import triangulate
 
 # The colour of a face without a material in a file that has materials: Blender's default.

@@ -10,7 +10,7 @@ import trimesh
 
 from tf_softras.geometry.colors import srgb_from_linear
 from tf_softras.geometry.mesh import Mesh
-from tf_softras.geometry.mesh_files._bounded_files import ClosedResolver, read_bytes
+from tf_softras.geometry.mesh_files._bytes import ClosedResolver, read_bytes
 
 SUFFIXES = (".glb", ".off", ".ply", ".stl")
 
