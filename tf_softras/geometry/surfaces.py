@@ -13,7 +13,6 @@ With `m.alpha_cutoff`, alpha below it becomes 0 and all other alpha 1.
 import numpy as np
 
 from tf_softras.geometry.colors import DEFAULT_COLOR
-from tf_softras.geometry.material import Material
 from tf_softras.geometry.mesh import Mesh
 
 
@@ -77,16 +76,18 @@ def face_colors(mesh: Mesh) -> np.ndarray:
     return colors
 
 
-def filled_texture(material: Material) -> np.ndarray:
-    """Returns a material's texture with the mean visible colour where it is wholly transparent.
+def filled_texture(texture: np.ndarray) -> np.ndarray:
+    """Returns a texture with the mean visible colour where it is wholly transparent.
 
     Nobody sees the colour of a texel without opacity, and files have anything there, black mostly.
     Interpolation between texels and mip-maps would draw it as a dark rim.
 
+    Args:
+        texture: uint8 `[height, width, 3 or 4]`, a `Material`'s.
+
     Returns:
-        uint8 `[height, width, 3 or 4]`.
+        uint8 of the same shape.
     """
-    texture = material.texture
     if texture.shape[-1] == 3:
         return texture
     hidden = texture[..., 3] == 0

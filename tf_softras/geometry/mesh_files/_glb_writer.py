@@ -90,11 +90,11 @@ class _GlbFile:
 
     def _add_material(self, material: Material, has_opacity: bool):
         pbr: dict = {"metallicFactor": 0.0, "roughnessFactor": 1.0}
-        factor = [*decoded(np.float64(material.color)).tolist(), material.opacity]
+        factor = [*decoded(np.array(material.color)).tolist(), material.opacity]
         if factor != [1.0] * 4:
             pbr["baseColorFactor"] = factor
         if material.texture is not None:
-            pbr["baseColorTexture"] = {"index": self._add_texture(material)}
+            pbr["baseColorTexture"] = {"index": self._add_texture(material.texture, material.wrap)}
         described: dict = {"pbrMetallicRoughness": pbr, "doubleSided": True}
         if material.name:
             described["name"] = material.name
@@ -104,11 +104,11 @@ class _GlbFile:
             described["alphaMode"] = "BLEND"
         self._tree["materials"].append(described)
 
-    def _add_texture(self, material: Material) -> int:
+    def _add_texture(self, texture: np.ndarray, wrap: str) -> int:
         for name in ("images", "samplers", "textures"):
             self._tree.setdefault(name, [])
         stream = io.BytesIO()
-        PIL.Image.fromarray(filled_texture(material)).save(stream, format="PNG")
+        PIL.Image.fromarray(filled_texture(texture)).save(stream, format="PNG")
         self._tree["images"].append(
             {"bufferView": self._add_view(stream.getvalue()), "mimeType": "image/png"}
         )
@@ -116,8 +116,8 @@ class _GlbFile:
             {
                 "magFilter": _LINEAR,
                 "minFilter": _LINEAR_MIPMAP_LINEAR,
-                "wrapS": _WRAPS[material.wrap],
-                "wrapT": _WRAPS[material.wrap],
+                "wrapS": _WRAPS[wrap],
+                "wrapT": _WRAPS[wrap],
             }
         )
         last = len(self._tree["images"]) - 1

@@ -24,8 +24,7 @@ def encode_obj(path: pathlib.Path, mesh: Mesh) -> dict[str, bytes]:
     library = path.with_suffix(".mtl").name
     parts = [f"mtllib {library}\n"] if materials else []
     parts += _vertex_lines(mesh)
-    textured = mesh.uvs is not None and any(one.texture is not None for one in materials)
-    if textured:
+    if mesh.uvs is not None and any(one.texture is not None for one in materials):
         uvs, corner_uvs = np.unique(mesh.uvs.reshape(-1, 2), axis=0, return_inverse=True)
         parts += _lines("vt", uvs)
         corners = np.stack([mesh.faces + 1, corner_uvs.reshape(-1, 3) + 1], axis=-1)
@@ -42,7 +41,7 @@ def encode_obj(path: pathlib.Path, mesh: Mesh) -> dict[str, bytes]:
         parts.append(f"usemtl {names[chosen[start]]}\n")
         parts += _formatted(pattern, rows[start:end])
     textures = {
-        index: (f"{path.stem}_{index}.png", _png(material))
+        index: (f"{path.stem}_{index}.png", _png(material.texture))
         for index, material in enumerate(materials)
         if material.texture is not None
     }
@@ -114,9 +113,9 @@ def _described(material: Material, name: str, texture: str | None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _png(material: Material) -> bytes:
+def _png(texture: np.ndarray) -> bytes:
     stream = io.BytesIO()
-    PIL.Image.fromarray(material.texture).save(stream, format="PNG")
+    PIL.Image.fromarray(texture).save(stream, format="PNG")
     return stream.getvalue()
 
 

@@ -61,7 +61,7 @@ def read_scene(path: pathlib.Path, *, max_bytes: int, max_faces: int) -> Mesh:
     return Mesh(vertices=vertices, faces=faces, **_colors(mesh.visual, linear=kind == "glb"))
 
 
-def _colors(visual, *, linear: bool) -> dict[str, np.ndarray]:
+def _colors(visual, *, linear: bool) -> dict:
     """Returns the colours of vertices or faces that a file gives, as arguments of `Mesh`."""
     if visual.kind not in ("vertex", "face"):
         return {}
