@@ -1,17 +1,29 @@
-"""Soft rasterisation for TensorFlow and Keras: silhouettes that are smooth in the vertices."""
+"""Soft rasterisation for TensorFlow and Keras: silhouettes that are smooth in the vertices.
 
-import keras as _keras
+Importing the package registers its ops with TensorFlow, and its layers, losses, metrics and models
+with Keras: ``import tf_softras`` is all that ``tf.saved_model.load``, ``TFSMLayer`` and
+``keras.models.load_model`` need before they load what was saved with them.
 
-if _keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        "tf_softras's layers run on Keras's TensorFlow backend, but the backend is "
-        f"{_keras.backend.backend()!r}: set KERAS_BACKEND=tensorflow before importing keras."
-    )
+Example:
+    >>> import tf_softras
+    >>> tf_softras.geometry.icosphere(3).faces.shape
+    (1280, 3)
+"""
 
-from tf_softras import fitting, geometry, layers, losses, metrics, models, ops, shading  # noqa: E402
-from tf_softras.version import __version__  # noqa: E402
+import contextlib
+import importlib
+import pathlib
+import sys
+import typing
+
+from tf_softras._shared.errors import SoftrasError
+from tf_softras.version import __version__
+
+if typing.TYPE_CHECKING:
+    from tf_softras import fitting, geometry, layers, losses, metrics, models, ops, shading
 
 __all__ = [
+    "SoftrasError",
     "__version__",
     "fitting",
     "geometry",
@@ -22,3 +34,20 @@ __all__ = [
     "ops",
     "shading",
 ]
+# The console script of pyproject.toml. It answers --help and wrong options without TensorFlow, and
+# otherwise loads TensorFlow itself, quietly (cli/command.py).
+_COMMAND = "softras"
+
+
+def __getattr__(name: str):
+    if name not in __all__:
+        raise AttributeError(f"module 'tf_softras' has no attribute {name!r}")
+    return importlib.import_module(f"tf_softras.{name}")
+
+
+if pathlib.PurePath(sys.argv[0] if sys.argv else "").stem != _COMMAND:
+    for _room in ("fitting", "geometry", "layers", "losses", "metrics", "models", "shading"):
+        importlib.import_module(f"tf_softras.{_room}")
+    # A library that cannot be loaded is an error of the first op that is called, which says why.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("tf_softras.ops").register_ops()

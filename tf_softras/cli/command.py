@@ -12,6 +12,7 @@ import click
 from tf_softras._shared.errors import SoftrasError
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_VERBOSE = "tf_softras.verbose"
 
 
 class WrongInput(click.ClickException):
@@ -47,14 +48,30 @@ class Group(_WithExamples, click.Group):
 class Command(_WithExamples, click.Command):
     """A command that loads TensorFlow quietly and turns known errors into `WrongInput`."""
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(
+                ["--verbose"],
+                is_flag=True,
+                expose_value=False,
+                callback=_keep_verbose,
+                help="Show TensorFlow's log.",
+            )
+        )
+
     def invoke(self, ctx):
         """Runs the command."""
         try:
-            load_tensorflow()
+            load_tensorflow(verbose=ctx.meta.get(_VERBOSE, False))
             return super().invoke(ctx)
         # ImportError: another TensorFlow or Keras backend, or a library that was not built.
         except (SoftrasError, ImportError, OSError) as error:
             raise WrongInput(error) from error
+
+
+def _keep_verbose(ctx, _, value: bool) -> None:
+    ctx.meta[_VERBOSE] = value
 
 
 @contextlib.contextmanager
@@ -66,9 +83,12 @@ def wrong_input(*errors: type[Exception]):
         raise WrongInput(error) from error
 
 
-def load_tensorflow() -> None:
-    """Imports TensorFlow without what it says as it starts, unless TF_CPP_MIN_LOG_LEVEL is set."""
-    if LOG_LEVEL in os.environ:
+def load_tensorflow(*, verbose: bool = False) -> None:
+    """Imports TensorFlow and keeps its log off the terminal.
+
+    The log is shown with `verbose`, or if the environment sets TF_CPP_MIN_LOG_LEVEL.
+    """
+    if verbose or LOG_LEVEL in os.environ:
         return
     os.environ[LOG_LEVEL] = "2"
     logging.getLogger("absl").setLevel(logging.ERROR)

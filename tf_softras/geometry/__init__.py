@@ -1,5 +1,9 @@
-"""Meshes, cameras and voxels: the first room of the package, and its conventions."""
+"""Meshes, cameras and voxels: the ground of the package, and its conventions."""
 
+import importlib
+import typing
+
+import tf_softras._shared.keras_backend  # noqa: F401
 from tf_softras.geometry._icosphere import icosphere
 from tf_softras.geometry.cameras import (
     convert_extrinsics,
@@ -17,12 +21,14 @@ from tf_softras.geometry.corner_mesh import CornerMesh, clip_to_near, face_corne
 from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_projection
 from tf_softras.geometry.material import Material
 from tf_softras.geometry.mesh import Mesh
-from tf_softras.geometry.mesh_files import MeshFileError, encode_mesh, load_mesh, save_mesh
 from tf_softras.geometry.normals import vertex_normals
 from tf_softras.geometry.preconditioning import LaplacianPreconditioner
 from tf_softras.geometry.rotations import rotation_from_quaternion
 from tf_softras.geometry.uv import spherical_uvs
 from tf_softras.geometry.voxels import voxelize
+
+if typing.TYPE_CHECKING:
+    from tf_softras.geometry.mesh_files import MeshFileError, encode_mesh, load_mesh, save_mesh
 
 __all__ = [
     "CornerMesh",
@@ -55,3 +61,11 @@ __all__ = [
     "voxelize",
     "world_to_camera",
 ]
+# trimesh takes a while to load, and whoever renders or trains on arrays does without it.
+_FROM_MESH_FILES = ("MeshFileError", "encode_mesh", "load_mesh", "save_mesh")
+
+
+def __getattr__(name: str):
+    if name not in _FROM_MESH_FILES:
+        raise AttributeError(f"module 'tf_softras.geometry' has no attribute {name!r}")
+    return getattr(importlib.import_module("tf_softras.geometry.mesh_files"), name)

@@ -11,7 +11,6 @@ import operator
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import ndimage
 
 from tf_softras.geometry.mesh import Mesh
 
@@ -67,6 +66,8 @@ def _checked_resolution(resolution) -> int:
 def _filled(surface: np.ndarray) -> np.ndarray:
     """Returns the cells that a 6-connected walk from outside through empty cells cannot reach."""
     # One layer of air around the grid joins all that is outside, and holds cell [0, 0, 0].
+    from scipy import ndimage  # SciPy takes a while to load.
+
     labels, _ = ndimage.label(np.pad(~surface, 1, constant_values=True))
     return labels[1:-1, 1:-1, 1:-1] != labels[0, 0, 0]
 

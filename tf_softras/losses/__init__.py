@@ -5,6 +5,7 @@ All compute in float32 (float64 where that is what they are given), whatever the
 Source: Liu et al., "Soft Rasterizer", eqs. 3 to 6.
 """
 
+import tf_softras._shared.keras_backend  # noqa: F401
 from tf_softras.losses._batches import check_grid_shapes
 from tf_softras.losses._colors import color_loss
 from tf_softras.losses._mesh_regularizers import (

@@ -15,7 +15,7 @@ XLA_LIBRARY_PATH = LIBRARY_PATH.with_name("_softras_xla.so")
 
 
 def built_for() -> str:
-    """The TensorFlow minor version that the library was built for, as in "2.21"."""
+    """Returns the TensorFlow minor version that the library was built for, as in "2.21"."""
     if not BUILT_FOR_PATH.is_file():
         return TENSORFLOW_MINOR
     return BUILT_FOR_PATH.read_text(encoding="utf-8").strip()
@@ -23,11 +23,11 @@ def built_for() -> str:
 
 @functools.cache
 def library():
-    """The module of generated op wrappers.
+    """Returns the module of generated op wrappers.
 
     Raises:
-        ImportError: the library is not built, or TensorFlow's minor version is not the one that
-            it was built for (the op's symbols bind to it).
+        ImportError: The library is not built, or was built for another minor version of
+            TensorFlow, to which its symbols bind.
     """
     minor = built_for()
     if minor != ".".join(tf.__version__.split(".")[:2]):
@@ -47,10 +47,20 @@ def library():
     return module
 
 
-def xla_compiles():
-    """Whether XLA has kernels of the ops for every device that it may compile for.
+def register_ops() -> None:
+    """Registers the package's ops with TensorFlow, once; `import tf_softras` does so by itself.
 
-    It has them for CPUs alone: False where another device is visible to TensorFlow, since XLA
-    would choose that one.
+    A process that loads a SavedModel with the ops needs this, and nothing else of the package.
+
+    Raises:
+        ImportError: The library is not built, or was built for another TensorFlow.
+    """
+    library()
+
+
+def xla_compiles():
+    """Returns whether XLA has kernels of the ops for every device that it may compile for.
+
+    XLA has them for CPUs alone. Where TensorFlow sees another device, XLA would choose that one.
     """
     return all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
