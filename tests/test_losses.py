@@ -296,7 +296,7 @@ def test_empty_images_agree_and_give_a_finite_gradient():
     "shapes", [((2, 4, 4), (2, 4, 5)), ((2, 4, 4), (2, 1, 4, 4)), ((4, 4),) * 2]
 )
 def test_silhouettes_of_other_shapes_are_refused(shapes):
-    with pytest.raises(ValueError, match="Invalid y_true and y_pred.*Expected.*Received"):
+    with pytest.raises(ValueError, match="y_true and y_pred: expected .*; received"):
         losses.silhouette_iou_loss(np.zeros(shapes[0]), np.zeros(shapes[1]))
 
 

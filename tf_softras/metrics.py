@@ -8,33 +8,35 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tf_softras.losses import check_grid_shapes
+from tf_softras._shared.masks import standardize_masks, standardize_unit_range, without_channel
+from tf_softras.losses._batches import check_grid_shapes, split_weights
 
 
-def _intersection_over_union(first, second, grid_rank):
-    """Returns float32 [...] of two bool tensors [..., grid axes]; 1 where both are empty."""
+def _intersection_over_union(first, second, grid_rank, weights=None):
+    """Returns float32 [...] of two tensors [..., grid axes] of 0, 1 and NaN.
+
+    It is 1 where both are empty, and NaN where one holds NaN.
+    """
     axes = tuple(range(-grid_rank, 0))
     # Counts are whole numbers, exact in float32 up to a grid of 2^24 cells (256^3).
-    intersection = ops.sum(ops.cast(ops.logical_and(first, second), "float32"), axis=axes)
-    union = ops.sum(ops.cast(ops.logical_or(first, second), "float32"), axis=axes)
-    shown = union > 0
-    return ops.where(shown, intersection / ops.where(shown, union, 1.0), 1.0)
+    both, either = first * second, ops.maximum(first, second) + 0.0 * (first + second)
+    if weights is not None:
+        both, either = weights * both, weights * either
+    intersection, union = ops.sum(both, axis=axes), ops.sum(either, axis=axes)
+    empty = union <= 0
+    return ops.where(empty, 1.0, intersection / ops.where(empty, 1.0, union))
 
 
-def _occupied(values, threshold):
-    """Returns bool: `values` itself, or where it is above `threshold`."""
-    values = ops.convert_to_tensor(values)
-    if keras.backend.standardize_dtype(values.dtype) == "bool":
-        return values
-    # float32 first: an integer tensor would round the threshold to 0.
-    return ops.cast(values, "float32") > threshold
+def _cut(values, threshold):
+    """Returns float32: 1 where `values` are above `threshold`, 0 below, NaN where they are NaN."""
+    occupied = ops.cast(values > threshold, "float32")
+    return ops.where(ops.isnan(values), ops.cast(values, "float32"), occupied)
 
 
 def _checked_threshold(threshold):
     if not 0 <= threshold < 1:
         raise ValueError(
-            "Invalid threshold. Expected: a number of at least 0 and below 1. "
-            f"Received: {threshold!r}"
+            f"threshold: expected a number of at least 0 and below 1; received {threshold!r}"
         )
     return float(threshold)
 
@@ -50,8 +52,9 @@ class SilhouetteIoU(keras.metrics.Mean):
           / sum((y_true > threshold) | (y_pred > threshold))
     ```
 
-    for each image, then the mean over views and batch items. Two empty images agree: 1.
-    `1 - SilhouetteIoULoss()` is the same over soft masks, and lower: soft edges never fully agree.
+    for each image, then the mean over views and batch items. Two empty images agree: 1. NaN stays
+    NaN. `1 - SilhouetteIoULoss()` is the same over soft masks, and lower: soft edges never fully
+    agree.
 
     Args:
         threshold: What is more opaque than this belongs to the object, in [0, 1).
@@ -60,6 +63,14 @@ class SilhouetteIoU(keras.metrics.Mean):
 
     Raises:
         ValueError: `threshold` is out of range.
+
+    Example:
+    >>> metric = SilhouetteIoU()
+    >>> y_true = np.array([[[255, 255], [0, 0]]], np.uint8)   # the upper half
+    >>> y_pred = np.array([[[0.9, 0.1], [0.8, 0.2]]], np.float32)
+    >>> metric.update_state(y_true, y_pred)
+    >>> round(float(metric.result()), 3)                      # 1 pixel of 3
+    0.333
     """
 
     def __init__(self, *, threshold=0.5, name="silhouette_iou", dtype=None):
@@ -67,30 +78,34 @@ class SilhouetteIoU(keras.metrics.Mean):
         self.threshold = _checked_threshold(threshold)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds silhouettes [batch, ..., height, width]; weights are [batch] or [batch, ...]."""
-        y_true, y_pred = (_occupied(y, self.threshold) for y in (y_true, y_pred))
+        """Adds silhouettes.
+
+        Args:
+            y_true: Masks [batch, ..., height, width], with or without a last axis of one channel:
+                floats in [0, 1], bool, or uint8 from 0 to 255, as `silhouette_iou_loss` takes them.
+            y_pred: The same for the predictions. A batch of 1 fits any.
+            sample_weight: None; weights of items or images, [batch] or [batch, ...]; or weights of
+                pixels, [batch, ..., height, width], which count in the intersection and the union.
+                An image whose pixels all weigh 0 is left out.
+
+        Raises:
+            ValueError: Shapes or types that do not fit.
+        """
+        y_true, y_pred = standardize_masks("y_true", y_true), standardize_masks("y_pred", y_pred)
         check_grid_shapes(y_true, y_pred, grid_rank=2)
-        iou = _intersection_over_union(y_true, y_pred, 2)
-        super().update_state(iou, _weights_like(iou, sample_weight))
+        shape = tuple(tf.broadcast_static_shape(y_true.shape, y_pred.shape))
+        items, pixels = split_weights(sample_weight, shape, grid_rank=2, dtype="float32")
+        y_true, y_pred = (_cut(y, self.threshold) for y in (y_true, y_pred))
+        iou = _intersection_over_union(y_true, y_pred, 2, pixels)
+        weights = ops.ones_like(iou) if items is None else items + ops.zeros_like(iou)
+        if pixels is not None:
+            counted = ops.cast(ops.any(pixels > 0, axis=(-2, -1)), iou.dtype)
+            weights, iou = weights * counted, ops.where(counted > 0, iou, 0.0)
+        super().update_state(iou, weights)
 
     def get_config(self):
         """Returns the arguments of the constructor."""
         return {**super().get_config(), "threshold": self.threshold}
-
-
-def _weights_like(values, sample_weight):
-    """Returns float32 weights of the shape of `values`, [batch, ...], from [] up to that shape."""
-    if sample_weight is None:
-        return ops.ones_like(values)
-    weights = ops.cast(sample_weight, values.dtype)
-    if len(weights.shape) > len(values.shape):
-        raise ValueError(
-            f"Invalid sample_weight. Expected: at most the axes {tuple(values.shape)} of "
-            f"[batch, ...]. Received: shape {tuple(weights.shape)}"
-        )
-    missing = len(values.shape) - len(weights.shape)
-    weights = ops.reshape(weights, (*ops.shape(weights), *(1,) * missing))
-    return ops.broadcast_to(weights, ops.shape(values))
 
 
 @keras.saving.register_keras_serializable(package="Softras")
@@ -123,6 +138,18 @@ class VoxelIoU(keras.metrics.Metric):
 
     Raises:
         ValueError: No class names, a name twice, or a threshold out of range.
+
+    Example:
+    >>> metric = VoxelIoU(class_names=("chair", "table"))
+    >>> y_true = np.zeros((1, 4, 4, 4), bool)
+    >>> y_true[0, :2] = True                                  # 2 of 4 slices
+    >>> y_pred = np.zeros((1, 4, 4, 4), np.float32)
+    >>> y_pred[0, :3] = 0.9                                   # 3 of 4 slices
+    >>> metric.update_state(y_true, y_pred, labels=[0])
+    >>> round(float(metric.result()), 3)
+    0.667
+    >>> metric.per_class()["table"] is None                   # no table was seen
+    True
     """
 
     def __init__(self, *, class_names=("all",), threshold=0.5, name="voxel_iou", dtype=None):
@@ -137,28 +164,39 @@ class VoxelIoU(keras.metrics.Metric):
         """Adds reconstructions.
 
         Args:
-            y_true: Occupied voxels, bool (or numbers, cut at the threshold) [batch, x, y, z].
+            y_true: Occupied voxels [batch, x, y, z], with or without a last axis of one channel:
+                bool, integers (0 is empty) or floats in [0, 1], cut at the threshold.
             y_pred: The same for the reconstructions, [batch, ..., x, y, z], where middle axes are
                 views of the object: `y_true` may have them or be one grid for all of them.
-            sample_weight: None, or weights [batch] or [batch, ...].
+            sample_weight: None; weights of items or views, [batch] or [batch, ...]; or weights of
+                voxels, [batch, ..., x, y, z], which count in the intersection and the union.
             labels: Integers [batch], the index of each object's class; not needed for one class.
 
         Raises:
-            ValueError: Shapes that do not fit, or labels missing where there are several classes.
+            ValueError: Shapes that do not fit, known floats outside [0, 1], or labels missing where
+                there are several classes.
             tf.errors.InvalidArgumentError: A label that is no class's index.
         """
-        y_true, y_pred = (_occupied(y, self.threshold) for y in (y_true, y_pred))
+        y_true, y_pred = _voxels("y_true", y_true), _voxels("y_pred", y_pred)
         if len(y_true.shape) == 4 and len(y_pred.shape) > 4:
             num_views = len(y_pred.shape) - 4
             shape = ops.shape(y_true)
             y_true = ops.reshape(y_true, (shape[0], *(1,) * num_views, *shape[1:]))
-            y_true = ops.broadcast_to(y_true, ops.shape(y_pred))
         check_grid_shapes(y_true, y_pred, grid_rank=3)
-        iou = _intersection_over_union(y_true, y_pred, 3)
-        weights = _weights_like(iou, sample_weight)
+        shape = tuple(tf.broadcast_static_shape(y_true.shape, y_pred.shape))
+        items, cells = split_weights(sample_weight, shape, grid_rank=3, dtype="float32")
+        y_true, y_pred = (_cut(y, self.threshold) for y in (y_true, y_pred))
+        iou = _intersection_over_union(y_true, y_pred, 3, cells)
+        weights = ops.ones_like(iou) if items is None else items + ops.zeros_like(iou)
+        if cells is not None:
+            counted = ops.cast(ops.any(cells > 0, axis=(-3, -2, -1)), iou.dtype)
+            weights, iou = weights * counted, ops.where(counted > 0, iou, 0.0)
+        # NaN times a weight of 0 would be NaN in a class that the item is not of.
         of_class = self._of_class(labels, ops.shape(iou)[0])
         views = tuple(range(1, len(iou.shape)))
-        self.total.assign_add(ops.matmul(ops.sum(iou * weights, axis=views), of_class))
+        totals = ops.sum(iou * weights, axis=views)[:, None]
+        totals = ops.where(of_class > 0, totals, ops.zeros_like(totals))
+        self.total.assign_add(ops.sum(totals, axis=0))
         self.weight.assign_add(ops.matmul(ops.sum(weights, axis=views), of_class))
 
     def _of_class(self, labels, batch):
@@ -167,22 +205,22 @@ class VoxelIoU(keras.metrics.Metric):
         if labels is None:
             if num_classes > 1:
                 raise ValueError(
-                    f"Invalid labels. Expected: integers [batch], indices of the {num_classes} "
-                    "classes. Received: None"
+                    f"labels: expected integers [batch], indices of the {num_classes} classes; "
+                    "received None"
                 )
             return ops.ones((batch, 1))
         labels = ops.convert_to_tensor(labels)
         if len(labels.shape) != 1 or not labels.dtype.is_integer:
             raise ValueError(
-                "Invalid labels. Expected: integers [batch]. "
-                f"Received: {labels.dtype.name} of shape {tuple(labels.shape)}"
+                "labels: expected integers [batch]; "
+                f"received {labels.dtype.name} {list(labels.shape)}"
             )
         labels = ops.cast(labels, "int64")
-        message = f"Invalid labels. Expected: indices of the {num_classes} classes."
+        message = f"labels: expected indices of the {num_classes} classes"
         tf.debugging.assert_non_negative(labels, message)
         tf.debugging.assert_less(labels, tf.constant(num_classes, "int64"), message)
         tf.debugging.assert_equal(
-            tf.size(labels), tf.cast(batch, "int32"), "Invalid labels. Expected: one per batch item"
+            tf.size(labels), tf.cast(batch, "int32"), "labels: expected one per batch item"
         )
         return ops.one_hot(labels, num_classes, dtype="float32")
 
@@ -209,10 +247,18 @@ class VoxelIoU(keras.metrics.Metric):
         }
 
 
+def _voxels(name, values):
+    """Returns voxels [batch, ..., x, y, z] as floats, 0 where they are empty."""
+    values = ops.convert_to_tensor(values)
+    if values.dtype.is_floating:
+        values = standardize_unit_range(name, values)
+    return without_channel(ops.cast(values, "float32"), grid_rank=3)
+
+
 def _checked_class_names(class_names):
     names = tuple(class_names)
     if not names or len(set(names)) < len(names) or isinstance(class_names, str):
         raise ValueError(
-            f"Invalid class_names. Expected: one or more distinct names. Received: {class_names!r}"
+            f"class_names: expected one or more distinct names; received {class_names!r}"
         )
     return names

@@ -193,8 +193,8 @@ MASKS = np.zeros((8, 16, 16), np.float32)
 @pytest.mark.parametrize(
     "fit, message",
     [
-        (lambda: fitting.fit_mesh(SPHERE, project, MASKS[0]), "Invalid masks.*16, 16"),
-        (lambda: fitting.fit_mesh(SPHERE, project, MASKS, MASKS), "Invalid pictures.*16, 16, 3"),
+        (lambda: fitting.fit_mesh(SPHERE, project, MASKS[0]), "masks: expected .*16, 16"),
+        (lambda: fitting.fit_mesh(SPHERE, project, MASKS, MASKS), "pictures: expected .*16, 16, 3"),
         (lambda: fitting.fit_mesh(SPHERE, project, MASKS, steps=0), "Invalid steps.*0"),
         (
             lambda: fitting.fit_mesh(SPHERE, project, MASKS, steps=3, learning_rate=1e30),

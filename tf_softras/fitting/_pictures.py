@@ -2,26 +2,31 @@
 
 import tensorflow as tf
 
+from tf_softras._shared.masks import standardize_masks, standardize_unit_range
 from tf_softras.ops import soft_shade
 
 
 def checked_pictures(pictures, masks):
-    """Pictures `[views, height, width, 3]` and masks `[views, height, width]` as float32.
+    """Returns pictures `[views, height, width, 3]` and masks `[views, height, width]`, float32.
+
+    Both may be floats in [0, 1] or uint8 from 0 to 255, and masks bool; masks may have a last axis
+    of one channel.
 
     Raises:
-        ValueError: they have other shapes.
+        ValueError: Other shapes, other integers, or floats outside [0, 1].
     """
-    pictures = None if pictures is None else tf.cast(pictures, tf.float32)
-    masks = tf.cast(masks, tf.float32)
+    if pictures is not None:
+        pictures = tf.cast(standardize_unit_range("pictures", pictures), tf.float32)
+    masks = tf.cast(standardize_masks("masks", masks), tf.float32)
     if masks.shape.rank != 3 or 0 in masks.shape:
         raise ValueError(
-            "Invalid masks. Expected shape [views, height, width], none of them 0. "
-            f"Received: shape={tuple(masks.shape)}"
+            "masks: expected the shape [views, height, width], none of them 0; "
+            f"received {list(masks.shape)}"
         )
     if pictures is not None and pictures.shape != (*masks.shape, 3):
         raise ValueError(
-            f"Invalid pictures. Expected shape {(*masks.shape, 3)}, as the masks have it. "
-            f"Received: shape={tuple(pictures.shape)}"
+            f"pictures: expected the shape {[*masks.shape, 3]}, as the masks have it; "
+            f"received {list(pictures.shape)}"
         )
     return pictures, masks
 

@@ -6,7 +6,6 @@ Source: Liu et al., "Soft Rasterizer", eqs. 3 to 6.
 """
 
 import tf_softras._shared.keras_backend  # noqa: F401
-from tf_softras.losses._batches import check_grid_shapes
 from tf_softras.losses._colors import color_loss
 from tf_softras.losses._mesh_regularizers import (
     FlatteningLoss,
@@ -22,7 +21,6 @@ __all__ = [
     "LaplacianLoss",
     "MeshTopology",
     "SilhouetteIoULoss",
-    "check_grid_shapes",
     "color_loss",
     "flattening_loss",
     "laplacian_loss",
