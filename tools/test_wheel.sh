@@ -21,7 +21,7 @@ install_wheel() {
   ln -s "$(command -v uname)" "$(command -v ldconfig || command -v true)" "$WORK/bin"
   # pip's own settings (an index, say) come with the machine; nothing else does.
   env PATH="$WORK/venv/bin:$WORK/bin" "$WORK/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-    --constraint constraints.txt "$ROOT/$WHEEL[tensorflow-cpu,page,film]"
+    --constraint constraints.txt "$ROOT/$WHEEL[tensorflow-cpu,all]"
   "$WORK/venv/bin/python" -m pip check
   ! in_clean sh -c 'command -v gcc g++ cc bazel' 2>/dev/null || { echo 'a compiler is in reach'; return 1; }
 }

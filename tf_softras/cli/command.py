@@ -10,6 +10,7 @@ import tempfile
 import click
 
 from tf_softras._shared.errors import SoftrasError
+from tf_softras._shared.extras import needs
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _VERBOSE = "tf_softras.verbose"
@@ -64,7 +65,8 @@ class Command(_WithExamples, click.Command):
         """Runs the command."""
         try:
             load_tensorflow(verbose=ctx.meta.get(_VERBOSE, False))
-            return super().invoke(ctx)
+            with needs("all", f"softras {self.name}"):
+                return super().invoke(ctx)
         # ImportError: another TensorFlow or Keras backend, or a library that was not built.
         except (SoftrasError, ImportError, OSError) as error:
             raise WrongInput(error) from error

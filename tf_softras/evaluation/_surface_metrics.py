@@ -8,10 +8,12 @@ Source: Liu et al., "Soft Rasterizer", figure 5 (scan-to-mesh distance); Knapits
 """
 
 import dataclasses
+import importlib
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from tf_softras._shared.extras import needs
 from tf_softras.geometry import Mesh
 
 # An F-score counts what is nearer than 2 % of the object's longest side.
@@ -165,11 +167,5 @@ def _trimesh(mesh: Mesh):
 
 
 def _require(module: str):
-    import importlib
-
-    try:
+    with needs("metrics", "A surface metric"):
         return importlib.import_module(module)
-    except ImportError as error:
-        raise ImportError(
-            f"Surface metrics need the package of {module!r}: pip install 'tf-softras[metrics]'"
-        ) from error

@@ -4,6 +4,7 @@ import importlib
 import typing
 
 import tf_softras._shared.keras_backend  # noqa: F401
+from tf_softras._shared.extras import needs
 from tf_softras.geometry._icosphere import icosphere
 from tf_softras.geometry.cameras import (
     convert_extrinsics,
@@ -68,4 +69,5 @@ _FROM_MESH_FILES = ("MeshFileError", "encode_mesh", "load_mesh", "save_mesh")
 def __getattr__(name: str):
     if name not in _FROM_MESH_FILES:
         raise AttributeError(f"module 'tf_softras.geometry' has no attribute {name!r}")
-    return getattr(importlib.import_module("tf_softras.geometry.mesh_files"), name)
+    with needs("meshes", "Reading and writing mesh files"):
+        return getattr(importlib.import_module("tf_softras.geometry.mesh_files"), name)
