@@ -163,8 +163,11 @@ def test_baselines_are_trained_and_evaluated_beside_the_papers_method(work, tmp_
     assert json.loads((tmp_path / "iou.json").read_text())["n3mr"]["objects"]["table"] == 1
     retrieval = tmp_path / "retrieval"
     for wrong, message in (
-        (("export", retrieval, tmp_path / "saved"), "makes meshes"),
-        (("reconstruct", work / "cut_out.png", retrieval, "-o", tmp_path / "m.obj"), "retrieval"),
+        (("export", retrieval, tmp_path / "saved"), "gives meshes"),
+        (
+            ("reconstruct", work / "cut_out.png", retrieval, "-o", tmp_path / "m.obj"),
+            "gives voxels",
+        ),
         (("evaluate", retrieval, *data, "--template"), "makes meshes"),
         (("evaluate", work / "run", work / "run", *data), "different names"),
     ):
@@ -239,6 +242,13 @@ def test_a_run_with_colours_is_judged_by_them_and_gives_coloured_meshes(work, tm
     colors = np.int32(read_glb(tmp_path / "mesh.glb")[0]["COLOR_0"])
     # The picture's one colour, (200, 100, 50), is all that there is to sample; linear here.
     np.testing.assert_allclose(colors, np.tile([147, 32, 8, 255], (642, 1)), atol=1)
+    done("view", run, "-o", tmp_path / "view.html")
+    colors = []
+    for glb in viewed(tmp_path / "view.html").values():
+        (tmp_path / "viewed.glb").write_bytes(glb)
+        colors.append(read_glb(tmp_path / "viewed.glb")[0]["COLOR_0"][:, :3])
+    # Each mesh has the colours of its own picture.
+    assert np.shape(colors) == (6, 642, 3) and np.ptp(colors, axis=0).min() > 0
 
 
 def test_gallery_draws_the_sheet_that_is_asked_for_the_right_way_up(tmp_path):
@@ -289,13 +299,18 @@ def test_render_writes_a_turntable(tmp_path, suffix):
     assert film.stat().st_size > 500 and os.listdir(tmp_path) == [film.name]
 
 
+def viewed(page):
+    """Returns name -> binary glTF of the meshes that a page holds."""
+    views = json.loads(re.search(r'id="views">(.*)</script>', page.read_text())[1])
+    return {view["name"]: base64.b64decode(view["glb"]) for view in views}
+
+
 def test_view_writes_one_page_of_a_mesh_or_of_what_a_network_makes(work, tmp_path):
     mesh, page = tmp_path / "mesh.glb", tmp_path / "view.html"
     done("reconstruct", work / "cut_out.png", work / "saved", "-o", mesh)
     for source, count in ((mesh, 1), (BOX, 1), (work / "saved", 6), (work / "run", 6)):
         assert f"{count} mesh" in done("view", source, "-o", page)
-        views = re.search(r'id="views">(.*)</script>', page.read_text())[1]
-        glbs = [base64.b64decode(view["glb"]) for view in json.loads(views)]
+        glbs = list(viewed(page).values())
         assert len(glbs) == count and len(set(glbs)) == count
         assert all(len(trimesh.load_mesh(io.BytesIO(glb), file_type="glb").faces) for glb in glbs)
         if source == mesh:
@@ -456,7 +471,10 @@ WRONG = {
         "a mask beside it",
     ),
     "reconstruct: huge": ("reconstruct {}/huge.png {}/saved -o OUT/m.obj", "9000 x 9000"),
-    "reconstruct: no model": ("reconstruct {}/cut_out.png {}/none -o OUT/m.obj", "is neither"),
+    "reconstruct: no model": (
+        "reconstruct {}/cut_out.png {}/none -o OUT/m.obj",
+        "is none of these",
+    ),
     "reconstruct: other config": (
         "reconstruct {}/cut_out.png {}/other_run -o OUT/m.obj",
         "template_level",
@@ -475,10 +493,10 @@ WRONG = {
     "view: no mesh": ("view {}/none.glb -o OUT/a.html", "No such file"),
     "view: no glTF": ("view {}/empty.glb -o OUT/a.html", "Expected a mesh in binary glTF"),
     "view: no OBJ": ("view {}/mask.png -o OUT/a.html", "ends in .obj"),
-    "view: no run": ("view {}/no_run -o OUT/a.html", "is neither"),
+    "view: no run": ("view {}/no_run -o OUT/a.html", "is none of these"),
     "view: suffix": (f"view {BOX} -o OUT/a.png", "ends in .html"),
     "view: no output": (f"view {BOX} -o OUT/none/a.html", "folder that exists"),
-    "page: no run": ("page {}/no_run", "is neither"),
+    "page: no run": ("page {}/no_run", "is none of these"),
     "page: no server": ("page http://127.0.0.1:1/v1/models/a", "UNREACHABLE"),
     "page: no URL": ("page http://127.0.0.1:1/chair", "Invalid URL of a model"),
     "page: no address": ("page {}/saved --host 203.0.113.1", "Cannot listen on --host"),

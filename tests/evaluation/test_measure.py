@@ -9,6 +9,7 @@ import pytest
 from tests.shapes import IMAGE_SIZE, NUM_VIEWS, RADII, RENDERING, ellipsoid, ellipsoids
 from tf_softras.evaluation._measure import METRICS
 from tf_softras.geometry import icosphere, voxelize
+from tf_softras.reconstruction import VoxelFunction
 from tf_softras.training import comparison_sheet, measure, metrics_table
 
 pytest.importorskip("fcl", reason="needs the extra metrics")
@@ -24,8 +25,8 @@ class _Answers:
 
     faces = icosphere(2).faces
 
-    def __init__(self, answers, gives_voxels=False):
-        self.answers, self.gives_voxels = list(answers), gives_voxels
+    def __init__(self, answers):
+        self.answers = list(answers)
 
     def __call__(self, images):
         return np.stack([self.answers.pop(0) for _ in range(len(images))])
@@ -37,9 +38,8 @@ def _meshes(scale=1.0):
 
 def _voxels():
     grids = [ellipsoid(radii) for radii in RADII]
-    return _Answers(
-        (voxelize(mesh.vertices, mesh.faces, resolution=32) for mesh in grids), gives_voxels=True
-    )
+    voxels = (voxelize(mesh.vertices, mesh.faces, resolution=32) for mesh in grids)
+    return VoxelFunction(_Answers(voxels))
 
 
 def _data():
@@ -89,7 +89,7 @@ def test_precision_and_recall_of_voxels_tell_too_little_volume_from_too_much(mea
 
 
 def test_an_empty_answer_has_no_surface_and_no_silhouette():
-    empty = _Answers((np.zeros((32, 32, 32), bool) for _ in RADII), gives_voxels=True)
+    empty = VoxelFunction(_Answers(np.zeros((32, 32, 32), bool) for _ in RADII))
     result = measure(empty, _data(), progress=False)
     assert result.mean["silhouette_iou"] == result.mean["voxel_recall"] == 0.0
     assert result.mean["voxel_precision"] is None

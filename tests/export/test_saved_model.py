@@ -372,9 +372,11 @@ def test_a_network_with_colours_hands_them_out_and_writes_them_into_gltf(tmp_pat
     random = np.random.default_rng(0)
     images = random.random((2, 64, 64, 4)).astype(np.float32)
     exported = ExportedReconstructor(path)
-    assert exported.gives_colors
-    for mine, theirs in zip(exported.colored(images), network.colored(images), strict=True):
-        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+    assert exported.gives == "colored meshes"
+    meshes = exported.reconstruct(images)
+    vertices, colors = network.colored(images)
+    np.testing.assert_allclose(meshes.vertices, vertices, atol=1e-5)
+    np.testing.assert_allclose(meshes.colors, colors, atol=1e-5)
     picture = np.full((64, 64, 4), 255, np.uint8)
     picture[..., :3] = np.linspace(0, 255, 64)[:, None, None] * [1.0, 0.5, 0.2]
     served = tf.saved_model.load(str(path)).signatures

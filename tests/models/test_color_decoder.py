@@ -77,7 +77,7 @@ def test_picture_without_an_object_gives_finite_colours_and_gradients():
 def test_colours_are_in_range_beside_the_same_vertices(color):
     model = shuffled(MeshReconstructor(TINY.replace(color=color)))
     vertices, colors = model.colored(pictures(3))
-    assert model.gives_colors and colors.shape == (3, 42, 3) and colors.dtype == tf.float32
+    assert colors.shape == (3, 42, 3) and colors.dtype == tf.float32
     assert 0 <= np.min(colors) and np.max(colors) <= 1
     np.testing.assert_array_equal(vertices, model(pictures(3)))
     # They differ from picture to picture and from vertex to vertex.
@@ -112,7 +112,7 @@ def test_a_keras_that_would_leave_colours_untrained_is_refused(monkeypatch):
     monkeypatch.setattr(keras, "__version__", "3.12.4")
     with pytest.raises(RuntimeError, match="after 3.12.*Received: Keras 3.12.4"):
         MeshReconstructor(TINY.replace(color="palette"))
-    assert not MeshReconstructor(TINY).gives_colors
+    assert MeshReconstructor(TINY).color_decoder is None
 
 
 @HEADS
@@ -156,7 +156,7 @@ def test_a_network_without_colours_has_no_weight_more_and_says_so():
     plain, colored = MeshReconstructor(TINY), MeshReconstructor(TINY.replace(color="direct"))
     # One dense layer of 8 units on a code of 6, and one of 3 numbers for each of 42 vertices.
     assert colored.count_params() - plain.count_params() == 6 * 8 + 8 + 8 * 126 + 126
-    assert not plain.gives_colors
+    assert plain.color_decoder is None
     with pytest.raises(ValueError, match="direct, palette.*Received: color=None"):
         plain.colored(pictures(1))
     with pytest.raises(ValueError, match=r"Invalid images.*\[0, 1\].*uint8"):

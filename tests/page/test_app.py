@@ -15,12 +15,19 @@ import PIL.Image
 import pytest
 import trimesh
 
+from tests.geometry.mesh_files.test_mesh_files import read_glb
 from tests.page.networks import Ball
 from tests.page.servers import serving
 from tf_softras.geometry import load_mesh
 from tf_softras.page.app import create_app
-from tf_softras.page.served_reconstructor import ServingError
 from tf_softras.pictures import frame_object
+from tf_softras.reconstruction import (
+    Meshes,
+    ReconstructorError,
+    ServingError,
+    VoxelFunction,
+    as_reconstructor,
+)
 
 LIMIT = 200_000
 
@@ -28,8 +35,7 @@ LIMIT = 200_000
 @pytest.fixture(scope="module")
 def url():
     app = create_app(
-        Ball(),
-        image_size=64,
+        as_reconstructor(Ball()),
         samples={"red": picture(255)},
         max_upload_bytes=LIMIT,
         allowed_hosts=["127.0.0.1"],
@@ -105,6 +111,30 @@ def test_answer_holds_the_cut_out_the_silhouettes_and_the_mesh(url, tmp_path):
         assert 0.94 * share < black < 1.03 * share
 
 
+def test_the_mesh_has_the_colours_that_the_network_gives(tmp_path):
+    class Painted:
+        gives, image_size = "colored meshes", 64
+
+        def reconstruct(self, images):
+            vertices = Ball()(images)
+            red = np.broadcast_to(np.float32([1.0, 0.0, 0.0]), vertices.shape)
+            return Meshes(vertices=vertices, faces=Ball().faces, colors=red)
+
+    with serving(create_app(Painted(), samples={})) as url:
+        answer = reconstructed(url, picture(200))
+    (tmp_path / "mesh.glb").write_bytes(base64.b64decode(answer["files"]["mesh.glb"]))
+    colors = read_glb(tmp_path / "mesh.glb")[0]["COLOR_0"]
+    np.testing.assert_array_equal(colors, [[255, 0, 0, 255]] * 162)
+    first_vertex = base64.b64decode(answer["files"]["mesh.obj"]).decode().split("\nv ")[1]
+    assert [float(value) for value in first_vertex.splitlines()[0].split()[3:]] == [1, 0, 0]
+
+
+def test_a_network_that_gives_voxels_is_refused_before_anyone_asks():
+    voxels = VoxelFunction(lambda images: np.zeros([len(images), 8, 8, 8]))
+    with pytest.raises(ReconstructorError, match="one that gives voxels"):
+        create_app(voxels, samples={})
+
+
 def test_a_photo_comes_with_a_mask(url):
     pixels = picture(90)
     mask = text(png(pixels[..., 3]))
@@ -134,7 +164,7 @@ def test_a_slow_picture_does_not_hold_others_up():
             return super().__call__(images)
 
     slow = Slow()
-    app = create_app(slow, image_size=64, samples={})
+    app = create_app(as_reconstructor(slow), samples={})
     with serving(app) as url, concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(reconstructed, url, picture(255))
         assert slow.begun.wait(60)
@@ -200,7 +230,7 @@ def test_faults_that_are_not_the_users_are_told_without_details(error, status, w
         def __call__(self, images):
             raise error
 
-    with serving(create_app(Broken(), image_size=64, samples={})) as url:
+    with serving(create_app(as_reconstructor(Broken()), samples={})) as url:
         body = {"picture": text(WHOLE)}
         assert answered(f"{url}/reconstruct", body) == (status, {"error": words})
     assert ("a fault" in caplog.text) == (status == 500)

@@ -13,6 +13,7 @@ from tests.page.servers import serving
 from tf_softras.geometry import load_mesh
 from tf_softras.page.app import create_app
 from tf_softras.pictures import frame_object
+from tf_softras.reconstruction import as_reconstructor
 
 LIMIT = 200_000
 
@@ -26,7 +27,7 @@ def picture(red):
 @pytest.fixture(scope="module")
 def url():
     samples = {"red": picture(255), "blue": picture(0)}
-    app = create_app(Ball(), image_size=64, samples=samples, max_upload_bytes=LIMIT)
+    app = create_app(as_reconstructor(Ball()), samples=samples, max_upload_bytes=LIMIT)
     with serving(app) as url:
         yield url
 
@@ -163,7 +164,7 @@ def test_a_large_picture_is_told_before_it_is_sent(page, files):
 
 
 def test_a_server_that_is_gone_is_told(browser, files):
-    with serving(create_app(Ball(), image_size=64, samples={"red": picture(255)})) as url:
+    with serving(create_app(as_reconstructor(Ball()), samples={"red": picture(255)})) as url:
         browser.get(url)
         chromium.wait(browser, lambda b: b.find_elements("css selector", "#samples button"))
     choose(browser, "picture", files / "cut_out.png")

@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.shapes import (
+    IMAGE_SIZE,
     LABELS,
     NUM_VIEWS,
     RADII,
@@ -23,6 +24,7 @@ from tf_softras.geometry import Mesh, icosphere, look_at, perspective
 from tf_softras.layers import SoftRasterize, SoftShade
 from tf_softras.losses import color_loss
 from tf_softras.models import MeshReconstructor
+from tf_softras.reconstruction import Meshes
 from tf_softras.sheets._contact_sheet import _GAP, _HEADER, CELL
 from tf_softras.training import ViewPairModel, color_sheet, evaluate_colors, train
 
@@ -109,6 +111,7 @@ def test_training_learns_colours(painted, tmp_path):
 class _Painted:
     """True shapes in one colour; `calls` batches of them."""
 
+    gives, image_size = "colored meshes", IMAGE_SIZE
     faces = icosphere(2).faces
 
     def __init__(self, color, radii=RADII):
@@ -121,6 +124,10 @@ class _Painted:
         repeats = NUM_VIEWS if objects == len(RADII) else 1
         vertices = np.repeat([ellipsoid(r).vertices for r in radii], repeats, axis=0)
         return vertices, np.broadcast_to(self.color, vertices.shape)
+
+    def reconstruct(self, images):
+        vertices, colors = self.colored(images)
+        return Meshes(vertices=vertices, faces=self.faces, colors=colors)
 
 
 def _in_one_color(dataset, color):
@@ -272,10 +279,11 @@ def test_sheet_is_neither_mirrored_nor_upside_down(dataset, tmp_path):
     example |= object_views(drop, dataclasses.replace(RENDERING, image_size=64))
 
     class Answer:
-        faces = drop.faces
+        gives, image_size = "colored meshes", 64
 
-        def colored(self, images):
-            return drop.vertices[None], np.broadcast_to(RED, (1, *drop.vertices.shape))
+        def reconstruct(self, images):
+            colors = np.broadcast_to(RED, (1, *drop.vertices.shape))
+            return Meshes(vertices=drop.vertices[None], faces=drop.faces, colors=colors)
 
     path = tmp_path / "sheet.png"
     color_sheet(Answer(), [example], path, input_view=1, num_views=1)

@@ -169,17 +169,19 @@ def _pictures(run, reconstructor, builder, output: pathlib.Path) -> list[tuple]:
 def _meshes(reconstructor, dataset, output: pathlib.Path) -> list[tuple]:
     """Writes the mesh of one picture of each object, with the picture beside it."""
     from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
-    from tf_softras.geometry import Mesh, save_mesh
+    from tf_softras.geometry import save_mesh
     from tf_softras.pictures import write_picture
+    from tf_softras.reconstruction import as_reconstructor, meshes_of
 
+    reconstructor = as_reconstructor(reconstructor)
     written = []
     for example in dataset.as_numpy_iterator():
         class_name = list(CLASS_SYNSETS)[example["label"]]
         folder = output / "meshes" / f"{class_name}-{example['model_id'].decode()}"
         folder.mkdir(parents=True, exist_ok=True)
         picture = example["images"][INPUT_VIEW]
-        vertices = reconstructor(picture[None].astype("float32") / 255.0)[0]
-        save_mesh(folder / "mesh.obj", Mesh(vertices=vertices, faces=reconstructor.faces))
+        (mesh,) = meshes_of(reconstructor, picture[None].astype("float32") / 255.0)
+        save_mesh(folder / "mesh.obj", mesh)
         write_picture(folder / "picture.png", picture)
         written.append((folder / "mesh.obj", "of picture.png beside it"))
     return written

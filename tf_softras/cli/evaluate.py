@@ -56,14 +56,14 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
     """
     from tf_softras import training
     from tf_softras._shared.files import write_json
-    from tf_softras.evaluation._predictor import gives_colors
+    from tf_softras.reconstruction import as_reconstructor
 
     folders = [training.RunFolder.open(run) for run in runs]
     names = [checkpoint] if len(runs) == 1 else [folder.path.name for folder in folders]
     if len(set(names)) < len(names):
         raise WrongInput(f"Expected runs whose folders have different names, received {names}.")
     networks = {
-        name: folder.load_reconstructor(checkpoint)
+        name: as_reconstructor(folder.load_reconstructor(checkpoint))
         for name, folder in zip(names, folders, strict=True)
     }
     if template:
@@ -81,7 +81,7 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
     psnr = {
         name: training.evaluate_colors(network, dataset)
         for name, network in networks.items()
-        if gives_colors(network)
+        if network.gives == "colored meshes"
     }
     output = output or folders[0].path / f"evaluation_{split}.json"
     data = {"config": builder.builder_config.name, "split": split}
@@ -108,11 +108,11 @@ def template_of(networks):
     Raises:
         WrongInput: None does.
     """
-    from tf_softras.training import TemplateBaseline
+    from tf_softras.reconstruction import MeshNetwork, TemplateBaseline
 
     for network in networks:
-        if not network.gives_voxels:
-            return TemplateBaseline(network.template)
+        if isinstance(network, MeshNetwork):
+            return TemplateBaseline(network.network.template, image_size=network.image_size)
     raise WrongInput("--template needs a run whose method makes meshes (softras, n3mr).")
 
 
@@ -120,16 +120,15 @@ def draw_sheet(networks, dataset, path, *, truth):
     """Draws views in colour of a single network that gives colours; else all answers side by side.
 
     Args:
-        networks: Name -> network.
+        networks: Name -> `Reconstructor`.
         dataset: Examples of a split.
         path: Of the PNG.
         truth: As for `training.comparison_sheet`.
     """
     from tf_softras import training
-    from tf_softras.evaluation._predictor import gives_colors
 
     examples = dataset.shuffle(len(dataset), seed=0).take(SHEET_OBJECTS)
-    colored = [network for network in networks.values() if gives_colors(network)]
+    colored = [network for network in networks.values() if network.gives == "colored meshes"]
     if len(colored) == 1 and truth is None:
         training.color_sheet(colored[0], examples, path)
     else:

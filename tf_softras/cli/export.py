@@ -3,7 +3,7 @@
 import click
 
 from tf_softras.cli.command import Command
-from tf_softras.cli.options import PATH, checkpoint_option, mesh_reconstructor
+from tf_softras.cli.options import PATH, checkpoint_option
 
 
 @click.command(
@@ -39,7 +39,7 @@ def export(run, output, version, with_op, checkpoint):
         bases[output.with_name(f"{output.name}_with_op")] = "op"
     # One number for both, free in both: before the network is loaded.
     version = max(free_version(base, version) for base in bases)
-    reconstructor = mesh_reconstructor(run, checkpoint)
+    reconstructor = run.load_reconstructor(checkpoint)
     for base, implementation in bases.items():
         path = export_saved_model(
             reconstructor,

@@ -91,39 +91,3 @@ def open_split(builder, split: str):
             f"{', '.join(builder.info.splits)}."
         )
     return builder.as_dataset(split=split)
-
-
-def load_network(path: pathlib.Path, *, checkpoint: str):
-    """Returns the network of a run folder or of a SavedModel, and the side of its pictures.
-
-    Of a folder of SavedModels it is the newest version. Either network is called with images and
-    has `faces`.
-    """
-    from tf_softras.export import ExportedReconstructor, saved_model_folder
-    from tf_softras.training import RunFolder
-
-    if saved_model_folder(path) is not None:
-        exported = ExportedReconstructor(path)
-        return exported, exported.image_size
-    if not (path / "config.json").is_file():
-        raise WrongInput(
-            f"Expected the folder of a run (`softras train`) or a SavedModel (`softras export`), "
-            f"received '{path}', which is neither."
-        )
-    reconstructor = mesh_reconstructor(RunFolder.open(path), checkpoint)
-    return reconstructor, reconstructor.config.image_size
-
-
-def mesh_reconstructor(run, checkpoint: str):
-    """Returns the network of a run, which must be one that makes meshes.
-
-    Raises:
-        WrongInput: Its method makes voxels.
-    """
-    reconstructor = run.load_reconstructor(checkpoint)
-    if reconstructor.gives_voxels:
-        raise WrongInput(
-            f"Expected a run whose method makes meshes (softras, n3mr), received '{run.path}' of "
-            f"the method {run.config.method!r}, which makes voxels."
-        )
-    return reconstructor

@@ -2,13 +2,12 @@
 
 import contextlib
 import ipaddress
-import pathlib
 import socket
 
 import click
 
-from tf_softras.cli.command import Command, WrongInput, wrong_input
-from tf_softras.cli.options import checkpoint_option, load_network
+from tf_softras.cli.command import Command, WrongInput
+from tf_softras.cli.options import checkpoint_option
 
 # More requests than these at one time are told to come back later.
 _CONNECTIONS = 64
@@ -54,11 +53,10 @@ def page(model, host, port, max_upload, checkpoint):
             f"The page needs the package {error.name}: pip install 'tf-softras[page]'."
         ) from error
     from tf_softras.datasets.shapenet_views.sample_pictures import sample_pictures
+    from tf_softras.reconstruction import open_reconstructor
 
-    network, image_size = _network(model, checkpoint)
     app = create_app(
-        network,
-        image_size=image_size,
+        open_reconstructor(model, checkpoint=checkpoint),
         samples=sample_pictures(),
         max_upload_bytes=max_upload * 2**20,
         allowed_hosts=_allowed_hosts(host),
@@ -82,17 +80,6 @@ def _listening(host: str, port: int) -> socket.socket:
         raise WrongInput(
             f"Cannot listen on --host {host} --port {port}: {error.strerror or error}."
         ) from error
-
-
-def _network(model: str, checkpoint: str):
-    """Returns the network of a run, a SavedModel or a model server, and its pictures' side."""
-    from tf_softras.page.served_reconstructor import ServedReconstructor
-
-    if "://" in model:
-        with wrong_input(ValueError):
-            served = ServedReconstructor(model)
-        return served, served.image_size
-    return load_network(pathlib.Path(model), checkpoint=checkpoint)
 
 
 def _allowed_hosts(host: str) -> list[str] | None:

@@ -1,10 +1,9 @@
 """`softras reconstruct`: a mesh out of a picture."""
 
 import click
-import numpy as np
 
 from tf_softras.cli.command import Command, wrong_input
-from tf_softras.cli.options import PATH, checkpoint_option, load_network
+from tf_softras.cli.options import PATH, checkpoint_option
 
 
 @click.command(
@@ -16,7 +15,7 @@ from tf_softras.cli.options import PATH, checkpoint_option, load_network
     ],
 )
 @click.argument("picture", type=PATH)
-@click.argument("model", type=PATH, metavar="RUN_OR_SAVEDMODEL")
+@click.argument("model", metavar="RUN_OR_SAVEDMODEL_OR_URL")
 @click.option("-o", "--output", type=PATH, required=True, help="Mesh file: .glb or .obj.")
 @click.option("--mask", type=PATH, help="Picture of the same size, white where the object is.")
 @click.option(
@@ -31,24 +30,21 @@ from tf_softras.cli.options import PATH, checkpoint_option, load_network
 def reconstruct(picture, model, output, mask, box, framed, checkpoint):
     """Write the mesh that a network makes of a picture.
 
-    PICTURE is a PNG whose alpha channel cuts the object out, or any PNG or JPEG with a --mask, or
-    with a --box around an object whose colours are not the background's. It is cut and padded so
+    PICTURE is a PNG whose alpha channel cuts the object out, or any picture with a --mask, or with
+    a --box around an object whose colours differ from the background's. It is cut and padded so
     that the object is as large as in the training renders: look at what --framed writes. The
-    vertices have colours if the network was trained with them.
+    network is that of a run, of a SavedModel, or of a model under TensorFlow Serving, by its URL.
+    The vertices have colours if the network was trained with them.
     """
-    from tf_softras.geometry import Mesh, save_mesh
-    from tf_softras.pictures import frame_object, read_picture, write_picture
+    from tf_softras.geometry import save_mesh
+    from tf_softras.pictures import read_picture, write_picture
+    from tf_softras.reconstruction import mesh_from_picture, open_reconstructor
 
+    # Before the network is loaded: a picture that cannot be used is told at once.
     pixels = read_picture(picture, mask_path=mask, box=box)
-    network, image_size = load_network(model, checkpoint=checkpoint)
-    seen = frame_object(pixels, image_size=image_size)
+    mesh, seen = mesh_from_picture(open_reconstructor(model, checkpoint=checkpoint), pixels)
     if framed is not None:
         write_picture(framed, seen)
-    images, colors = np.float32(seen[None]) / 255.0, None
-    if network.gives_colors:
-        (vertices,), (colors,) = network.colored(images)
-    else:
-        (vertices,) = network(images)
     with wrong_input(ValueError):
-        save_mesh(output, Mesh(vertices, network.faces, vertex_colors=colors))
-    click.echo(f"{output}: {len(vertices)} vertices, {len(network.faces)} faces")
+        save_mesh(output, mesh)
+    click.echo(f"{output}: {len(mesh.vertices)} vertices, {len(mesh.faces)} faces")

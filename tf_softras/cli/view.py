@@ -3,10 +3,9 @@
 import pathlib
 
 import click
-import numpy as np
 
 from tf_softras.cli.command import Command, WrongInput, wrong_input
-from tf_softras.cli.options import PATH, checkpoint_option, load_network
+from tf_softras.cli.options import PATH, checkpoint_option
 
 # A page holds the file in base64, and the browser keeps it several times over.
 MAX_BYTES = 64 * 2**20
@@ -26,7 +25,7 @@ MAX_BYTES = 64 * 2**20
 def view(source, output, checkpoint):
     """Write an HTML file that shows a mesh, turning, and works offline.
 
-    A mesh is a .glb, .obj, .ply, .off or .stl file. Of a run or a SavedModel the page shows the
+    A mesh is a .glb, .obj, .ply, .off or .stl file. For a run or a SavedModel the page shows the
     meshes that its network makes of the sample's pictures.
     """
     from tf_softras._shared.files import replaced_whole
@@ -63,15 +62,14 @@ def _view_of_mesh(path: pathlib.Path):
 
 def _views_of_network(path: pathlib.Path, checkpoint: str) -> list:
     from tf_softras.datasets.shapenet_views.sample_pictures import sample_pictures
-    from tf_softras.geometry import Mesh, encode_mesh
-    from tf_softras.pictures import frame_object
+    from tf_softras.geometry import encode_mesh
+    from tf_softras.reconstruction import mesh_from_picture, open_reconstructor
     from tf_softras.viewer import View
 
-    network, image_size = load_network(path, checkpoint=checkpoint)
+    network = open_reconstructor(path, checkpoint=checkpoint)
     views = []
     for name, picture in sample_pictures().items():
-        seen = frame_object(picture, image_size=image_size)
-        vertices = network(np.float32(seen[None]) / 255.0)[0]
-        glb = encode_mesh("mesh.glb", Mesh(vertices=vertices, faces=network.faces))["mesh.glb"]
+        mesh, _ = mesh_from_picture(network, picture)
+        glb = encode_mesh("mesh.glb", mesh)["mesh.glb"]
         views.append(View(name=name, glb=glb, picture=picture))
     return views

@@ -2,13 +2,13 @@
 
 from tf_softras.evaluation._evaluate import (
     Evaluation,
-    TemplateBaseline,
     comparison_table,
     evaluate,
 )
 from tf_softras.evaluation._evaluate_colors import evaluate_colors
 from tf_softras.evaluation._measure import Measurements, measure, metrics_table, true_meshes
 from tf_softras.evaluation._surface_metrics import SurfaceMetrics, surface_metrics
+from tf_softras.reconstruction import TemplateBaseline
 
 __all__ = [
     "Evaluation",

@@ -12,12 +12,9 @@ import tqdm
 from tf_softras._shared.files import write_json
 from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
 from tf_softras.datasets.view_pairs import single_views
-from tf_softras.evaluation._predictor import faces_of, gives_voxels, predictor
-from tf_softras.geometry import Mesh, voxelize
+from tf_softras.geometry import voxelize
 from tf_softras.metrics import VoxelIoU
-
-# A voxel of which a network is as sure as that is part of the object.
-OCCUPIED = 0.5
+from tf_softras.reconstruction import Meshes, Reconstructor, Voxels, as_reconstructor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,26 +48,6 @@ class Evaluation:
     def save(self, path) -> None:
         """Writes `to_dict()` as JSON, whole or not at all."""
         write_json(path, self.to_dict())
-
-
-class TemplateBaseline:
-    """Reconstructs every picture as the same mesh: what training has to beat.
-
-    Args:
-        template: The `Mesh`, for example `MeshReconstructor.template`.
-    """
-
-    def __init__(self, template: Mesh):
-        self.template = template
-
-    @property
-    def faces(self) -> np.ndarray:
-        """int32 [num_faces, 3]."""
-        return self.template.faces
-
-    def __call__(self, images) -> np.ndarray:
-        """Returns the template's vertices for each image, float32 [batch, num_vertices, 3]."""
-        return np.broadcast_to(self.template.vertices, (len(images), *self.template.vertices.shape))
 
 
 def comparison_table(evaluations: dict[str, Evaluation], *, decimals: int = 4) -> str:
@@ -107,7 +84,7 @@ def _cell(value: float | None, decimals: int) -> str:
 
 
 def evaluate(
-    reconstructor: Callable,
+    reconstructor: Reconstructor | Callable,
     dataset: tf.data.Dataset,
     *,
     faces=None,
@@ -121,20 +98,18 @@ def evaluate(
     views of a class, then over classes.
 
     Args:
-        reconstructor: A `MeshReconstructor`, or any callable from images float32
-            [batch, height, width, 4] to vertices [batch, num_vertices, 3] in world space; or, where
-            it has a true attribute `gives_voxels`, to voxels [batch, r, r, r] in [0, 1] or bool.
+        reconstructor: A `Reconstructor`, or whatever `as_reconstructor` takes: a Keras network, or
+            a callable from images float32 `[batch, height, width, 4]` to vertices
+            `[batch, num_vertices, 3]`, world space.
         dataset: Examples of `shapenet_views`, not batched.
-        faces: int32 [num_faces, 3] of its meshes; by default `reconstructor.faces`.
+        faces: int32 `[num_faces, 3]` of a callable's meshes; by default its attribute `faces`.
         batch_size: Objects whose views are reconstructed together.
         progress: Whether to show a progress bar.
 
     Raises:
         ValueError: The data set is empty, or `batch_size` is less than 1.
     """
-    if faces is None and not gives_voxels(reconstructor):
-        faces = faces_of(reconstructor)
-    predict = predictor(reconstructor)
+    reconstructor = as_reconstructor(reconstructor, faces=faces)
     class_names = tuple(CLASS_SYNSETS)
     metric = VoxelIoU(class_names=class_names)
     objects = np.zeros(len(class_names), int)
@@ -146,11 +121,8 @@ def evaluate(
         for batch in single_views(dataset, batch_size=batch_size):
             images, truth = batch["images"], batch["voxels"].numpy()
             count, views = images.shape[:2]
-            answers = np.asarray(predict(tf.reshape(images, (-1, *images.shape[2:]))))
-            if gives_voxels(reconstructor):
-                voxels = answers > OCCUPIED
-            else:
-                voxels = _voxelized(answers, faces, resolution=truth.shape[1], pool=pool)
+            answers = reconstructor.reconstruct(tf.reshape(images, (-1, *images.shape[2:])))
+            voxels = _voxelized(answers, resolution=truth.shape[1], pool=pool)
             voxels = voxels.reshape(count, views, *truth.shape[1:])
             metric.update_state(truth, voxels, labels=batch["label"])
             objects += np.bincount(batch["label"], minlength=len(class_names))
@@ -162,10 +134,14 @@ def evaluate(
     )
 
 
-def _voxelized(vertices, faces, *, resolution: int, pool) -> np.ndarray:
-    """Returns bool [batch, x, y, z]. Meshes that are the same, as a baseline's, count once."""
-    distinct, first_of = np.unique(vertices, axis=0, return_inverse=True)
-    grids = pool.map(lambda mesh: solid_voxels(mesh, faces, resolution=resolution), distinct)
+def _voxelized(answers: Meshes | Voxels, *, resolution: int, pool) -> np.ndarray:
+    """Returns bool [batch, x, y, z]; each distinct mesh is voxelised once."""
+    if isinstance(answers, Voxels):
+        return answers.occupied
+    distinct, first_of = np.unique(answers.vertices, axis=0, return_inverse=True)
+    grids = pool.map(
+        lambda mesh: solid_voxels(mesh, answers.faces, resolution=resolution), distinct
+    )
     return np.stack(list(grids))[first_of.reshape(-1)]
 
 

@@ -1,6 +1,6 @@
 """PSNR of the colours of reconstructions, per class, beside a mean colour's."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,10 +10,10 @@ from tf_softras.config import ReconstructionConfig
 from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
 from tf_softras.datasets.view_pairs import single_views
 from tf_softras.evaluation._evaluate import Evaluation
-from tf_softras.evaluation._predictor import colored_predictor, faces_of
 from tf_softras.geometry import look_at, perspective
 from tf_softras.losses import color_loss
 from tf_softras.ops import soft_shade
+from tf_softras.reconstruction import Reconstructor, as_reconstructor, meshes_of
 
 MEAN_COLOR = "mean color"
 RECONSTRUCTED = "colors"
@@ -23,10 +23,9 @@ _LEAST_ERROR = 1e-10
 
 
 def evaluate_colors(
-    reconstructor: Callable,
+    reconstructor: Reconstructor | Any,
     dataset: tf.data.Dataset,
     *,
-    faces=None,
     sigma: float = ReconstructionConfig.sigma,
     batch_size: int = 4,
     progress: bool = True,
@@ -41,10 +40,8 @@ def evaluate_colors(
     is this mean colour in all pixels. Means are over pictures of a class, then over classes.
 
     Args:
-        reconstructor: A `MeshReconstructor` that gives colours, or what has `colored(images)`, to
-            vertices and colours `[batch, num_vertices, 3]`.
+        reconstructor: A `Reconstructor` that gives colored meshes, or a Keras network that does.
         dataset: Examples of `shapenet_views`, not batched.
-        faces: int32 [num_faces, 3] of its meshes; by default `reconstructor.faces`.
         sigma: Sharpness of the pictures that are rendered.
         batch_size: Objects whose views are reconstructed together.
         progress: Whether to show a progress bar.
@@ -56,8 +53,7 @@ def evaluate_colors(
     Raises:
         ValueError: The data set is empty, `batch_size` is less than 1, or there are no colours.
     """
-    faces = faces_of(reconstructor) if faces is None else faces
-    predict = colored_predictor(reconstructor)
+    reconstructor = as_reconstructor(reconstructor)
     sums: dict[tuple[str, str, int], list] = {}
     objects = np.zeros(len(CLASS_SYNSETS), int)
     total = int(dataset.cardinality())
@@ -68,16 +64,16 @@ def evaluate_colors(
         for batch in single_views(dataset, batch_size=batch_size):
             images, labels = batch["images"], batch["label"].numpy()
             count, views = images.shape[:2]
-            vertices, colors = predict(_flat(images))
+            meshes = meshes_of(reconstructor, _flat(images), colored=True)
             means = mean_colors(_flat(images))
             for step, side in _sides(views):
                 truth, eyes = (_flat(tf.roll(batch[x], -step, axis=1)) for x in ("images", "eyes"))
                 background = tf.broadcast_to(means[:, None, None], truth[..., :3].shape)
-                plane = perspective(look_at(vertices, eyes))
+                plane = perspective(look_at(meshes.vertices, eyes))
                 rendered, _ = soft_shade(
                     plane,
-                    faces,
-                    colors,
+                    meshes.faces,
+                    meshes.colors,
                     image_size=tuple(truth.shape[1:3]),
                     sigma=sigma,
                     background=background,

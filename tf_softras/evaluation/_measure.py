@@ -9,8 +9,7 @@ import tqdm
 
 from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS, scan_mesh_folder
 from tf_softras.datasets.view_pairs import single_views
-from tf_softras.evaluation._evaluate import OCCUPIED, solid_voxels
-from tf_softras.evaluation._predictor import faces_of, gives_voxels, predictor
+from tf_softras.evaluation._evaluate import solid_voxels
 from tf_softras.evaluation._surface_metrics import (
     SurfaceMetrics,
     mesh_of_voxels,
@@ -21,6 +20,7 @@ from tf_softras.geometry import Mesh, load_mesh, look_at, perspective
 from tf_softras.layers import ProjectVoxels
 from tf_softras.metrics import SilhouetteIoU
 from tf_softras.ops import rasterize_faces
+from tf_softras.reconstruction import Reconstructor, as_reconstructor
 
 _VOXEL_METRICS = ("voxel_precision", "voxel_recall")
 METRICS = (
@@ -76,7 +76,7 @@ def true_meshes(folder) -> Callable[[str, str], Mesh]:
 
 
 def measure(
-    reconstructor: Callable,
+    reconstructor: Reconstructor | Callable,
     dataset: tf.data.Dataset,
     *,
     truth: Callable[[str, str], Mesh] | None = None,
@@ -92,7 +92,7 @@ def measure(
         dataset: Examples of `shapenet_views`, not batched.
         truth: `true_meshes(folder)`, or another function from class and model names to meshes;
             without it the surfaces are compared with nothing.
-        faces: int32 [num_faces, 3] of its meshes; by default `reconstructor.faces`.
+        faces: int32 `[num_faces, 3]` of a callable's meshes; by default its attribute `faces`.
         input_view: Index of the view that is reconstructed from; the silhouettes of all others
             are compared.
         progress: Whether to show a progress bar.
@@ -103,9 +103,7 @@ def measure(
         ValueError: The data set is empty, there is no such view, or voxels have another resolution
             than its own.
     """
-    if faces is None and not gives_voxels(reconstructor):
-        faces = faces_of(reconstructor)
-    predict = predictor(reconstructor)
+    reconstructor = as_reconstructor(reconstructor, faces=faces)
     class_names = tuple(CLASS_SYNSETS)
     values: dict[str, dict[str, list[float]]] = {
         metric: {name: [] for name in class_names} for metric in METRICS
@@ -120,16 +118,16 @@ def measure(
                 f"Invalid input_view. Expected: a view in [0, {len(images)}). "
                 f"Received: {input_view}"
             )
-        answer = np.asarray(predict(images[input_view : input_view + 1]))[0]
+        answer = reconstructor.reconstruct(images[input_view : input_view + 1])[0]
         name = class_names[int(batch["label"][0])]
         unseen = np.arange(len(images)) != input_view
-        predicted = silhouettes(answer, faces, eyes[unseen], image_size=images.shape[1:3])
+        predicted = silhouettes(answer, eyes[unseen], image_size=images.shape[1:3])
         iou = SilhouetteIoU()(images.numpy()[unseen, ..., 3], predicted)
         values["silhouette_iou"][name].append(float(iou))
-        for metric, value in _of_voxels(answer, faces, batch["voxels"][0].numpy()).items():
+        for metric, value in _of_voxels(answer, batch["voxels"][0].numpy()).items():
             values[metric][name].append(value)
         true = truth and truth(name, batch["model_id"][0].numpy().decode())
-        for metric, value in _of_surface(answer, faces, true).items():
+        for metric, value in _of_surface(answer, true).items():
             values[metric][name].append(value)
         total += 1
     per_class = {
@@ -139,15 +137,15 @@ def measure(
     return Measurements(per_class=per_class, input_view=input_view, objects=total)
 
 
-def _of_voxels(answer: np.ndarray, faces, true: np.ndarray) -> dict[str, float]:
+def _of_voxels(answer: Mesh | np.ndarray, true: np.ndarray) -> dict[str, float]:
     """Returns which share of an answer's cells is right, and which of the true ones it has.
 
     Their quotient, recall by precision, is the predicted volume in units of the true one.
     """
-    if faces is None:
-        predicted = answer > OCCUPIED
+    if isinstance(answer, Mesh):
+        predicted = solid_voxels(answer.vertices, answer.faces, resolution=len(true))
     else:
-        predicted = solid_voxels(answer, faces, resolution=len(true))
+        predicted = answer
     if predicted.shape != true.shape:
         raise ValueError(
             f"Invalid voxels of the reconstructor. Expected: those of the data set, "
@@ -158,31 +156,29 @@ def _of_voxels(answer: np.ndarray, faces, true: np.ndarray) -> dict[str, float]:
     return {metric: right / float(count) for metric, count in counts if count}
 
 
-def _of_surface(answer: np.ndarray, faces, true: Mesh | None) -> dict[str, float]:
+def _of_surface(answer: Mesh | np.ndarray, true: Mesh | None) -> dict[str, float]:
     """Returns what can be measured of an answer's surface; nothing of voxels that are empty."""
-    if faces is None and not (answer > OCCUPIED).any():
+    if not isinstance(answer, Mesh) and not answer.any():
         return {}
-    predicted = answer_mesh(answer, faces)
+    predicted = answer_mesh(answer)
     if true is None:
         return {"self_intersection": self_intersection(predicted)}
     return dataclasses.asdict(surface_metrics(true, predicted))
 
 
-def answer_mesh(answer: np.ndarray, faces) -> Mesh:
-    """Returns an answer as a mesh: vertices with their faces, or voxels where `faces` is None."""
-    if faces is None:
-        return mesh_of_voxels(answer > OCCUPIED)
-    return Mesh(vertices=answer, faces=faces)
+def answer_mesh(answer: Mesh | np.ndarray) -> Mesh:
+    """Returns a mesh as it is, and the surface of voxels, bool `[r, r, r]`."""
+    return answer if isinstance(answer, Mesh) else mesh_of_voxels(answer)
 
 
-def silhouettes(answer: np.ndarray, faces, eyes: np.ndarray, *, image_size) -> np.ndarray:
+def silhouettes(answer: Mesh | np.ndarray, eyes: np.ndarray, *, image_size) -> np.ndarray:
     """Returns float32 [num_views, height, width]: an answer, hard, from cameras at `eyes`."""
     height, width = image_size
-    if faces is None:
-        occupied = np.repeat(np.float32(answer > OCCUPIED)[None], len(eyes), axis=0)
+    if not isinstance(answer, Mesh):
+        occupied = np.repeat(np.float32(answer)[None], len(eyes), axis=0)
         return ProjectVoxels((height, width))([occupied, eyes]).numpy()
-    plane = perspective(look_at(answer, eyes))
-    face_index, _ = rasterize_faces(plane, faces, image_size=(height, width))
+    plane = perspective(look_at(answer.vertices, eyes))
+    face_index, _ = rasterize_faces(plane, answer.faces, image_size=(height, width))
     return (face_index.numpy() >= 0).astype(np.float32)
 
 

@@ -33,12 +33,13 @@ def signatures(reconstructor: MeshReconstructor, *, sigma: float, implementation
     faces = tf.constant(reconstructor.faces, tf.int32)
     num_vertices = len(reconstructor.template.vertices)
     template = reconstructor.template
-    if reconstructor.gives_colors:
+    has_colors = reconstructor.color_decoder is not None
+    if has_colors:
         template = dataclasses.replace(template, vertex_colors=np.zeros_like(template.vertices))
     write_glb = GlbWriter(template)
 
     def outputs_of(images):
-        if not reconstructor.gives_colors:
+        if not has_colors:
             return {"vertices": reconstructor(images, training=False)}
         vertices, colors = reconstructor.colored(images, training=False)
         return {"vertices": vertices, "colors": colors}

@@ -1,17 +1,16 @@
-"""The trained network as a SavedModel: written for TensorFlow Serving, and read back."""
+"""Writes a trained network as a SavedModel for TensorFlow Serving."""
 
 import pathlib
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from tf_softras._shared.files import replaced_whole
 from tf_softras.config import ReconstructionConfig
 from tf_softras.export._server_files import write_batching_parameters, write_warmup_requests
-from tf_softras.export._signatures import DEFAULT, signatures
-from tf_softras.export.versions import SavedModelError, free_version, saved_model_folder
+from tf_softras.export._signatures import signatures
+from tf_softras.export.versions import free_version
 from tf_softras.models import MeshReconstructor
+from tf_softras.reconstruction import ReconstructorError, SavedModelError
 
 
 def export_saved_model(
@@ -50,10 +49,16 @@ def export_saved_model(
             any TensorFlow runs it; "op" needs the op library, or a server that is linked with it.
 
     Raises:
+        ReconstructorError: The network gives voxels.
         SavedModelError: The version is there already (a server may have it open), or `base` is no
             folder of versions.
         OSError: The folder cannot be written.
     """
+    if not isinstance(reconstructor, MeshReconstructor):
+        raise ReconstructorError(
+            "reconstructor: expected a network that gives meshes (methods softras, n3mr); received "
+            f"a {type(reconstructor).__name__}"
+        )
     base = pathlib.Path(base)
     path = base / str(free_version(base, version))
     with replaced_whole(path) as beside:
@@ -74,51 +79,3 @@ def _write(reconstructor, path: pathlib.Path, model_name: str, **options) -> Non
     specs = {name: specs for name, (_, specs) in endpoints.items()}
     write_warmup_requests(path, model_name, specs)
     write_batching_parameters(path)
-
-
-class ExportedReconstructor:
-    """A reconstructor from a SavedModel that `export_saved_model` wrote.
-
-    It is called as a `MeshReconstructor` is: images float32 `[batch, image_size, image_size, 4]` in
-    [0, 1] to vertices float32 `[batch, num_vertices, 3]`.
-
-    Args:
-        path: The SavedModel, or a folder of versions, of which the newest is taken.
-
-    Attributes:
-        faces: int32 `[num_faces, 3]`, those of every mesh.
-        image_size: Height and width of the pictures.
-        gives_colors: Whether there is `colored`.
-
-    Raises:
-        SavedModelError: The folder is no SavedModel, or one of something else.
-    """
-
-    def __init__(self, path):
-        folder = saved_model_folder(path) or path
-        try:
-            # Kept: the signature alone does not keep its variables.
-            self._loaded = tf.saved_model.load(str(folder))
-            self._signature = self._loaded.signatures[DEFAULT]
-            (images,) = self._signature.structured_input_signature[1].values()
-            _, self.image_size, _, _ = images.shape
-            outputs = self._outputs(np.zeros([1, *images.shape[1:]]))
-            self.faces = outputs["faces"].numpy()[0]
-            self.gives_colors = "colors" in outputs
-        except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
-            raise SavedModelError(
-                f"Cannot use '{folder}'. Expected a SavedModel of a reconstructor, as "
-                f"`softras export` writes it; received something else: {error}"
-            ) from error
-
-    def __call__(self, images):
-        """Returns the vertices, world space."""
-        return self._outputs(images)["vertices"]
-
-    def colored(self, images):
-        """Returns the vertices and their colours, sRGB."""
-        outputs = self._outputs(images)
-        return outputs["vertices"], outputs["colors"]
-
-    def _outputs(self, images) -> dict:
-        return self._signature(images=tf.cast(images, tf.float32))

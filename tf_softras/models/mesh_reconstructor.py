@@ -44,9 +44,6 @@ class MeshReconstructor(keras.Model):
     Source: "Soft Rasterizer", sections 4.1 and 5.1.
     """
 
-    # What `training.evaluate` asks.
-    gives_voxels = False
-
     def __init__(self, config="paper", *, name="mesh_reconstructor", dtype=None, **kwargs):
         config = _model_config(config)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
@@ -79,11 +76,6 @@ class MeshReconstructor(keras.Model):
     def faces(self):
         """The faces of every mesh that the network gives, int32 [num_faces, 3]."""
         return self.template.faces
-
-    @property
-    def gives_colors(self):
-        """Whether there is `colored`."""
-        return self.color_decoder is not None
 
     def colored(self, images, training=None):
         """Returns the vertices and their colours, float32 [batch, num_vertices, 3] both.

@@ -28,8 +28,6 @@ class RetrievalReconstructor(keras.Model):
         ValueError: `image_size` is no multiple of 16.
     """
 
-    gives_voxels = True
-
     def __init__(
         self, num_pictures, num_objects, resolution, image_size, *, name="retrieval", **kwargs
     ):

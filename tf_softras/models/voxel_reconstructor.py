@@ -37,9 +37,6 @@ class VoxelReconstructor(keras.Model):
     Source: Yan et al. 2016, "Perspective Transformer Nets": a volume decoder on a picture's code.
     """
 
-    gives_voxels = True
-    gives_colors = False
-
     def __init__(self, config, filters=VOXEL_FILTERS, *, name="voxel_reconstructor", **kwargs):
         config = ModelConfig.from_dict(config) if isinstance(config, dict) else config
         encoder = ImageEncoder.from_model_config(config)

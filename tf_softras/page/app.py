@@ -20,11 +20,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from tf_softras.evaluation._predictor import faces_of, predictor
 from tf_softras.geometry import Mesh, encode_mesh, eye_from_angles, look_at, n3mr_views, perspective
 from tf_softras.ops import soft_rasterize
-from tf_softras.page.served_reconstructor import ServingError
-from tf_softras.pictures import PictureError, frame_object, read_picture
+from tf_softras.pictures import PictureError
+from tf_softras.reconstruction import (
+    MESHES,
+    Reconstructor,
+    ServingError,
+    mesh_from_picture,
+    require_answers,
+)
 from tf_softras.viewer import png_url, viewer_script
 
 MAX_UPLOAD_BYTES = 16 * 2**20
@@ -58,9 +63,8 @@ class _Refused(Exception):
 
 
 def create_app(
-    network: Callable,
+    reconstructor: Reconstructor,
     *,
-    image_size: int,
     samples: Mapping[str, np.ndarray],
     max_upload_bytes: int = MAX_UPLOAD_BYTES,
     allowed_hosts: list[str] | None = None,
@@ -68,15 +72,17 @@ def create_app(
     """Returns the ASGI application, for uvicorn or another server.
 
     Args:
-        network: From images float32 `[batch, image_size, image_size, 4]` in [0, 1] to vertices,
-            called from several threads; it has `faces`.
-        image_size: Height and width of the network's pictures.
+        reconstructor: As `open_reconstructor` or `as_reconstructor` returns it; it gives meshes,
+            and is called from several threads.
         samples: Name -> uint8 `[height, width, 4]`: pictures to choose from.
         max_upload_bytes: The most that a picture, or its mask, may have.
         allowed_hosts: What the Host header may be, against pages of others that rebind their name
             to this address; None for any.
+
+    Raises:
+        ReconstructorError: The reconstructor gives voxels.
     """
-    faces, predict = faces_of(network), predictor(network)
+    require_answers(reconstructor, *MESHES)
     limiter = anyio.CapacityLimiter(_AT_ONCE)
     offered = [{"name": name, "picture": png_url(picture)} for name, picture in samples.items()]
 
@@ -86,7 +92,7 @@ def create_app(
                 await _body(request, limit=3 * max_upload_bytes), max_upload_bytes
             )
             answer = await anyio.to_thread.run_sync(
-                lambda: _answer(predict, faces, picture, mask, image_size), limiter=limiter
+                lambda: _answer(reconstructor, picture, mask), limiter=limiter
             )
         except _Refused as error:
             return _json({"error": str(error)}, status=error.status)
@@ -165,16 +171,13 @@ def _uploads(body: bytes, max_bytes: int) -> tuple[bytes, bytes | None]:
     return uploads["picture"], uploads["mask"]
 
 
-def _answer(predict: Callable, faces, picture: bytes, mask: bytes | None, image_size: int) -> dict:
+def _answer(reconstructor: Reconstructor, picture: bytes, mask: bytes | None) -> dict:
     """Returns what the page shows of a picture.
 
     Raises:
         PictureError: It cannot be used.
     """
-    pixels = read_picture(picture, mask_path=mask, max_pixels=_MAX_PIXELS)
-    seen = frame_object(pixels, image_size=image_size)
-    vertices = predict(np.float32(seen[None]) / 255.0)[0]
-    mesh = Mesh(vertices=vertices, faces=faces)
+    mesh, seen = mesh_from_picture(reconstructor, picture, mask_path=mask, max_pixels=_MAX_PIXELS)
     return {
         "cutOut": png_url(seen),
         "silhouettes": _silhouettes(mesh),

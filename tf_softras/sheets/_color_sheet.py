@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from tf_softras._shared.files import replaced_whole
-from tf_softras.evaluation._predictor import colored_predictor, faces_of
-from tf_softras.geometry import eye_from_angles, look_at, perspective
+from tf_softras.geometry import Mesh, eye_from_angles, look_at, perspective
 from tf_softras.ops import soft_shade
+from tf_softras.reconstruction import Reconstructor, as_reconstructor, meshes_of
 from tf_softras.sheets._contact_sheet import CELL, checked_rows, composed_sheet, on_white
 
 
 def color_sheet(
-    reconstructor: Any,
+    reconstructor: Reconstructor | Any,
     examples: Iterable[dict],
     path,
     *,
@@ -24,8 +24,7 @@ def color_sheet(
     """Writes a PNG with one row an example: input, and from several sides truth and reconstruction.
 
     Args:
-        reconstructor: A `MeshReconstructor` that gives colours, or what has `colored(images)` and
-            `faces`.
+        reconstructor: A `Reconstructor` that gives colored meshes, or a Keras network that does.
         examples: Examples of `shapenet_views` (`dataset.take(8)`, or dicts of arrays).
         path: Where the PNG is written, whole or not at all.
         input_view: Index of the view that the network sees.
@@ -41,10 +40,9 @@ def color_sheet(
     available = len(rows[0]["images"])
     views = (input_view + np.arange(num_views) * available // num_views) % available
     inputs = np.stack([row["images"][input_view] for row in rows])
-    meshes = zip(*colored_predictor(reconstructor)(inputs), strict=True)
+    meshes = meshes_of(as_reconstructor(reconstructor), inputs, colored=True)
     sheet = [
-        _row(row, mesh, faces_of(reconstructor), input_view, views, sigma)
-        for row, mesh in zip(rows, meshes, strict=True)
+        _row(row, mesh, input_view, views, sigma) for row, mesh in zip(rows, meshes, strict=True)
     ]
     titles = ["input"]
     for view in views:
@@ -54,12 +52,12 @@ def color_sheet(
         composed_sheet(sheet, titles, names).save(written, format="PNG")
 
 
-def _row(row: dict, mesh, faces, input_view: int, views, sigma: float) -> list:
+def _row(row: dict, mesh: Mesh, input_view: int, views, sigma: float) -> list:
     """Returns the row's pictures, float [height, width, 3] in [0, 1] each."""
-    vertices, colors = mesh
-    plane = perspective(look_at(vertices, np.asarray(eye_from_angles(**row["cameras"]))[views]))
-    colors = np.broadcast_to(colors, plane.shape)
-    rendered, alpha = soft_shade(plane, faces, colors, image_size=CELL, sigma=sigma)
+    eyes = np.asarray(eye_from_angles(**row["cameras"]))[views]
+    plane = perspective(look_at(mesh.vertices, eyes))
+    colors = np.broadcast_to(np.asarray(mesh.vertex_colors), plane.shape)
+    rendered, alpha = soft_shade(plane, mesh.faces, colors, image_size=CELL, sigma=sigma)
     rendered = np.concatenate([rendered, np.asarray(alpha)[..., None]], axis=-1)
     cells = [on_white(row["images"][input_view])]
     for true, reconstructed in zip(row["images"][views], rendered, strict=True):

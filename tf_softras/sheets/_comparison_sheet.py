@@ -7,9 +7,9 @@ import numpy as np
 
 from tf_softras._shared.files import replaced_whole
 from tf_softras.evaluation._measure import answer_mesh
-from tf_softras.evaluation._predictor import faces_of, gives_voxels, predictor
 from tf_softras.evaluation._surface_metrics import distances_to_mesh
 from tf_softras.geometry import Mesh, eye_from_angles
+from tf_softras.reconstruction import Reconstructor, as_reconstructor
 from tf_softras.rendering import render_views
 from tf_softras.sheets._contact_sheet import CELL, WHITE, checked_rows, composed_sheet, on_white
 
@@ -20,7 +20,7 @@ _LONGEST_EDGE = 0.06
 
 
 def comparison_sheet(
-    networks: dict[str, Callable],
+    networks: dict[str, Reconstructor | Callable],
     examples: Iterable[dict],
     path,
     *,
@@ -94,14 +94,13 @@ def error_map(true: Mesh, reconstructed: Mesh) -> Mesh:
     )
 
 
-def _answers(network: Callable, images: np.ndarray) -> list[Mesh | None]:
+def _answers(network: Reconstructor | Callable, images: np.ndarray) -> list[Mesh | None]:
     """Returns a mesh for each image; None for voxels of which none is occupied."""
-    faces = None if gives_voxels(network) else faces_of(network)
-    meshes: list[Mesh | None] = []
-    for answer in np.asarray(predictor(network)(images)):
-        is_empty = faces is None and not (answer > 0.5).any()
-        meshes.append(None if is_empty else answer_mesh(answer, faces))
-    return meshes
+    answers = as_reconstructor(network).reconstruct(images)
+    return [
+        answer_mesh(answer) if isinstance(answer, Mesh) or answer.any() else None
+        for answer in answers
+    ]
 
 
 def _shaded(mesh: Mesh | None, eyes: np.ndarray) -> list[np.ndarray]:

@@ -7,8 +7,8 @@ from PIL import Image, ImageDraw
 
 from tf_softras._shared.files import replaced_whole
 from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
-from tf_softras.evaluation._predictor import faces_of, predictor
 from tf_softras.geometry import Mesh, eye_from_angles
+from tf_softras.reconstruction import Reconstructor, as_reconstructor, meshes_of
 from tf_softras.rendering import render_views
 
 CELL = 128
@@ -20,7 +20,7 @@ _BLUE = (0.1, 0.3, 0.8)
 
 
 def contact_sheet(
-    reconstructor: Callable,
+    reconstructor: Reconstructor | Callable,
     examples: Iterable[dict],
     path,
     *,
@@ -36,27 +36,24 @@ def contact_sheet(
     the mesh, as the true ones are: eq. 2 would leave pale lines along the edges between faces.
 
     Args:
-        reconstructor: A `MeshReconstructor`, or a callable from images to vertices.
+        reconstructor: As for `evaluate`; it gives meshes.
         examples: Examples of `shapenet_views` (`dataset.take(8)`, or dicts of arrays).
         path: Where the PNG is written, whole or not at all.
-        faces: int32 [num_faces, 3] of its meshes; by default `reconstructor.faces`.
+        faces: int32 `[num_faces, 3]` of a callable's meshes; by default its attribute `faces`.
         input_view: Index of the view that the network sees.
         num_views: Sides from which silhouettes are compared, evenly spread, the input's the first.
 
     Raises:
-        ValueError: There is no example, or no such view.
+        ValueError: There is no example, no such view, or the reconstructor gives voxels.
     """
-    faces = faces_of(reconstructor) if faces is None else faces
+    reconstructor = as_reconstructor(reconstructor, faces=faces)
     rows = checked_rows(examples, input_view=input_view, num_views=num_views)
     available = len(rows[0]["images"])
     compared = (input_view + np.arange(num_views) * available // num_views) % available
     shaded = (input_view + np.array([0, available // 4])) % available
 
     inputs = np.stack([row["images"][input_view] for row in rows])
-    meshes = [
-        Mesh(vertices=vertices, faces=faces)
-        for vertices in np.asarray(predictor(reconstructor)(inputs))
-    ]
+    meshes = meshes_of(reconstructor, inputs)
     sheet = [
         _row(row, mesh, input_view, compared, shaded)
         for row, mesh in zip(rows, meshes, strict=True)

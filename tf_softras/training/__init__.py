@@ -2,12 +2,12 @@
 
 from tf_softras.evaluation._evaluate import (
     Evaluation,
-    TemplateBaseline,
     comparison_table,
     evaluate,
 )
 from tf_softras.evaluation._evaluate_colors import evaluate_colors
 from tf_softras.evaluation._measure import Measurements, measure, metrics_table, true_meshes
+from tf_softras.reconstruction import TemplateBaseline
 from tf_softras.run_folder import RunFolder, RunFolderError
 from tf_softras.sheets._color_sheet import color_sheet
 from tf_softras.sheets._comparison_sheet import comparison_sheet

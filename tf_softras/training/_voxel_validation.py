@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_softras.evaluation._evaluate import evaluate
+from tf_softras.reconstruction import as_reconstructor
 
 
 class VoxelValidation(keras.callbacks.Callback):
@@ -17,8 +18,10 @@ class VoxelValidation(keras.callbacks.Callback):
         super().__init__()
         self.dataset = dataset
 
+    def on_train_begin(self, logs=None):
+        """Prepares `model.reconstructor`: its graph is traced once for all epochs."""
+        self._reconstructor = as_reconstructor(self.model.reconstructor)
+
     def on_epoch_end(self, epoch, logs=None):
         """Evaluates `model.reconstructor`."""
-        logs["val_voxel_iou"] = evaluate(
-            self.model.reconstructor, self.dataset, progress=False
-        ).mean
+        logs["val_voxel_iou"] = evaluate(self._reconstructor, self.dataset, progress=False).mean

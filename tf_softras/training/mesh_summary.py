@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.mesh import summary_v2 as mesh_plugin
 
-from tf_softras.evaluation._predictor import predictor
 from tf_softras.geometry.cameras import eye_from_angles
+from tf_softras.reconstruction import as_reconstructor, meshes_of
 
 # The view that meshes are made of, of the views of each object: from the front right.
 _VIEW = 2
@@ -55,7 +55,7 @@ class MeshSummary(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Opens the file, and writes the pictures of a new run."""
         self._writer = tf.summary.create_file_writer(str(self.log_dir))
-        self._predict = predictor(self.model.reconstructor)
+        self._reconstructor = as_reconstructor(self.model.reconstructor)
         if not self.first_step:
             with self._writer.as_default():
                 for name, image in zip(self.names, self.images, strict=True):
@@ -63,14 +63,13 @@ class MeshSummary(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the meshes and silhouettes, at the optimizer's step."""
-        vertices = self._predict(self.images)
-        faces = np.asarray(self.model.reconstructor.faces)[None]
+        meshes = meshes_of(self._reconstructor, self.images)
         step = int(self.model.optimizer.iterations.numpy())
         with self._writer.as_default():
             for name, mesh, true, eyes in zip(
-                self.names, vertices, self.true, self.eyes, strict=True
+                self.names, meshes.vertices, self.true, self.eyes, strict=True
             ):
-                mesh_plugin.mesh(f"meshes/{name}", mesh[None], faces=faces, step=step)
+                mesh_plugin.mesh(f"meshes/{name}", mesh[None], faces=meshes.faces[None], step=step)
                 drawn = self._silhouettes(mesh, eyes)
                 rows = [np.concatenate(list(row), axis=1) for row in (true, drawn)]
                 sheet = np.concatenate(rows, axis=0)[None, ..., None]

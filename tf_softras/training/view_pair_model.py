@@ -52,7 +52,7 @@ class ViewPairModel(keras.Model):
         self.config = config
         self.reconstructor = reconstructor
         image_size = reconstructor.config.image_size
-        if reconstructor.gives_voxels:
+        if isinstance(reconstructor, VoxelReconstructor):
             rays = min(image_size, reconstructor.resolution)
             if image_size % rays:
                 raise ValueError(
@@ -70,7 +70,7 @@ class ViewPairModel(keras.Model):
         self.look_at = LookAt()
         self.perspective = Perspective()
         faces, sigma = reconstructor.faces, config.sigma
-        if reconstructor.gives_colors:
+        if _has_colors(reconstructor):
             self.rasterize = SoftShade(faces, image_size, sigma)
             self.color_tracker = keras.metrics.Mean(name="color_loss")
             return
@@ -86,12 +86,12 @@ class ViewPairModel(keras.Model):
         images, eyes = inputs["images"], inputs["eyes"]
         pictures = ops.reshape(images, (-1, *images.shape[2:]))
         colors = None
-        if self.reconstructor.gives_colors:
+        if _has_colors(self.reconstructor):
             answers, colors = self.reconstructor.colored(pictures, training=training)
         else:
             answers = self.reconstructor(pictures, training=training)
         answers = ops.reshape(answers, (-1, 2, *answers.shape[1:]))
-        if not self.reconstructor.gives_voxels:
+        if not isinstance(self.reconstructor, VoxelReconstructor):
             answers = self.regularization(answers)
         answers = _beside_both_views(answers)
         views = ops.reshape(ops.tile(eyes, (1, 2, 1)), (-1, 3))
@@ -105,7 +105,7 @@ class ViewPairModel(keras.Model):
         return {"silhouettes": ops.reshape(silhouettes, (-1, 4, *silhouettes.shape[1:]))}
 
     def _silhouettes(self, answers, eyes):
-        if not self.reconstructor.gives_voxels:
+        if not isinstance(self.reconstructor, VoxelReconstructor):
             return self.rasterize(self.perspective(self.look_at([answers, eyes])))
         silhouettes = self.project([answers, eyes])
         for axis in (1, 2):
@@ -134,6 +134,11 @@ class ViewPairModel(keras.Model):
             config.pop("reconstructor"), custom_objects=custom_objects
         )
         return cls(reconstructor, **config)
+
+
+def _has_colors(reconstructor) -> bool:
+    is_mesh = isinstance(reconstructor, MeshReconstructor)
+    return is_mesh and reconstructor.color_decoder is not None
 
 
 def _beside_both_views(values):

@@ -5,7 +5,7 @@ import pytest
 
 from tests.page.networks import Ball
 from tests.page.servers import model_server, rest_api
-from tf_softras.page.served_reconstructor import ServedReconstructor, ServingError
+from tf_softras.reconstruction import ServedReconstructor, ServingError
 
 
 def test_meshes_are_those_of_the_served_network():
