@@ -112,33 +112,29 @@ cuda: build
 NVCC ?= nvcc
 CUDA_CODE ?= $(if $(wildcard /dev/nvidia0),-arch=native,-arch=sm_90)
 NVCC_FLAGS := -O3 -std=c++17 --expt-relaxed-constexpr -I. -Xcompiler=-fno-math-errno,-fno-trapping-math
-CUDA_KERNELS := $(patsubst cc/kernels/%.cu.cc,build/cuda/%.o,$(wildcard cc/kernels/*_gpu.cu.cc))
-CUDA_HOST := $(patsubst cc/kernels/%.cc,build/cuda/%.o,$(wildcard cc/kernels/soft_rasterize_*_cpu.cc))
-CUDA_HEADERS := $(wildcard cc/geometry/*.h cc/kernels/*.h cc/benchmarks/*.h)
+CUDA_KERNELS := $(patsubst cc/%.cu.cc,build/cuda/%.o,$(wildcard cc/cuda/*.cu.cc cc/cuda/*/*.cu.cc))
+CUDA_HOST := $(patsubst cc/%.cc,build/cuda/%.o,$(wildcard cc/cpu/rasterize/soft_rasterize_*ward.cc))
+CUDA_HEADERS := $(wildcard cc/*/*.h cc/*/*/*.h)
 
-$(CUDA_KERNELS): build/cuda/%.o: cc/kernels/%.cu.cc $(CUDA_HEADERS)
+$(CUDA_KERNELS): build/cuda/%.o: cc/%.cu.cc $(CUDA_HEADERS)
 	@mkdir -p $(@D)
 	@echo '== nvcc $<' && $(NVCC) -x=cu $(NVCC_FLAGS) $(CUDA_CODE) -c $< -o $@
 
-$(CUDA_HOST): build/cuda/%.o: cc/kernels/%.cc $(CUDA_HEADERS)
+$(CUDA_HOST): build/cuda/%.o: cc/%.cc $(CUDA_HEADERS)
 	@mkdir -p $(@D)
 	@$(NVCC) $(NVCC_FLAGS) -c $< -o $@
 
-CUDA_TESTS := $(patsubst cc/kernels/%.cc,build/cuda/%,$(wildcard cc/kernels/*_gpu_test.cc))
+CUDA_PROGRAMS := $(patsubst cc/%.cc,build/cuda/%,$(wildcard cc/cuda/*/*_test.cc cc/benchmarks/*_cuda_benchmark.cc))
 
-$(CUDA_TESTS): build/cuda/%: cc/kernels/%.cc $(CUDA_KERNELS) $(CUDA_HOST)
-	@$(NVCC) $(NVCC_FLAGS) $(CUDA_CODE) $^ -o $@
-
-CUDA_BENCHMARKS := $(patsubst cc/benchmarks/%.cc,build/cuda/%,$(wildcard cc/benchmarks/*_cuda_benchmark.cc))
-
-$(CUDA_BENCHMARKS): build/cuda/%: cc/benchmarks/%.cc $(CUDA_KERNELS) $(CUDA_HOST)
+$(CUDA_PROGRAMS): build/cuda/%: cc/%.cc $(CUDA_KERNELS) $(CUDA_HOST)
+	@mkdir -p $(@D)
 	@$(NVCC) $(NVCC_FLAGS) $(CUDA_CODE) $^ -o $@
 
 # 77: no GPU, which the program says. It is no failure.
-cuda-test: $(CUDA_TESTS)
+cuda-test: $(filter %_test,$(CUDA_PROGRAMS))
 	@for test in $^; do echo "== $$test"; $$test || [ $$? -eq 77 ] || exit 1; done
 
-cuda-bench: $(CUDA_BENCHMARKS)
+cuda-bench: $(filter %_benchmark,$(CUDA_PROGRAMS))
 	@for benchmark in $^; do $$benchmark || [ $$? -eq 77 ] || exit 1; done
 
 lint: $(STAMPS)/packages

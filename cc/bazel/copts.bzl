@@ -12,7 +12,7 @@ NUMERIC = [
     "-fno-math-errno",
     "-fno-trapping-math",
 ] + select({
-    # How the code for AVX-512 and AVX2 (cc/kernels/simd.h) is written, not which instructions it may use: generic tuning
+    # How the code for AVX-512 and AVX2 (cc/cpu/simd.h) is written, not which instructions it may use: generic tuning
     # takes gathers apart, and halves the vectors of AVX-512.
     "@bazel_tools//src/conditions:linux_x86_64": [
         "-mtune=icelake-server",
@@ -41,4 +41,24 @@ def unit_tests(sources, deps, copts = [], data = [], tags = []):
             linkstatic = 1,
             tags = tags,
             deps = deps + ["@googletest//:gtest_main"],
+        )
+
+def emulated_cuda_tests(sources, deps):
+    """Makes a plain program of every test of CUDA kernels, which runs them over the emulation (docs/cuda.md).
+
+    Args:
+      sources: the files, usually glob(["*_test.cc"]).
+      deps: the emulated kernels under test, and what they are compared with.
+    """
+    for source in sources:
+        native.cc_test(
+            name = source[:-len(".cc")],
+            size = "medium",
+            # Up to 40 s of a processor, which others may use too.
+            timeout = "long",
+            srcs = [source],
+            copts = WARNINGS + NUMERIC,
+            linkstatic = 1,
+            tags = ["no_tsan"],
+            deps = deps,
         )

@@ -18,7 +18,7 @@
 
 #include "cc/benchmarks/benchmark_options.h"
 #include "cc/benchmarks/scenes.h"
-#include "cc/kernels/soft_rasterize_gpu.h"
+#include "cc/cuda/rasterize/soft_rasterize.h"
 
 namespace tf_softras {
 

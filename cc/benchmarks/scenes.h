@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "cc/cpu/rasterize/soft_rasterize.h"
 #include "cc/geometry/image_plane.h"
 #include "cc/geometry/soft_triangle.h"
-#include "cc/kernels/soft_rasterize_cpu.h"
 
 namespace tf_softras {
 

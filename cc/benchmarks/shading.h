@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "cc/benchmarks/scenes.h"
+#include "cc/cpu/shade/soft_shade.h"
 #include "cc/geometry/depth_blend.h"
 #include "cc/geometry/image_plane.h"
-#include "cc/kernels/soft_shade_cpu.h"
 
 namespace tf_softras {
 

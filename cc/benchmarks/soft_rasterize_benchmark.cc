@@ -21,8 +21,8 @@
 
 #include "cc/benchmarks/benchmark_options.h"
 #include "cc/benchmarks/scenes.h"
+#include "cc/cpu/rasterize/soft_rasterize.h"
 #include "cc/geometry/coverage.h"
-#include "cc/kernels/soft_rasterize_cpu.h"
 
 // Every allocation is counted, so that the scratch of a call is known and not
 // guessed.

@@ -13,9 +13,9 @@
 
 #include "cc/benchmarks/cuda_timing.h"
 #include "cc/benchmarks/scenes.h"
+#include "cc/cpu/rasterize/soft_rasterize.h"
+#include "cc/cuda/rasterize/soft_rasterize.h"
 #include "cc/geometry/coverage.h"
-#include "cc/kernels/soft_rasterize_cpu.h"
-#include "cc/kernels/soft_rasterize_gpu.h"
 
 namespace tf_softras {
 namespace {

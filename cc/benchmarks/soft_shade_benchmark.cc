@@ -16,8 +16,8 @@
 #include "cc/benchmarks/benchmark_options.h"
 #include "cc/benchmarks/scenes.h"
 #include "cc/benchmarks/shading.h"
-#include "cc/kernels/soft_rasterize_cpu.h"
-#include "cc/kernels/soft_shade_cpu.h"
+#include "cc/cpu/rasterize/soft_rasterize.h"
+#include "cc/cpu/shade/soft_shade.h"
 
 namespace tf_softras {
 namespace {

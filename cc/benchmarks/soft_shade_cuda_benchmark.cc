@@ -14,7 +14,7 @@
 #include "cc/benchmarks/cuda_timing.h"
 #include "cc/benchmarks/scenes.h"
 #include "cc/benchmarks/shading.h"
-#include "cc/kernels/soft_shade_gpu.h"
+#include "cc/cuda/shade/soft_shade.h"
 
 namespace tf_softras {
 namespace {

@@ -6,10 +6,10 @@
 #include <sstream>
 #include <vector>
 
+#include "cc/cpu/rasterize/hard_rasterize.h"
+#include "cc/cpu/rasterize/soft_rasterize.h"
 #include "cc/fuzzing/scene.h"
-#include "cc/kernels/brute_force.h"
-#include "cc/kernels/hard_rasterize_cpu.h"
-#include "cc/kernels/soft_rasterize_cpu.h"
+#include "cc/reference/brute_force.h"
 
 namespace tf_softras {
 namespace {

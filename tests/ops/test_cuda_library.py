@@ -50,7 +50,7 @@ def _gpu_images(binary):
 
 def test_holds_machine_code_from_turing_to_hopper_and_ptx_for_later_gpus():
     images = collections.Counter(_gpu_images(LIBRARY.read_bytes()))
-    sources = len(list((ROOT / "cc" / "kernels").glob("*_gpu.cu.cc")))
+    sources = len(list((ROOT / "cc" / "cuda").rglob("*.cu.cc")))
     code = {("machine code", capability): sources for capability in (75, 80, 86, 89, 90)}
     assert sources > 0 and images == {**code, ("PTX", 90): sources}
 

@@ -1,0 +1,118 @@
+// Several faces set up at once, one a lane, so that the set-up vectorises too.
+//
+// The lanes hold what cc/geometry/soft_triangle.h computes for one face, in
+// arrays of scalars: a loop over lanes that calls MakeTriangle and Localize has
+// no branch and becomes vector code.
+#ifndef TF_SOFTRAS_CC_CPU_FACE_BATCH_H_
+#define TF_SOFTRAS_CC_CPU_FACE_BATCH_H_
+
+#include <cmath>
+#include <cstdint>
+
+#include "cc/geometry/image_plane.h"
+#include "cc/geometry/platform.h"
+#include "cc/geometry/soft_triangle.h"
+#include "cc/raster/local_view.h"
+#include "cc/raster/mesh_item.h"
+
+namespace tf_softras {
+
+// T is the type to compute in; the vertices that are set up may have another.
+template <typename T>
+struct FaceBatch {
+  static constexpr int kFaces = 16;
+
+  // Corners as they came.
+  double x[3][kFaces], y[3][kFaces];
+  bool in_front[kFaces];
+  // The pixels reached, clipped to the bounds given; and whether the face is
+  // thin.
+  int32_t row_begin[kFaces], row_end[kFaces];
+  int32_t column_begin[kFaces], column_end[kFaces];
+  int32_t is_thin[kFaces];
+  // The face about the middle of those pixels.
+  T edges[3][8][kFaces];
+  T inside_above[kFaces];
+
+  PixelRect rect(int lane) const {
+    if (!in_front[lane]) return {0, 0, 0, 0};
+    return {row_begin[lane], row_end[lane], column_begin[lane],
+            column_end[lane]};
+  }
+
+  TF_SOFTRAS_INLINE LocalTriangle<T> triangle(int lane) const {
+    LocalTriangle<T> local;
+    for (int k = 0; k < 3; ++k) {
+      const auto& e = edges[k];
+      local.edges[k] = {e[0][lane], e[1][lane], e[2][lane], e[3][lane],
+                        e[4][lane], e[5][lane], e[6][lane], e[7][lane]};
+    }
+    local.inside_above = inside_above[lane];
+    return local;
+  }
+
+  // Sets up `count` faces; face(i) names the i-th.
+  template <typename V, typename Face>
+  TF_SOFTRAS_INLINE void SetUp(const MeshItem<V>& item, int count,
+                               const Face& face, const PixelRect& bounds) {
+    for (int lane = 0; lane < kFaces; ++lane) {
+      // Lanes without a face repeat the last one.
+      const int64_t f = face(lane < count ? lane : count - 1);
+      in_front[lane] = item.InFront(f);
+      for (int corner = 0; corner < 3; ++corner) {
+        const V* v = item.vertex(f, corner);
+        x[corner][lane] = v[0];
+        y[corner][lane] = v[1];
+      }
+    }
+    SetUpLanes(item.plane, item.radius, bounds);
+  }
+
+ private:
+  TF_SOFTRAS_INLINE void SetUpLanes(const ImagePlane& plane, double radius,
+                                    const PixelRect& bounds) {
+    for (int lane = 0; lane < kFaces; ++lane) {
+      const Point2 a = {x[0][lane], y[0][lane]};
+      const Point2 b = {x[1][lane], y[1][lane]};
+      const Point2 c = {x[2][lane], y[2][lane]};
+      const RealRect reach = PixelsInside(
+          plane, bounds, Min(Min(a.x, b.x), c.x) - radius,
+          Max(Max(a.x, b.x), c.x) + radius, Min(Min(a.y, b.y), c.y) - radius,
+          Max(Max(a.y, b.y), c.y) + radius);
+      row_begin[lane] = static_cast<int32_t>(reach.row_begin);
+      row_end[lane] = static_cast<int32_t>(reach.row_end);
+      column_begin[lane] = static_cast<int32_t>(reach.column_begin);
+      column_end[lane] = static_cast<int32_t>(reach.column_end);
+      const Triangle triangle = MakeTriangle<T>(a, b, c);
+      is_thin[lane] = triangle.is_thin;
+      const LocalTriangle<T> local = Localize<T>(
+          triangle,
+          {plane.x(reach.middle_column()), plane.y(reach.middle_row())});
+      for (int k = 0; k < 3; ++k) {
+        const LocalEdge<T>& e = local.edges[k];
+        edges[k][0][lane] = e.nx;
+        edges[k][1][lane] = e.ny;
+        edges[k][2][lane] = e.c;
+        edges[k][3][lane] = e.ux;
+        edges[k][4][lane] = e.uy;
+        edges[k][5][lane] = e.ta;
+        edges[k][6][lane] = e.tb;
+        edges[k][7][lane] = e.inverse_length;
+      }
+      inside_above[lane] = local.inside_above;
+    }
+  }
+};
+
+// The view of the rectangle that the lane was set up for.
+template <typename T>
+TF_SOFTRAS_INLINE LocalView<T> MakeLocalView(const FaceBatch<T>& batch,
+                                             int lane, const ImagePlane& plane,
+                                             const PixelRect& rect) {
+  return {batch.triangle(lane), MiddleRow(rect), MiddleColumn(rect),
+          static_cast<T>(plane.step())};
+}
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_CPU_FACE_BATCH_H_

@@ -1,0 +1,30 @@
+// The CPU functor behind Softras>HardSilhouetteGrad. No TensorFlow: the caller
+// brings memory that is already checked, and the threads.
+#ifndef TF_SOFTRAS_CC_CPU_RASTERIZE_HARD_SILHOUETTE_BACKWARD_H_
+#define TF_SOFTRAS_CC_CPU_RASTERIZE_HARD_SILHOUETTE_BACKWARD_H_
+
+#include <cstdint>
+
+#include "cc/cpu/parallel.h"
+#include "cc/cpu/rasterize/hard_rasterize.h"
+
+namespace tf_softras {
+
+// Moves shorter than this count as if they were longer by it, in image-plane
+// units, so that no gradient exceeds upstream / kShortestMove; the authors'
+// number.
+constexpr double kShortestMove = 1e-3;
+
+// Writes vertices_gradient [batch, num_vertices, 3] (0 in z) from what
+// HardRasterize found, face_index, and the upstream gradient of the coverage
+// (1 where there is a face, else 0), both [batch, height, width].
+// `inputs.near` is not looked at: face_index knows.
+template <typename T>
+void HardSilhouetteBackward(const HardRasterizeInputs<T>& inputs,
+                            const int32_t* face_index, const T* upstream,
+                            T* vertices_gradient,
+                            const ParallelFor& parallel_for);
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_CPU_RASTERIZE_HARD_SILHOUETTE_BACKWARD_H_

@@ -1,0 +1,499 @@
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "cc/cpu/face_batch.h"
+#include "cc/cpu/rasterize/soft_rasterize.h"
+#include "cc/cpu/simd.h"
+#include "cc/geometry/coverage.h"
+#include "cc/geometry/image_plane.h"
+#include "cc/geometry/soft_triangle.h"
+#include "cc/raster/local_view.h"
+
+namespace tf_softras {
+namespace {
+
+// Sums in T are handed over to double ones after at most this many groups of
+// pixels.
+constexpr int64_t kGroupsPerStretch = 64;
+
+// A unit of work.
+constexpr int64_t kFacesPerUnit = 64;
+
+// Upstream times transparency at each pixel of an item, 0 where the pair bound
+// of coverage.h lets it be left out, in padded rows.
+template <typename T>
+struct PixelWeights {
+  int64_t stride;
+  std::vector<T> weight;
+
+  explicit PixelWeights(const ImagePlane& plane)
+      : stride(plane.width + kLanes), weight(stride * plane.height, T(0)) {}
+
+  TF_SOFTRAS_INLINE const T* pixel(int64_t row, int64_t column) const {
+    return weight.data() + row * stride + column;
+  }
+
+  TF_SOFTRAS_INLINE void Fill(const ImagePlane& plane, const T* transparency,
+                              const T* upstream, T smallest_transparency,
+                              int64_t row_begin, int64_t row_end) {
+    for (int64_t row = row_begin; row < row_end; ++row) {
+      T* line = weight.data() + row * stride;
+      const int64_t first = row * plane.width;
+      for (int64_t column = 0; column < plane.width; ++column) {
+        const T t = transparency[first + column];
+        const T w = t * upstream[first + column];
+        line[column] = t > smallest_transparency ? w : T(0);
+      }
+    }
+  }
+};
+
+// Whether any of `count` weights counts: most groups of pixels inside an object
+// and all of those outside hold none. By their bits: GCC carries comparisons of
+// floats over into the loop that follows, as branches.
+template <int count, typename T>
+TF_SOFTRAS_INLINE bool AnyCounts(const T* weight) {
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  Bits any = 0;
+  for (int lane = 0; lane < count; ++lane) {
+    Bits bits;
+    std::memcpy(&bits, weight + lane, sizeof bits);
+    any |= bits;
+  }
+  return any << 1 != 0;  // But for the sign: zeros come with either.
+}
+
+// Terms of the sums over pixels of w corners[k] (rx, ry) (see ClosestPoint),
+// the gradient up to its factor, in lanes; and the smallest EdgeGap of a pixel
+// that counted, where a face's rounding shows (see IsCertain).
+template <typename C, int num_lanes>
+struct PairSums {
+  C terms[6][num_lanes] = {};
+  C gap[num_lanes];
+
+  TF_SOFTRAS_INLINE PairSums() {
+    for (C& lane : gap) lane = std::numeric_limits<C>::max();
+  }
+
+  // One pair a lane. C is the type to compute in: T, or double for thin faces.
+  // The loop stands here and not at the callers: GCC vectorises it only so.
+  template <typename T, typename TriangleOf, typename OffsetX, typename OffsetY>
+  TF_SOFTRAS_INLINE void Add(const TriangleOf& triangle, const OffsetX& qx,
+                             const OffsetY& qy, T inverse_sigma,
+                             const T* weight) {
+    for (int lane = 0; lane < num_lanes; ++lane) {
+      const TriangleSample<C> sample =
+          Sample(triangle(lane), qx(lane), qy(lane));
+      const T coverage = Coverage(
+          Odds(static_cast<T>(SignedSquaredDistance(sample)), inverse_sigma));
+      const C magnitude = static_cast<C>(weight[lane] * coverage);
+      const C w = sample.inside ? magnitude : -magnitude;
+      const bool counts = sample.inside & (w != C(0));
+      const C smaller = Min(gap[lane], EdgeGap(sample));
+      gap[lane] = counts ? smaller : gap[lane];
+      const Closest<C> closest = ClosestPoint(triangle(lane), sample);
+      const C wx = w * closest.rx;
+      const C wy = w * closest.ry;
+      for (int corner = 0; corner < 3; ++corner) {
+        terms[2 * corner][lane] += closest.corners[corner] * wx;
+        terms[2 * corner + 1][lane] += closest.corners[corner] * wy;
+      }
+    }
+  }
+};
+
+// The sums of one face, whose pixels go through in groups of kLanes: in C for a
+// stretch and in double for the total.
+template <typename C>
+struct FaceSums {
+  PairSums<C, kLanes> stretch;
+  double total[6] = {};
+  int64_t groups = 0;
+
+  TF_SOFTRAS_INLINE void EndStretch() {
+    for (int i = 0; i < 6; ++i) {
+      auto& term = stretch.terms[i];
+      for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+        for (int64_t lane = 0; lane < half; ++lane) {
+          term[lane] += term[lane + half];
+        }
+      }
+      total[i] += term[0];
+      for (C& lane : term) lane = C(0);
+    }
+    groups = 0;
+  }
+
+  C gap() const { return *std::min_element(stretch.gap, stretch.gap + kLanes); }
+};
+
+template <typename C, typename T>
+TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, T inverse_sigma,
+                                const PixelRect& block,
+                                const PixelWeights<T>& weights,
+                                FaceSums<C>& sums) {
+  for (int64_t row = block.row_begin; row < block.row_end; ++row) {
+    const C qy = view.qy(row);
+    for (int64_t column = block.column_begin; column < block.column_end;
+         column += kLanes) {
+      const T* weight = weights.pixel(row, column);
+      if (!AnyCounts<kLanes>(weight)) continue;
+      sums.stretch.Add(
+          [&view](int) __attribute__((always_inline)) { return view.triangle; },
+          [&view, column ](int lane)
+              __attribute__((always_inline)) { return view.qx(column + lane); },
+          [qy](int) __attribute__((always_inline)) { return qy; },
+          inverse_sigma, weight);
+      if (++sums.groups == kGroupsPerStretch) sums.EndStretch();
+    }
+  }
+}
+
+// The corner gradients [3, 2] of one face over the pixels of `rect`, computed
+// in C.
+template <typename C, typename T>
+TF_SOFTRAS_INLINE void FaceSumsByBlocks(const MeshItem<T>& item, int64_t face,
+                                        const PixelRect& rect, T inverse_sigma,
+                                        const PixelWeights<T>& weights,
+                                        FaceSums<C>& sums) {
+  ForEachBlock<C>(
+      item, item.MakeFace(face), rect,
+      [&](const LocalView<C>& view, const PixelRect& block)
+          __attribute__((always_inline)) {
+            AddBlock(view, inverse_sigma, block, weights, sums);
+          });
+  sums.EndStretch();
+}
+
+// d loss / d (x, y) of the three corners: d(d^2) / d corner k is -2 corners[k]
+// (rx, ry).
+TF_SOFTRAS_INLINE void WriteCorners(const double* sums, double sigma,
+                                    double* corners) {
+  for (int i = 0; i < 6; ++i) corners[i] = -2.0 * InverseSigma(sigma) * sums[i];
+}
+
+// Whether in T it could be told for each pixel which edge it is nearest to, by
+// the smallest gap between the nearest two. The error of a difference of two c
+// is a few units of 2^-24 of the largest |q|, half a block's diagonal.
+template <typename T>
+TF_SOFTRAS_INLINE bool IsCertain(T gap, const ImagePlane& plane) {
+  const double side = plane.step() * static_cast<double>(BlockSide(plane));
+  return sizeof(T) == sizeof(double) || gap > 8 * 0x1p-24 * side;
+}
+
+// Whether a face is to be summed in double from the start.
+template <typename T>
+TF_SOFTRAS_INLINE bool NeedsDouble(const FaceBatch<T>& batch, int lane,
+                                   const ImagePlane& plane) {
+  return sizeof(T) < sizeof(double) &&
+         (batch.is_thin[lane] || HasFewPixels(plane));
+}
+
+// The faces of a batch that reach few pixels, one a lane, each lane going
+// through its own face's pixels: what is set up in lanes stays there, and no
+// lane idles because a row is short.
+template <typename T>
+struct FaceLanes {
+  static constexpr int kFaces = FaceBatch<T>::kFaces;
+  static constexpr int32_t kMostPixels = 512;
+
+  // The pixels of each lane's face; 0 where it is for AddBlock.
+  int32_t count[kFaces];
+  double total[6][kFaces] = {};
+  PairSums<T, kFaces> stretch;
+
+  TF_SOFTRAS_INLINE bool has(int lane) const { return count[lane] > 0; }
+
+  TF_SOFTRAS_INLINE void Choose(const FaceBatch<T>& batch, int lanes,
+                                const ImagePlane& plane) {
+    // Places in the weights are 32 bits wide.
+    const bool fits = (plane.width + kLanes) * plane.height < (1 << 30);
+    for (int lane = 0; lane < kFaces; ++lane) {
+      const PixelRect rect = batch.rect(lane);
+      const int64_t pixels = (rect.row_end - rect.row_begin) *
+                             (rect.column_end - rect.column_begin);
+      const bool few = fits & (lane < lanes) & !rect.empty() &
+                       (pixels <= kMostPixels) & IsOneBlock(rect, plane) &
+                       !NeedsDouble(batch, lane, plane);
+      count[lane] = few ? static_cast<int32_t>(pixels) : 0;
+    }
+  }
+
+  TF_SOFTRAS_INLINE void Add(const FaceBatch<T>& batch, const ImagePlane& plane,
+                             T inverse_sigma, const PixelWeights<T>& weights) {
+    const T step = static_cast<T>(plane.step());
+    const int32_t stride = static_cast<int32_t>(weights.stride);
+    const T* weight = weights.weight.data();
+    // Of the pixel that is next: its place in the weights, and its offset from
+    // the lane's origin in columns and rows.
+    int32_t place[kFaces], across[kFaces], up[kFaces], last[kFaces];
+    int32_t width[kFaces];
+    int32_t most = 0;
+    for (int lane = 0; lane < kFaces; ++lane) {
+      const int32_t rows = batch.row_begin[lane] + batch.row_end[lane];
+      const int32_t columns = batch.column_begin[lane] + batch.column_end[lane];
+      width[lane] = batch.column_end[lane] - batch.column_begin[lane];
+      place[lane] = batch.row_begin[lane] * stride + batch.column_begin[lane];
+      across[lane] = batch.column_begin[lane] - columns / 2;
+      last[lane] = across[lane] + width[lane] - 1;
+      up[lane] = rows / 2 - batch.row_begin[lane];
+      most = count[lane] > most ? count[lane] : most;
+    }
+    for (int32_t pixel = 0; pixel < most; ++pixel) {
+      T w[kFaces];
+      T qx[kFaces], qy[kFaces];
+      for (int lane = 0; lane < kFaces; ++lane) {
+        const bool there = pixel < count[lane];
+        const T value = weight[there ? place[lane] : 0];
+        w[lane] = there ? value : T(0);
+        qx[lane] = static_cast<T>(across[lane]) * step;
+        qy[lane] = static_cast<T>(up[lane]) * step;
+        const bool wraps = across[lane] == last[lane];
+        place[lane] += wraps ? stride - width[lane] + 1 : 1;
+        across[lane] += wraps ? 1 - width[lane] : 1;
+        up[lane] -= wraps ? 1 : 0;
+      }
+      if (AnyCounts<kFaces>(w)) {
+        stretch.Add(
+            [&batch](int lane)
+                __attribute__((always_inline)) { return batch.triangle(lane); },
+            [&qx](int lane) __attribute__((always_inline)) { return qx[lane]; },
+            [&qy](int lane) __attribute__((always_inline)) { return qy[lane]; },
+            inverse_sigma, w);
+      }
+      if (pixel % kGroupsPerStretch == kGroupsPerStretch - 1) EndStretch();
+    }
+    EndStretch();
+  }
+
+ private:
+  TF_SOFTRAS_INLINE void EndStretch() {
+    for (int i = 0; i < 6; ++i) {
+      for (int lane = 0; lane < kFaces; ++lane) {
+        total[i][lane] += static_cast<double>(stretch.terms[i][lane]);
+        stretch.terms[i][lane] = T(0);
+      }
+    }
+  }
+};
+
+// The sums [3, 2] of one face of a batch, in T where that can tell its edges
+// apart.
+template <typename T>
+TF_SOFTRAS_INLINE void SumFace(const MeshItem<T>& item, int64_t face,
+                               const FaceBatch<T>& batch, int lane,
+                               const FaceLanes<T>& lanes, T inverse_sigma,
+                               const PixelWeights<T>& weights, double* sums) {
+  if (lanes.has(lane) && IsCertain(lanes.stretch.gap[lane], item.plane)) {
+    for (int i = 0; i < 6; ++i) sums[i] = lanes.total[i][lane];
+    return;
+  }
+  const PixelRect rect = batch.rect(lane);
+  if (!lanes.has(lane) && !NeedsDouble(batch, lane, item.plane)) {
+    FaceSums<T> in_t;
+    FaceSumsByBlocks(item, face, rect, inverse_sigma, weights, in_t);
+    if (IsCertain(in_t.gap(), item.plane)) {
+      std::copy(in_t.total, in_t.total + 6, sums);
+      return;
+    }
+  }
+  FaceSums<double> in_double;
+  FaceSumsByBlocks(item, face, rect, inverse_sigma, weights, in_double);
+  std::copy(in_double.total, in_double.total + 6, sums);
+}
+
+// Writes the corner gradients [end - begin, 3, 2] of faces [begin, end), over
+// the pixels of a band of the image.
+template <typename T>
+TF_SOFTRAS_INLINE void FaceGradients(const MeshItem<T>& item, T sigma,
+                                     const PixelWeights<T>& weights,
+                                     const PixelRect& band, int64_t begin,
+                                     int64_t end, double* corners) {
+  const T inverse_sigma = InverseSigma(sigma);
+  FaceBatch<T> batch;
+  for (int64_t first = begin; first < end; first += batch.kFaces) {
+    const int count = static_cast<int>(MinInt(batch.kFaces, end - first));
+    batch.SetUp(
+        item, count,
+        [first](int lane)
+            __attribute__((always_inline)) { return first + lane; },
+        band);
+    FaceLanes<T> lanes;
+    lanes.Choose(batch, count, item.plane);
+    lanes.Add(batch, item.plane, inverse_sigma, weights);
+    for (int lane = 0; lane < count; ++lane, corners += 6) {
+      double sums[6] = {};
+      if (!batch.rect(lane).empty()) {
+        SumFace(item, first + lane, batch, lane, lanes, inverse_sigma, weights,
+                sums);
+      }
+      WriteCorners(sums, static_cast<double>(sigma), corners);
+    }
+  }
+}
+
+#define TF_SOFTRAS_CLONES_FOR(T)                                            \
+  TF_SOFTRAS_CLONES void FillClone(                                         \
+      const ImagePlane& plane, const T* transparency, const T* upstream,    \
+      T smallest_transparency, int64_t row_begin, int64_t row_end,          \
+      PixelWeights<T>& weights) {                                           \
+    weights.Fill(plane, transparency, upstream, smallest_transparency,      \
+                 row_begin, row_end);                                       \
+  }                                                                         \
+  TF_SOFTRAS_CLONES void FaceGradientsClone(                                \
+      const MeshItem<T>& item, T sigma, const PixelWeights<T>& weights,     \
+      const PixelRect& band, int64_t begin, int64_t end, double* corners) { \
+    FaceGradients(item, sigma, weights, band, begin, end, corners);         \
+  }
+TF_SOFTRAS_CLONES_FOR(float)
+TF_SOFTRAS_CLONES_FOR(double)
+#undef TF_SOFTRAS_CLONES_FOR
+
+// Guesses for the scheduler, in nanoseconds.
+constexpr int64_t kFaceCost = 200;
+constexpr int64_t kScatterCost = 3;
+constexpr int64_t kPixelCost = 2;
+
+// How the work of a slice of the batch is cut up. It depends on shapes alone,
+// so that results do not depend on threads.
+template <typename T>
+struct Cut {
+  int64_t items;
+  int64_t units;     // of an item's faces
+  int64_t bands;     // of an image, for the faces
+  int64_t row_sets;  // of an image, for the weights
+  int64_t ranges;    // of an item's vertices
+
+  Cut(const SoftRasterizeInputs<T>& inputs, int64_t items) : items(items) {
+    constexpr int64_t kEnough = 16;
+    const int64_t pixels = inputs.height * inputs.width;
+    units = (inputs.num_faces + kFacesPerUnit - 1) / kFacesPerUnit;
+    // Few faces, which may be huge, on an image of many pixels: set up again in
+    // each band.
+    const bool bands_pay = pixels >= 1 << 16 && units * items < kEnough;
+    bands = bands_pay ? MinInt(kEnough, inputs.height) : 1;
+    row_sets = MinInt(inputs.height, MaxInt(1, pixels >> 14));
+    ranges = items < kEnough && inputs.num_vertices > 4096 ? kEnough : 1;
+  }
+
+  static int64_t At(int64_t total, int64_t part, int64_t parts) {
+    return total * part / parts;
+  }
+};
+
+// Adds the corner gradients of an item's faces to the vertices [begin, end), in
+// the order of the faces and of the bands of each.
+template <typename T>
+void ScatterToVertices(const SoftRasterizeInputs<T>& inputs, int64_t bands,
+                       const double* corners, int64_t begin, int64_t end,
+                       T* vertices_gradient) {
+  std::vector<double> sums(2 * (end - begin), 0.0);
+  for (int64_t i = 0; i < 3 * inputs.num_faces; ++i) {
+    const int64_t vertex = inputs.faces[i];
+    if (vertex < begin || vertex >= end) continue;
+    double* sum = sums.data() + 2 * (vertex - begin);
+    for (int64_t band = 0; band < bands; ++band) {
+      const double* corner = corners + band * inputs.num_faces * 6 + 2 * i;
+      sum[0] += corner[0];
+      sum[1] += corner[1];
+    }
+  }
+  for (int64_t v = begin; v < end; ++v) {
+    vertices_gradient[3 * v] = static_cast<T>(sums[2 * (v - begin)]);
+    vertices_gradient[3 * v + 1] = static_cast<T>(sums[2 * (v - begin) + 1]);
+    vertices_gradient[3 * v + 2] = T(0);
+  }
+}
+
+// One slice of the batch; pointers are those of its first item.
+template <typename T>
+void BackwardSlice(const SoftRasterizeInputs<T>& inputs, int64_t items,
+                   const T* transparency, const T* upstream,
+                   T* vertices_gradient, const ParallelFor& parallel_for) {
+  const ImagePlane plane = {inputs.height, inputs.width};
+  const int64_t pixels = inputs.height * inputs.width;
+  const double cutoff = BackwardCutoff<T>(inputs.num_faces, pixels);
+  const double radius = Radius(cutoff, inputs);
+  const T smallest_transparency = static_cast<T>(std::exp(-cutoff));
+  const Cut<T> cut(inputs, items);
+  std::vector<PixelWeights<T>> weights(items, PixelWeights<T>(plane));
+  parallel_for(
+      items * cut.row_sets, pixels * kPixelCost / cut.row_sets,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t unit = begin; unit < end; ++unit) {
+          const int64_t i = unit / cut.row_sets, set = unit % cut.row_sets;
+          FillClone(plane, transparency + i * pixels, upstream + i * pixels,
+                    smallest_transparency,
+                    cut.At(plane.height, set, cut.row_sets),
+                    cut.At(plane.height, set + 1, cut.row_sets), weights[i]);
+        }
+      });
+  std::vector<double> corners(items * cut.bands * inputs.num_faces * 6);
+  parallel_for(
+      items * cut.bands * cut.units, kFacesPerUnit * kFaceCost,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t unit = begin; unit < end; ++unit) {
+          const int64_t image_band = unit / cut.units;
+          const int64_t i = image_band / cut.bands;
+          const int64_t band = image_band % cut.bands;
+          const PixelRect rows = {cut.At(plane.height, band, cut.bands),
+                                  cut.At(plane.height, band + 1, cut.bands), 0,
+                                  plane.width};
+          const int64_t face = unit % cut.units * kFacesPerUnit;
+          FaceGradientsClone(
+              MakeMeshItem(inputs, i, radius), inputs.sigma, weights[i], rows,
+              face, MinInt(face + kFacesPerUnit, inputs.num_faces),
+              corners.data() + (image_band * inputs.num_faces + face) * 6);
+        }
+      });
+  parallel_for(items * cut.ranges,
+               (inputs.num_faces + inputs.num_vertices) * kScatterCost,
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t unit = begin; unit < end; ++unit) {
+                   const int64_t i = unit / cut.ranges,
+                                 range = unit % cut.ranges;
+                   ScatterToVertices(
+                       inputs, cut.bands,
+                       corners.data() + i * cut.bands * inputs.num_faces * 6,
+                       cut.At(inputs.num_vertices, range, cut.ranges),
+                       cut.At(inputs.num_vertices, range + 1, cut.ranges),
+                       vertices_gradient + i * inputs.num_vertices * 3);
+                 }
+               });
+}
+
+}  // namespace
+
+template <typename T>
+void SoftRasterizeBackward(const SoftRasterizeInputs<T>& inputs,
+                           const T* transparency, const T* upstream,
+                           T* vertices_gradient,
+                           const ParallelFor& parallel_for) {
+  const int64_t pixels = inputs.height * inputs.width;
+  // Items go through in slices, so that the scratch stays a few megabytes for
+  // any batch.
+  const int64_t most =
+      MaxInt(1, (int64_t{1} << 18) / MaxInt(1, inputs.num_faces * 6 + pixels));
+  SoftRasterizeInputs<T> slice = inputs;
+  for (int64_t first = 0; first < inputs.batch; first += most) {
+    slice.vertices = inputs.vertices + first * inputs.num_vertices * 3;
+    BackwardSlice(slice, MinInt(most, inputs.batch - first),
+                  transparency + first * pixels, upstream + first * pixels,
+                  vertices_gradient + first * inputs.num_vertices * 3,
+                  parallel_for);
+  }
+}
+
+template void SoftRasterizeBackward<float>(const SoftRasterizeInputs<float>&,
+                                           const float*, const float*, float*,
+                                           const ParallelFor&);
+template void SoftRasterizeBackward<double>(const SoftRasterizeInputs<double>&,
+                                            const double*, const double*,
+                                            double*, const ParallelFor&);
+
+}  // namespace tf_softras

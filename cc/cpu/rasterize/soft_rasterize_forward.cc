@@ -1,0 +1,281 @@
+#include <cmath>
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "cc/cpu/bin_faces.h"
+#include "cc/cpu/face_batch.h"
+#include "cc/cpu/face_bins.h"
+#include "cc/cpu/rasterize/soft_rasterize.h"
+#include "cc/cpu/simd.h"
+#include "cc/cpu/tiling.h"
+#include "cc/geometry/coverage.h"
+#include "cc/geometry/image_plane.h"
+#include "cc/geometry/soft_triangle.h"
+#include "cc/raster/local_view.h"
+
+namespace tf_softras {
+namespace {
+
+// Float sums are handed over to double ones after at most this many terms,
+// which bounds what rounding can add up to: n 2^-24 / 4 < 8e-6 S (1 - S) in the
+// worst case, a hundredth of it in ordinary ones.
+constexpr int64_t kFacesPerStretch = 512;
+
+// A tile's pixels: sums in C of a stretch of faces, and double ones of all
+// before.
+template <typename C>
+struct TileSums {
+  PixelRect rect;
+  int64_t stride;
+  std::vector<C> stretch;
+  std::vector<double> total;
+  int64_t faces_in_stretch = 0;
+
+  explicit TileSums(const PixelRect& tile)
+      : rect(tile),
+        stride(tile.column_end - tile.column_begin + kLanes),
+        stretch(stride * (tile.row_end - tile.row_begin), C(0)),
+        total(stretch.size(), 0.0) {}
+
+  TF_SOFTRAS_INLINE C* pixel(int64_t row, int64_t column) {
+    return stretch.data() + (row - rect.row_begin) * stride +
+           (column - rect.column_begin);
+  }
+
+  TF_SOFTRAS_INLINE void EndStretch() {
+    C* part = stretch.data();
+    double* whole = total.data();
+    const int64_t count = static_cast<int64_t>(total.size());
+    for (int64_t i = 0; i < count; ++i) {
+      whole[i] = JoinExcess(whole[i], static_cast<double>(part[i]));
+      part[i] = C(0);
+    }
+    faces_in_stretch = 0;
+  }
+
+  // The totals alone are kept for long.
+  void DropStretch() { std::vector<C>().swap(stretch); }
+
+  // Adds the totals of the faces before these.
+  void AddBefore(const TileSums& before) {
+    for (size_t i = 0; i < total.size(); ++i) {
+      total[i] = JoinExcess(before.total[i], total[i]);
+    }
+  }
+};
+
+template <typename C>
+TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, C inverse_sigma,
+                                const PixelRect& block, TileSums<C>& sums) {
+  for (int64_t row = block.row_begin; row < block.row_end; ++row) {
+    const C qy = view.qy(row);
+    C* excess = sums.pixel(row, block.column_begin);
+    for (int64_t column = block.column_begin; column < block.column_end;
+         column += kLanes, excess += kLanes) {
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        const C odds = Odds(SignedSquaredDistance(Sample(
+                                view.triangle, view.qx(column + lane), qy)),
+                            inverse_sigma);
+        excess[lane] = Aggregate(excess[lane], odds);
+      }
+    }
+  }
+}
+
+// Adds the faces ids[begin .. end - 1], or begin .. end - 1 where there is no
+// list, to a tile.
+template <typename C, typename T>
+TF_SOFTRAS_INLINE void AddFaces(const MeshItem<T>& item, C inverse_sigma,
+                                const int32_t* ids, int64_t begin, int64_t end,
+                                TileSums<C>& sums) {
+  FaceBatch<C> batch;
+  for (int64_t first = begin; first < end; first += batch.kFaces) {
+    const auto face = [ ids, first ](int lane) __attribute__((always_inline)) {
+      return ids ? static_cast<int64_t>(ids[first + lane]) : first + lane;
+    };
+    const int lanes = static_cast<int>(MinInt(batch.kFaces, end - first));
+    batch.SetUp(item, lanes, face, sums.rect);
+    for (int lane = 0; lane < lanes; ++lane) {
+      const PixelRect rect = batch.rect(lane);
+      if (rect.empty()) continue;
+      if (IsOneBlock(rect, item.plane)) {
+        AddBlock(MakeLocalView(batch, lane, item.plane, rect), inverse_sigma,
+                 rect, sums);
+      } else {
+        ForEachBlock<C>(
+            item, item.MakeFace(face(lane)), rect,
+            [&](const LocalView<C>& view, const PixelRect& block)
+                __attribute__((always_inline)) {
+                  AddBlock(view, inverse_sigma, block, sums);
+                });
+      }
+      if (++sums.faces_in_stretch == kFacesPerStretch) sums.EndStretch();
+    }
+  }
+}
+
+// Sums the faces [begin, end) of a tile, counted through the lists of all
+// levels, or of the mesh where there are no bins. What the clones do.
+template <typename C, typename T>
+TF_SOFTRAS_INLINE void SumTile(const MeshItem<T>& item, C inverse_sigma,
+                               const FaceBins* bins, int64_t tile_row,
+                               int64_t tile_column, int64_t begin, int64_t end,
+                               TileSums<C>& sums) {
+  if (bins == nullptr) {
+    AddFaces(item, inverse_sigma, nullptr, begin, end, sums);
+  } else {
+    int64_t before = 0;
+    for (int level = 0; level < bins->num_levels(); ++level) {
+      const FaceList list = bins->List(level, tile_row, tile_column);
+      AddFaces(item, inverse_sigma, list.faces, MaxInt(0, begin - before),
+               MinInt(list.count, end - before), sums);
+      before += list.count;
+    }
+  }
+  sums.EndStretch();
+}
+
+#define TF_SOFTRAS_SUM_TILE(C, T)                                         \
+  TF_SOFTRAS_CLONES void SumTileClone(                                    \
+      const MeshItem<T>& item, C inverse_sigma, const FaceBins* bins,     \
+      int64_t tile_row, int64_t tile_column, int64_t begin, int64_t end,  \
+      TileSums<C>& sums) {                                                \
+    SumTile(item, inverse_sigma, bins, tile_row, tile_column, begin, end, \
+            sums);                                                        \
+  }
+TF_SOFTRAS_SUM_TILE(float, float)
+TF_SOFTRAS_SUM_TILE(double, float)
+TF_SOFTRAS_SUM_TILE(double, double)
+#undef TF_SOFTRAS_SUM_TILE
+
+template <typename C, typename T>
+void WriteTile(const TileSums<C>& sums, int64_t width, T* silhouette,
+               T* transparency) {
+  const int64_t columns = sums.rect.column_end - sums.rect.column_begin;
+  for (int64_t row = sums.rect.row_begin; row < sums.rect.row_end; ++row) {
+    const double* excess =
+        sums.total.data() + (row - sums.rect.row_begin) * sums.stride;
+    const int64_t first = row * width + sums.rect.column_begin;
+    for (int64_t i = 0; i < columns; ++i) {
+      silhouette[first + i] = static_cast<T>(SilhouetteFromExcess(excess[i]));
+      transparency[first + i] =
+          static_cast<T>(TransparencyFromExcess(excess[i]));
+    }
+  }
+}
+
+// A tile's list is summed in segments of so many faces, so that a tile that
+// holds all of a mesh is work for several threads. They depend on the lists
+// alone.
+constexpr int64_t kFacesPerSegment = 8192;
+
+// Guesses for the scheduler, in nanoseconds.
+constexpr int64_t kFaceCost = 100;
+constexpr int64_t kPixelCost = 5;
+
+// A segment of a tile's faces: a unit of work.
+struct Unit {
+  int64_t item, row, column;
+  int64_t begin, end;  // of the tile's faces
+  bool whole;          // whether that is all of them
+};
+
+std::vector<Unit> MakeUnits(const Tiling& tiling, int64_t items,
+                            const std::vector<FaceBins>& bins,
+                            int64_t num_faces) {
+  std::vector<Unit> units;
+  for (int64_t i = 0; i < items; ++i) {
+    for (int64_t row = 0; row < tiling.rows; ++row) {
+      for (int64_t column = 0; column < tiling.columns; ++column) {
+        int64_t count = bins.empty() ? num_faces : 0;
+        for (int level = 0; !bins.empty() && level < bins[i].num_levels();
+             ++level) {
+          count += bins[i].List(level, row, column).count;
+        }
+        const int64_t segments =
+            MaxInt(1, (count + kFacesPerSegment - 1) / kFacesPerSegment);
+        for (int64_t k = 0; k < segments; ++k) {
+          units.push_back({i, row, column, count * k / segments,
+                           count * (k + 1) / segments, segments == 1});
+        }
+      }
+    }
+  }
+  return units;
+}
+
+template <typename C, typename T>
+void ForwardIn(const SoftRasterizeInputs<T>& inputs, T* silhouette,
+               T* transparency, const ParallelFor& parallel_for) {
+  const double radius = Radius(ForwardCutoff<T>(inputs.num_faces), inputs);
+  const C inverse_sigma = InverseSigma(static_cast<C>(inputs.sigma));
+  const Tiling tiling(inputs.batch, inputs.height, inputs.width);
+  const int64_t pixels = inputs.height * inputs.width;
+
+  // Items go through in slices, so that the bins' memory does not grow with the
+  // batch.
+  const int64_t slice = MaxInt(1, 1024 / tiling.count());
+  for (int64_t first = 0; first < inputs.batch; first += slice) {
+    const int64_t items = MinInt(slice, inputs.batch - first);
+    const std::vector<FaceBins> bins =
+        BinFaces(inputs, tiling, first, items, radius, parallel_for);
+    const std::vector<Unit> units =
+        MakeUnits(tiling, items, bins, inputs.num_faces);
+    const auto write = [&](const Unit& unit, const TileSums<C>& sums) {
+      WriteTile(sums, inputs.width, silhouette + (first + unit.item) * pixels,
+                transparency + (first + unit.item) * pixels);
+    };
+    // The sums of tiles that take several units, until the last is done.
+    std::vector<std::unique_ptr<TileSums<C>>> parts(units.size());
+    const int64_t cost = inputs.num_faces * kFaceCost / tiling.count() +
+                         tiling.side * tiling.side * kPixelCost;
+    parallel_for(static_cast<int64_t>(units.size()), cost,
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t u = begin; u < end; ++u) {
+                     const Unit& unit = units[u];
+                     auto sums = std::make_unique<TileSums<C>>(
+                         tiling.rect(unit.row, unit.column));
+                     SumTileClone(
+                         MakeMeshItem(inputs, first + unit.item, radius),
+                         inverse_sigma,
+                         bins.empty() ? nullptr : &bins[unit.item], unit.row,
+                         unit.column, unit.begin, unit.end, *sums);
+                     if (unit.whole) {
+                       write(unit, *sums);
+                     } else {
+                       sums->DropStretch();
+                       parts[u] = std::move(sums);
+                     }
+                   }
+                 });
+    for (size_t u = 0; u < units.size(); ++u) {
+      if (units[u].whole) continue;
+      if (units[u].begin > 0) parts[u]->AddBefore(*parts[u - 1]);
+      const bool last = u + 1 == units.size() || units[u + 1].begin == 0;
+      if (last) write(units[u], *parts[u]);
+      if (units[u].begin > 0) parts[u - 1].reset();
+    }
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void SoftRasterizeForward(const SoftRasterizeInputs<T>& inputs, T* silhouette,
+                          T* transparency, const ParallelFor& parallel_for) {
+  if (HasFewPixels(ImagePlane{inputs.height, inputs.width})) {
+    ForwardIn<double>(inputs, silhouette, transparency, parallel_for);
+  } else {
+    ForwardIn<T>(inputs, silhouette, transparency, parallel_for);
+  }
+}
+
+template void SoftRasterizeForward<float>(const SoftRasterizeInputs<float>&,
+                                          float*, float*, const ParallelFor&);
+template void SoftRasterizeForward<double>(const SoftRasterizeInputs<double>&,
+                                           double*, double*,
+                                           const ParallelFor&);
+
+}  // namespace tf_softras

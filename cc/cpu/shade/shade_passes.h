@@ -1,0 +1,77 @@
+// Both passes of Softras>SoftShade whole: the image of soft_shade_cpu.h with
+// the alpha of soft_rasterize_cpu.h beside it.
+#ifndef TF_SOFTRAS_CC_CPU_SHADE_SHADE_PASSES_H_
+#define TF_SOFTRAS_CC_CPU_SHADE_SHADE_PASSES_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "cc/cpu/parallel.h"
+#include "cc/cpu/rasterize/soft_rasterize.h"
+#include "cc/cpu/shade/soft_shade.h"
+
+namespace tf_softras {
+
+// `is_hard`: the nearest face alone. Here channels may be 0.
+template <typename T>
+void ShadeForward(const SoftShadeInputs<T>& inputs, bool is_hard, T* image,
+                  T* alpha, T* transparency, const ParallelFor& parallel_for) {
+  const SoftRasterizeInputs<T>& mesh = inputs.mesh;
+  if (mesh.batch * mesh.height * mesh.width == 0) return;
+  SoftRasterizeForward(mesh, alpha, transparency, parallel_for);
+  if (inputs.channels == 0) return;
+  if (is_hard) {
+    HardShadeForward(inputs, image, parallel_for);
+  } else {
+    SoftShadeForward(inputs, image, parallel_for);
+  }
+}
+
+// Adds the gradient through alpha to the vertices'.
+template <typename T>
+void AddThroughAlpha(const SoftRasterizeInputs<T>& mesh, const T* transparency,
+                     const T* upstream, T* vertices_gradient,
+                     const ParallelFor& parallel_for) {
+  const int64_t coordinates = mesh.batch * mesh.num_vertices * 3;
+  const int64_t pixels = mesh.batch * mesh.height * mesh.width;
+  const bool any = std::any_of(upstream, upstream + pixels,
+                               [](T value) { return value != T(0); });
+  if (coordinates == 0 || !any) return;
+  std::vector<T> through_alpha(coordinates);
+  SoftRasterizeBackward(mesh, transparency, upstream, through_alpha.data(),
+                        parallel_for);
+  for (int64_t i = 0; i < coordinates; ++i) {
+    vertices_gradient[i] += through_alpha[i];
+  }
+}
+
+// `upstream` is of the image, `alpha_upstream` of alpha.
+template <typename T>
+void ShadeBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
+                   const T* transparency, const T* upstream,
+                   const T* alpha_upstream,
+                   const SoftShadeGradients<T>& gradients,
+                   const ParallelFor& parallel_for) {
+  const SoftRasterizeInputs<T>& mesh = inputs.mesh;
+  const int64_t vertices = mesh.batch * mesh.num_vertices;
+  const int64_t pixels = mesh.batch * mesh.height * mesh.width;
+  std::fill_n(gradients.vertices, 3 * vertices, T(0));
+  std::fill_n(gradients.attributes, inputs.channels * vertices, T(0));
+  std::fill_n(gradients.background,
+              inputs.channels * (inputs.background_is_image ? pixels : 1),
+              T(0));
+  if (pixels * inputs.channels > 0) {
+    if (is_hard) {
+      HardShadeBackward(inputs, upstream, gradients, parallel_for);
+    } else {
+      SoftShadeBackward(inputs, upstream, gradients, parallel_for);
+    }
+  }
+  AddThroughAlpha(mesh, transparency, alpha_upstream, gradients.vertices,
+                  parallel_for);
+}
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_CPU_SHADE_SHADE_PASSES_H_

@@ -1,0 +1,38 @@
+// The CPU functors behind Softras>SoftShade and Softras>SoftShadeGrad: the
+// image. (Its alpha is the silhouette of soft_rasterize_cpu.h.) No TensorFlow:
+// the caller brings memory that is already checked, and the threads.
+#ifndef TF_SOFTRAS_CC_CPU_SHADE_SOFT_SHADE_H_
+#define TF_SOFTRAS_CC_CPU_SHADE_SOFT_SHADE_H_
+
+#include <cstdint>
+
+#include "cc/cpu/parallel.h"
+#include "cc/raster/inputs.h"
+
+namespace tf_softras {
+
+// Writes image [batch, height, width, channels]: faces blended by coverage and
+// depth (cc/geometry/depth_blend.h).
+template <typename T>
+void SoftShadeForward(const SoftShadeInputs<T>& inputs, T* image,
+                      const ParallelFor& parallel_for);
+
+// The gradients, from the upstream one [batch, height, width, channels].
+template <typename T>
+void SoftShadeBackward(const SoftShadeInputs<T>& inputs, const T* upstream,
+                       const SoftShadeGradients<T>& gradients,
+                       const ParallelFor& parallel_for);
+
+// The same for the nearest face alone (hard_rasterize_cpu.h); sigma, gamma,
+// far, epsilon and min_coverage have no part in it.
+template <typename T>
+void HardShadeForward(const SoftShadeInputs<T>& inputs, T* image,
+                      const ParallelFor& parallel_for);
+template <typename T>
+void HardShadeBackward(const SoftShadeInputs<T>& inputs, const T* upstream,
+                       const SoftShadeGradients<T>& gradients,
+                       const ParallelFor& parallel_for);
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_CPU_SHADE_SOFT_SHADE_H_

@@ -1,0 +1,378 @@
+// Each tile blends its faces once more, for the sums that its pixels' weights
+// are divided by and for the mean that the gradient compares a face with: in
+// double, since the difference is divided by gamma. Then it visits them again
+// for the gradient.
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "cc/cpu/gradient_sums.h"
+#include "cc/cpu/shade/shade_tile.h"
+#include "cc/cpu/shade/soft_shade.h"
+#include "cc/cpu/simd.h"
+#include "cc/cpu/tiling.h"
+#include "cc/geometry/depth_blend.h"
+#include "cc/geometry/image_plane.h"
+
+namespace tf_softras {
+namespace {
+
+// The upstream gradient of a tile, a plane for each channel, 0 in the padding.
+struct UpstreamPlanes {
+  int64_t channels;
+  int64_t size;
+  bool any = false;
+  std::vector<double> values;
+
+  template <typename T>
+  TF_SOFTRAS_INLINE UpstreamPlanes(const ShadedItem<T>& item,
+                                   const ShadedTile& tile, const T* upstream)
+      : channels(item.channels),
+        size(tile.size()),
+        values(item.channels * tile.size(), 0.0) {
+    for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
+      for (int64_t column = tile.rect.column_begin;
+           column < tile.rect.column_end; ++column) {
+        const T* from = upstream + item.Pixel(row, column);
+        const int64_t at = tile.offset(row, column);
+        for (int64_t c = 0; c < channels; ++c) {
+          values[c * size + at] = from[c];
+          any |= from[c] != T(0);
+        }
+      }
+    }
+  }
+
+  // sums[k] = the upstream gradient times corner k's attributes, summed over
+  // channels, at the kLanes pixels from `at` on.
+  TF_SOFTRAS_INLINE void TimesCorners(const ShadedFace& face, int64_t at,
+                                      double (&sums)[3][kLanes]) const {
+    for (auto& corner : sums) {
+      for (double& lane : corner) lane = 0.0;
+    }
+    for (int64_t c = 0; c < channels; ++c) {
+      const double* g = values.data() + c * size + at;
+      for (int k = 0; k < 3; ++k) {
+        const double attribute = face.attributes[k * channels + c];
+        for (int64_t lane = 0; lane < kLanes; ++lane) {
+          sums[k][lane] += attribute * g[lane];
+        }
+      }
+    }
+  }
+};
+
+// The first visit: the image times the upstream gradient.
+struct MeanVisitor {
+  const DepthBlend<double>& blend;
+  const ShadedTile& tile;
+  const UpstreamPlanes& upstream;
+  BlendPlanes planes;
+  std::vector<double> mean;
+
+  template <typename T>
+  TF_SOFTRAS_INLINE MeanVisitor(const ShadedItem<T>& item,
+                                const ShadedTile& tile,
+                                const UpstreamPlanes& upstream)
+      : blend(item.blend),
+        tile(tile),
+        upstream(upstream),
+        planes(tile.size(), item.blend),
+        mean(tile.size(), 0.0) {
+    for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
+      for (int64_t column = tile.rect.column_begin;
+           column < tile.rect.column_end; ++column) {
+        const T* background = item.Background(row, column);
+        const int64_t at = tile.offset(row, column);
+        for (int64_t c = 0; c < item.channels; ++c) {
+          mean[at] += upstream.values[c * tile.size() + at] *
+                      static_cast<double>(background[c]);
+        }
+      }
+    }
+  }
+
+  TF_SOFTRAS_INLINE void Block(const ShadedFace& face,
+                               const LocalView<double>& view,
+                               const PixelRect& block) {
+    for (int64_t row = block.row_begin; row < block.row_end; ++row) {
+      const double qy = view.qy(row);
+      for (int64_t column = block.column_begin; column < block.column_end;
+           column += kLanes) {
+        if (!AnyCounts(blend, view, column, qy)) continue;
+        const int64_t at = tile.offset(row, column);
+        double values[3][kLanes];
+        upstream.TimesCorners(face, at, values);
+        GroupTerms terms;
+        BlendGroup(blend, face, view, column, qy, planes.level.data() + at,
+                   planes.total.data() + at, terms);
+        double* sum = mean.data() + at;
+        for (int64_t lane = 0; lane < kLanes; ++lane) {
+          sum[lane] = sum[lane] * terms.keep[lane] +
+                      values[0][lane] * terms.parts[0][lane] +
+                      values[1][lane] * terms.parts[1][lane] +
+                      values[2][lane] * terms.parts[2][lane];
+        }
+      }
+    }
+  }
+
+  TF_SOFTRAS_INLINE void EndFace(const ShadedFace&) {}
+
+  // Divides the mean by the sum of weights, which then holds its inverse.
+  TF_SOFTRAS_INLINE void Finish() {
+    for (size_t at = 0; at < mean.size(); ++at) {
+      planes.total[at] = 1.0 / planes.total[at];
+      mean[at] *= planes.total[at];
+    }
+  }
+
+  TF_SOFTRAS_INLINE double BackgroundWeight(int64_t at) const {
+    return blend.Falloff(planes.level[at] - blend.background_level) *
+           planes.total[at];
+  }
+};
+
+// A face's sums over a tile, in lanes.
+struct FaceLanes {
+  double positions[9][kLanes];     // x, y, z of each corner
+  std::vector<double> attributes;  // [3, channels, kLanes]
+  bool any = false;
+
+  explicit FaceLanes(int64_t channels) : attributes(3 * channels * kLanes) {
+    Clear();
+  }
+
+  TF_SOFTRAS_INLINE void Clear() {
+    for (auto& position : positions) {
+      for (double& lane : position) lane = 0.0;
+    }
+    for (double& lane : attributes) lane = 0.0;
+    any = false;
+  }
+};
+
+// Sums kLanes numbers.
+TF_SOFTRAS_INLINE double SumLanes(const double* lanes) {
+  double sums[kLanes];
+  for (int64_t lane = 0; lane < kLanes; ++lane) sums[lane] = lanes[lane];
+  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+    for (int64_t lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
+  }
+  return sums[0];
+}
+
+// The second visit.
+struct GradientVisitor {
+  const DepthBlend<double>& blend;
+  const ShadedTile& tile;
+  const UpstreamPlanes& upstream;
+  const MeanVisitor& pixels;  // finished
+  const int32_t* faces;
+  UnitSums sums;
+  FaceLanes lanes;
+
+  TF_SOFTRAS_INLINE void Block(const ShadedFace& face,
+                               const LocalView<double>& view,
+                               const PixelRect& block) {
+    for (int64_t row = block.row_begin; row < block.row_end; ++row) {
+      const double qy = view.qy(row);
+      for (int64_t column = block.column_begin; column < block.column_end;
+           column += kLanes) {
+        if (!AnyCounts(blend, view, column, qy)) continue;
+        lanes.any = true;
+        AddGroup(face, view, column, qy, tile.offset(row, column));
+      }
+    }
+  }
+
+  TF_SOFTRAS_INLINE void AddGroup(const ShadedFace& face,
+                                  const LocalView<double>& view, int64_t column,
+                                  double qy, int64_t at) {
+    double values[3][kLanes];
+    upstream.TimesCorners(face, at, values);
+    double weights[3][kLanes];
+    AddPositions(face, view, column, qy, at, values, weights);
+    double* attribute = lanes.attributes.data();
+    for (int k = 0; k < 3; ++k) {
+      for (int64_t c = 0; c < upstream.channels; ++c, attribute += kLanes) {
+        const double* g = upstream.values.data() + c * upstream.size + at;
+        for (int64_t lane = 0; lane < kLanes; ++lane) {
+          attribute[lane] += weights[k][lane] * g[lane];
+        }
+      }
+    }
+  }
+
+  // weights[k] is what corner k's attributes count at each pixel.
+  TF_SOFTRAS_INLINE void AddPositions(const ShadedFace& face,
+                                      const LocalView<double>& view_reference,
+                                      int64_t column, double qy, int64_t at,
+                                      const double (&values)[3][kLanes],
+                                      double (&weights)[3][kLanes]) {
+    const DepthBlend<double> own = blend;
+    const LocalView<double> view = view_reference;
+    const EdgeShares<double> shares = face.shares;
+    const FaceDepths<double> depths = face.depths;
+    const double* __restrict level = pixels.planes.level.data() + at;
+    const double* __restrict inverse_total = pixels.planes.total.data() + at;
+    const double* __restrict mean = pixels.mean.data() + at;
+    double parts[9][kLanes];
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const double qx = view.qx(column + lane);
+      const ShadedPair<double> pair =
+          Shade(own, view.triangle, shares, depths, qx, qy);
+      // A pair that does not count may be nearer than all that do.
+      const double behind = Max(level[lane] - pair.level, 0.0);
+      const double weight =
+          pair.coverage * own.Falloff(behind) * inverse_total[lane];
+      const double corner_values[3] = {values[0][lane], values[1][lane],
+                                       values[2][lane]};
+      const PairGradient<double> gradient =
+          GradientOfPair(own, view.triangle, shares, depths, pair, qx, qy,
+                         weight, corner_values, mean[lane]);
+      for (int k = 0; k < 3; ++k) {
+        parts[3 * k][lane] = gradient.x[k];
+        parts[3 * k + 1][lane] = gradient.y[k];
+        parts[3 * k + 2][lane] = gradient.z[k];
+        weights[k][lane] = gradient.attribute_weights[k];
+      }
+    }
+    for (int i = 0; i < 9; ++i) {
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        lanes.positions[i][lane] += parts[i][lane];
+      }
+    }
+  }
+
+  TF_SOFTRAS_INLINE void EndFace(const ShadedFace& face) {
+    if (!lanes.any) return;
+    const int64_t channels = upstream.channels;
+    const double* attribute = lanes.attributes.data();
+    for (int k = 0; k < 3; ++k) {
+      const int64_t vertex = faces[3 * face.index + k];
+      for (int i = 0; i < 3; ++i) {
+        sums.vertices[3 * vertex + i] += SumLanes(lanes.positions[3 * k + i]);
+      }
+      for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
+        sums.attributes[vertex * channels + c] += SumLanes(attribute);
+      }
+    }
+    lanes.Clear();
+  }
+};
+
+// The background's gradient in a tile: into the image, or added up.
+template <typename T>
+TF_SOFTRAS_INLINE void AddBackground(const ShadedItem<T>& item,
+                                     const ShadedTile& tile,
+                                     const UpstreamPlanes& upstream,
+                                     const MeanVisitor& pixels,
+                                     T* background_image, double* sums) {
+  for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
+    for (int64_t column = tile.rect.column_begin; column < tile.rect.column_end;
+         ++column) {
+      const int64_t at = tile.offset(row, column);
+      const double weight = pixels.BackgroundWeight(at);
+      for (int64_t c = 0; c < item.channels; ++c) {
+        const double part = weight * upstream.values[c * tile.size() + at];
+        if (item.background_is_image) {
+          background_image[item.Pixel(row, column) + c] = static_cast<T>(part);
+        } else {
+          sums[c] += part;
+        }
+      }
+    }
+  }
+}
+
+// One tile's part. `upstream` and `background_image` are those of the item.
+template <typename T>
+TF_SOFTRAS_INLINE void AddTile(const ShadedItem<T>& item,
+                               const ShadedTile& tile, const T* upstream_image,
+                               T* background_image, const UnitSums& sums) {
+  const UpstreamPlanes upstream(item, tile, upstream_image);
+  std::vector<double> attributes(3 * item.channels);
+  MeanVisitor pixels(item, tile, upstream);
+  if (upstream.any) VisitTile(item, tile, attributes.data(), pixels);
+  pixels.Finish();
+  AddBackground(item, tile, upstream, pixels, background_image,
+                sums.background);
+  if (!upstream.any) return;
+  GradientVisitor visitor = {item.blend,
+                             tile,
+                             upstream,
+                             pixels,
+                             item.mesh.faces,
+                             sums,
+                             FaceLanes(item.channels)};
+  VisitTile(item, tile, attributes.data(), visitor);
+}
+
+#define TF_SOFTRAS_ADD_TILE(T)                                              \
+  TF_SOFTRAS_CLONES void AddTileClone(                                      \
+      const ShadedItem<T>& item, const ShadedTile& tile, const T* upstream, \
+      T* background_image, const UnitSums& sums) {                          \
+    AddTile(item, tile, upstream, background_image, sums);                  \
+  }
+TF_SOFTRAS_ADD_TILE(float)
+TF_SOFTRAS_ADD_TILE(double)
+#undef TF_SOFTRAS_ADD_TILE
+
+// Guesses for the scheduler, in nanoseconds.
+constexpr int64_t kFaceCost = 2000;
+constexpr int64_t kPixelCost = 40;
+
+}  // namespace
+
+template <typename T>
+void SoftShadeBackward(const SoftShadeInputs<T>& inputs, const T* upstream,
+                       const SoftShadeGradients<T>& gradients,
+                       const ParallelFor& parallel_for) {
+  const SoftRasterizeInputs<T>& mesh = inputs.mesh;
+  const double radius = ShadeRadius(inputs);
+  const Tiling tiling(mesh.batch, mesh.height, mesh.width);
+  const int64_t values = mesh.height * mesh.width * inputs.channels;
+  GradientSums<T> sums(inputs, tiling.count());
+  const int64_t units = sums.units();
+  const int64_t cost =
+      (mesh.num_faces * kFaceCost + mesh.height * mesh.width * kPixelCost) /
+      units;
+  const int64_t slice = MinInt(sums.slice(), MaxInt(1, 1024 / tiling.count()));
+  for (int64_t first = 0; first < mesh.batch; first += slice) {
+    const int64_t items = MinInt(slice, mesh.batch - first);
+    const std::vector<FaceBins> bins =
+        BinFaces(mesh, tiling, first, items, radius, parallel_for);
+    sums.Begin(first, items);
+    parallel_for(items * units, cost, [&](int64_t begin, int64_t end) {
+      for (int64_t at = begin; at < end; ++at) {
+        const int64_t i = at / units, unit = at % units;
+        const ShadedItem<T> item = MakeShadedItem(inputs, first + i, radius);
+        T* background_image = inputs.background_is_image
+                                  ? gradients.background + (first + i) * values
+                                  : nullptr;
+        for (int64_t tile = unit * tiling.count() / units;
+             tile < (unit + 1) * tiling.count() / units; ++tile) {
+          AddTileClone(
+              item,
+              MakeShadedTile(tiling, tile, bins.empty() ? nullptr : &bins[i]),
+              upstream + (first + i) * values, background_image,
+              sums.unit(i, unit));
+        }
+      }
+    });
+    sums.Write(gradients, parallel_for);
+  }
+  if (!inputs.background_is_image) sums.WriteBackground(gradients.background);
+}
+
+template void SoftShadeBackward<float>(const SoftShadeInputs<float>&,
+                                       const float*,
+                                       const SoftShadeGradients<float>&,
+                                       const ParallelFor&);
+template void SoftShadeBackward<double>(const SoftShadeInputs<double>&,
+                                        const double*,
+                                        const SoftShadeGradients<double>&,
+                                        const ParallelFor&);
+
+}  // namespace tf_softras

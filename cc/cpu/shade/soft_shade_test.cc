@@ -1,0 +1,189 @@
+#include "cc/cpu/shade/soft_shade.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "cc/reference/schedules.h"
+
+namespace tf_softras {
+namespace {
+
+template <typename T>
+struct Scene {
+  std::vector<T> vertices, attributes, background;
+  std::vector<int32_t> faces;
+  SoftShadeInputs<T> inputs;
+
+  // Triangles of a size, faces of the batch's items apart; a background for
+  // each pixel, or one for all.
+  Scene(int64_t batch, int64_t num_faces, int64_t height, int64_t width,
+        int64_t channels, bool background_is_image) {
+    std::mt19937 random(1);
+    std::uniform_real_distribution<double> uniform(-1, 1);
+    const int64_t num_vertices = 3 * num_faces;
+    for (int64_t i = 0; i < batch * num_faces; ++i) {
+      const double x = uniform(random), y = uniform(random);
+      for (int corner = 0; corner < 3; ++corner) {
+        vertices.push_back(static_cast<T>(x + 0.2 * uniform(random)));
+        vertices.push_back(static_cast<T>(y + 0.2 * uniform(random)));
+        vertices.push_back(static_cast<T>(2 + uniform(random)));
+      }
+    }
+    const auto fill = [&](std::vector<T>& values, int64_t count) {
+      for (int64_t i = 0; i < count; ++i) {
+        values.push_back(static_cast<T>(uniform(random)));
+      }
+    };
+    fill(attributes, batch * num_vertices * channels);
+    fill(background,
+         (background_is_image ? batch * height * width : 1) * channels);
+    for (int64_t i = 0; i < num_vertices; ++i) {
+      faces.push_back(static_cast<int32_t>(i));
+    }
+    inputs = {{vertices.data(), faces.data(), batch, num_vertices, num_faces,
+               height, width, T(1e-3), T(0)},
+              attributes.data(),
+              background.data(),
+              background_is_image,
+              channels,
+              T(1e-2),
+              100,
+              1e-3,
+              static_cast<double>(1e-4f)};
+  }
+
+  int64_t values() const {
+    return inputs.mesh.batch * inputs.mesh.height * inputs.mesh.width *
+           inputs.channels;
+  }
+};
+
+template <typename T>
+struct Results {
+  std::vector<T> image, vertices, attributes, background;
+};
+
+template <typename T>
+Results<T> Run(const Scene<T>& scene, bool is_hard,
+               const ParallelFor& parallel_for) {
+  // Filled with what must not survive.
+  const T stale = T(-77);
+  Results<T> results = {std::vector<T>(scene.values(), stale),
+                        std::vector<T>(scene.vertices.size(), stale),
+                        std::vector<T>(scene.attributes.size(), stale),
+                        std::vector<T>(scene.background.size(), stale)};
+  const SoftShadeGradients<T> gradients = {results.vertices.data(),
+                                           results.attributes.data(),
+                                           results.background.data()};
+  std::vector<T> upstream(scene.values());
+  for (size_t i = 0; i < upstream.size(); ++i) {
+    upstream[i] = static_cast<T>(std::sin(static_cast<double>(i)));
+  }
+  if (is_hard) {
+    HardShadeForward(scene.inputs, results.image.data(), parallel_for);
+    HardShadeBackward(scene.inputs, upstream.data(), gradients, parallel_for);
+  } else {
+    SoftShadeForward(scene.inputs, results.image.data(), parallel_for);
+    SoftShadeBackward(scene.inputs, upstream.data(), gradients, parallel_for);
+  }
+  return results;
+}
+
+template <typename T>
+class SoftShadeCpuTest : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(SoftShadeCpuTest, Types);
+
+// Tiles, blocks, units, slices of the batch: an image of several of each, and
+// of sizes that divide nothing.
+TYPED_TEST(SoftShadeCpuTest, ScheduleDoesNotChangeABit) {
+  for (const bool is_hard : {false, true}) {
+    for (const bool background_is_image : {false, true}) {
+      const Scene<TypeParam> scene(3, 100, 75, 131, 3, background_is_image);
+      const auto serial = Run(scene, is_hard, Serial);
+      for (const ParallelFor& schedule :
+           {ParallelFor(Backwards), ParallelFor(FourThreads)}) {
+        const auto other = Run(scene, is_hard, schedule);
+        ExpectSameBits(serial.image, other.image);
+        ExpectSameBits(serial.vertices, other.vertices);
+        ExpectSameBits(serial.attributes, other.attributes);
+        ExpectSameBits(serial.background, other.background);
+      }
+      for (const auto* values : {&serial.image, &serial.vertices,
+                                 &serial.attributes, &serial.background}) {
+        EXPECT_EQ(std::count(values->begin(), values->end(), TypeParam(-77)),
+                  0);
+        EXPECT_LT(std::count(values->begin(), values->end(), TypeParam(0)),
+                  static_cast<int64_t>(values->size()));
+      }
+    }
+  }
+}
+
+// The gradient of a loss that is linear in the attributes and the background
+// gives the loss back.
+TYPED_TEST(SoftShadeCpuTest, ImageIsLinearInAttributesAndBackground) {
+  for (const bool is_hard : {false, true}) {
+    for (const bool background_is_image : {false, true}) {
+      const Scene<TypeParam> scene(2, 80, 40, 33, 5, background_is_image);
+      const auto results = Run(scene, is_hard, Serial);
+      double loss = 0, size = 0;
+      for (size_t i = 0; i < results.image.size(); ++i) {
+        const double term =
+            results.image[i] *
+            static_cast<TypeParam>(std::sin(static_cast<double>(i)));
+        loss += term;
+        size += std::fabs(term);
+      }
+      for (size_t i = 0; i < scene.attributes.size(); ++i) {
+        loss -= double{results.attributes[i]} * double{scene.attributes[i]};
+      }
+      for (size_t i = 0; i < scene.background.size(); ++i) {
+        loss -= double{results.background[i]} * double{scene.background[i]};
+      }
+      EXPECT_NEAR(loss, 0, 1e-6 * size);
+    }
+  }
+}
+
+// An item's image does not depend on where in the batch it lies, beyond
+// rounding.
+TYPED_TEST(SoftShadeCpuTest, ItemsAreIndependent) {
+  for (const bool is_hard : {false, true}) {
+    const Scene<TypeParam> scene(5, 60, 33, 33, 3, true);
+    const auto together = Run(scene, is_hard, Serial);
+    Scene<TypeParam> last(5, 60, 33, 33, 3, true);
+    last.inputs.mesh.vertices += 4 * 3 * last.inputs.mesh.num_vertices;
+    last.inputs.attributes += 4 * 3 * last.inputs.mesh.num_vertices;
+    last.inputs.background += 4 * 33 * 33 * 3;
+    last.inputs.mesh.batch = 1;
+    std::vector<TypeParam> image(33 * 33 * 3);
+    if (is_hard) {
+      HardShadeForward(last.inputs, image.data(), Serial);
+    } else {
+      SoftShadeForward(last.inputs, image.data(), Serial);
+    }
+    for (size_t i = 0; i < image.size(); ++i) {
+      EXPECT_NEAR(image[i], together.image[4 * 33 * 33 * 3 + i], 1e-6);
+    }
+  }
+}
+
+TYPED_TEST(SoftShadeCpuTest, NothingToDrawIsTheBackground) {
+  for (const bool is_hard : {false, true}) {
+    Scene<TypeParam> scene(2, 10, 7, 9, 3, true);
+    scene.inputs.mesh.near = TypeParam(50);
+    const auto results = Run(scene, is_hard, Serial);
+    ExpectSameBits(results.image, scene.background);
+    for (const TypeParam value : results.vertices) EXPECT_EQ(value, 0);
+    for (const TypeParam value : results.attributes) EXPECT_EQ(value, 0);
+  }
+}
+
+}  // namespace
+}  // namespace tf_softras

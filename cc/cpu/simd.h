@@ -1,0 +1,16 @@
+// How one source becomes code for several instruction sets.
+#ifndef TF_SOFTRAS_CC_CPU_SIMD_H_
+#define TF_SOFTRAS_CC_CPU_SIMD_H_
+
+// Marks a function that is compiled once per instruction set and chosen when
+// the library is loaded. All that it calls in a hot loop is inlined into it
+// (TF_SOFTRAS_INLINE). Sanitizers do not get on with the resolver functions.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define TF_SOFTRAS_CLONES \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define TF_SOFTRAS_CLONES
+#endif
+
+#endif  // TF_SOFTRAS_CC_CPU_SIMD_H_

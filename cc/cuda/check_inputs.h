@@ -1,0 +1,44 @@
+// Whether a mesh and its colours are valid, asked of the device that holds
+// them.
+#ifndef TF_SOFTRAS_CC_CUDA_CHECK_INPUTS_H_
+#define TF_SOFTRAS_CC_CUDA_CHECK_INPUTS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cc/cuda/context.h"
+#include "cc/raster/inputs.h"
+
+namespace tf_softras {
+
+// Whether every index of faces is in [0, num_vertices) and every coordinate
+// finite. Waits for the stream: the answer is needed before anything is read by
+// those indices. Of `inputs`, the meshes alone are used.
+template <typename T>
+std::string CheckMeshGpu(const SoftRasterizeInputs<T>& inputs,
+                         const GpuContext& context, bool* is_valid);
+
+// The meshes as the host can read them: to tell what is wrong with them.
+template <typename T>
+std::string CopyMeshFromGpu(const SoftRasterizeInputs<T>& inputs,
+                            const GpuContext& context, std::vector<T>* vertices,
+                            std::vector<int32_t>* faces);
+
+// Whether the mesh is valid as CheckMeshGpu has it, and every attribute and
+// number of the background finite. Waits for the stream.
+template <typename T>
+std::string CheckShadeInputsGpu(const SoftShadeInputs<T>& inputs,
+                                const GpuContext& context, bool* is_valid);
+
+// Attributes and background as the host can read them: to tell what is wrong
+// with them.
+template <typename T>
+std::string CopyColorsFromGpu(const SoftShadeInputs<T>& inputs,
+                              const GpuContext& context,
+                              std::vector<T>* attributes,
+                              std::vector<T>* background);
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_CUDA_CHECK_INPUTS_H_

@@ -1,0 +1,524 @@
+// Soft aggregation blends each tile once more, for what the pixels' weights are
+// divided by and for the mean that the gradient compares a face with (as
+// soft_shade_backward_cpu.cc does, and why it does is said there). Then faces
+// are summed over their pixels, and vertices over the corners that meet there.
+#include <cstdint>
+
+#include "cc/cuda/face_sums.h"
+#include "cc/cuda/launch.h"
+#include "cc/cuda/rasterize/soft_rasterize.h"
+#include "cc/cuda/shade/blend_tiles.h"
+#include "cc/cuda/shade/soft_shade.h"
+#include "cc/geometry/depth_blend.h"
+#include "cc/geometry/image_plane.h"
+#include "cc/geometry/interpolation.h"
+#include "cc/geometry/soft_triangle.h"
+#include "cc/raster/face_at_pixel.h"
+#include "cc/raster/local_view.h"
+#include "cc/raster/saturate.h"
+#include "cc/raster/tile_pyramid.h"
+
+namespace tf_softras {
+namespace {
+
+// Channels whose gradients a thread keeps in registers. Of more, each group
+// visits all pairs anew.
+constexpr int kChannelGroup = 4;
+// Of a face: x, y, z of three corners, then their channels of a group; filled
+// up to what SumOverWarp takes.
+constexpr int kPositions = 9;
+constexpr int kFaceTerms = kPositions + 3 * kChannelGroup;
+constexpr int kTerms = (kFaceTerms + 7) / 8 * 8;
+// Of an item, for the gradient of a background [channels].
+constexpr int64_t kPixelsPerBackgroundSum = 4096;
+
+// What a pixel's pairs are weighed with.
+struct PixelBlend {
+  double level;          // the nearest one
+  double inverse_total;  // of the weights
+  double mean;           // the image times the upstream gradient
+};
+
+// The upstream gradient times an attribute, summed over channels.
+template <typename T>
+TF_SOFTRAS_INLINE double TimesUpstream(const T* upstream, const T* values,
+                                       int64_t channels) {
+  double sum = 0.0;
+  for (int64_t c = 0; c < channels; ++c) {
+    sum += static_cast<double>(upstream[c]) * static_cast<double>(values[c]);
+  }
+  return sum;
+}
+
+// What Blend makes of a pixel here: a PixelBlend.
+template <typename T>
+struct MeanTarget {
+  static constexpr int kCount = 1;
+
+  int64_t groups;
+  int64_t channels;
+  const T* upstream;  // [items, height, width, channels]
+  PixelBlend* pixels;
+
+  __device__ void Values(int64_t, int64_t pixel, const T* from,
+                         double (&values)[kCount]) const {
+    values[0] = TimesUpstream(upstream + pixel * channels, from, channels);
+  }
+  __device__ void Write(int64_t, int64_t pixel,
+                        const BlendSums<double, kCount>& sums) const {
+    const double inverse = 1.0 / sums.total;
+    pixels[pixel] = {sums.level, inverse, sums.sums[0] * inverse};
+  }
+};
+
+// The pairs of a face and the pixels of a patch: with soft aggregation all that
+// count.
+struct BlendedPairs {
+  const PixelBlend* pixels;
+
+  // A face as the pixels of a patch see it.
+  struct Face {
+    LocalView<double> view;
+    EdgeShares<double> shares;
+    FaceDepths<double> depths;
+  };
+
+  // False if the face reaches none of them. For a whole warp.
+  template <typename T>
+  __device__ bool See(const MeshItem<T>& item, int64_t face,
+                      const Triangle& triangle, const PixelRect& patch,
+                      LocalTriangle<double>* shared, Face* seen) const {
+    seen->view = MakeViewByWarp(triangle, item.plane, patch, shared);
+    seen->shares = MakeEdgeShares(seen->view.triangle);
+    seen->depths = DepthsOfFace(item, face);
+    return !OutOfReach(seen->view, patch, item.radius);
+  }
+
+  // False if the pixel has no part in the face's gradient; values(k) is the
+  // upstream gradient there times corner k's attributes.
+  template <typename T, typename Values>
+  __device__ bool Gradient(const ShadedItem<T>& item, int64_t, const Face& face,
+                           int64_t pixel, int64_t row, int64_t column,
+                           const Values& values,
+                           PairGradient<double>* gradient) const {
+    const DepthBlend<double>& blend = item.blend;
+    const double qx = face.view.qx(column);
+    const double qy = face.view.qy(row);
+    const LocalTriangle<double>& triangle = face.view.triangle;
+    if (!Counts(blend, SignedSquaredDistance(Sample(triangle, qx, qy)))) {
+      return false;
+    }
+    const ShadedPair<double> pair =
+        Shade(blend, triangle, face.shares, face.depths, qx, qy);
+    const PixelBlend own = pixels[pixel];
+    // Seen from here it may be nearer than when it was blended, by rounding.
+    const double behind = Max(own.level - pair.level, 0.0);
+    const double weight =
+        pair.coverage * blend.Falloff(behind) * own.inverse_total;
+    const double corner_values[3] = {values(0), values(1), values(2)};
+    *gradient = GradientOfPair(blend, triangle, face.shares, face.depths, pair,
+                               qx, qy, weight, corner_values, own.mean);
+    return true;
+  }
+
+  __device__ double BackgroundWeight(const DepthBlend<double>& blend,
+                                     int64_t pixel) const {
+    return blend.Falloff(pixels[pixel].level - blend.background_level) *
+           pixels[pixel].inverse_total;
+  }
+};
+
+// With hard aggregation, a pixel and its nearest face.
+struct NearestPairs {
+  const int32_t* nearest;
+
+  struct Face {};
+
+  template <typename T>
+  __device__ bool See(const MeshItem<T>&, int64_t, const Triangle&,
+                      const PixelRect&, LocalTriangle<double>*, Face*) const {
+    return true;
+  }
+
+  template <typename T, typename Values>
+  __device__ bool Gradient(const ShadedItem<T>& item, int64_t index,
+                           const Face&, int64_t pixel, int64_t row,
+                           int64_t column, const Values& values,
+                           PairGradient<double>* gradient) const {
+    if (nearest[pixel] != index) return false;
+    const double corner_values[3] = {values(0), values(1), values(2)};
+    *gradient = GradientAtPixel(FaceAtPixel(item.mesh, index, row, column),
+                                corner_values);
+    return true;
+  }
+
+  __device__ double BackgroundWeight(const DepthBlend<double>&,
+                                     int64_t pixel) const {
+    return nearest[pixel] < 0 ? 1.0 : 0.0;
+  }
+};
+
+template <typename T, typename Pairs>
+struct GradientArguments {
+  ShadedSlice<T> slice;
+  Pairs pairs;
+  const T* upstream;  // [items, height, width, channels]
+  int64_t groups;     // of channels
+  int64_t patch_side;
+  int64_t parts;
+  double* corners;  // [parts, items, faces, 3, 3 + channels]
+};
+
+// Adds a pair's gradient to a lane's totals.
+template <typename T>
+TF_SOFTRAS_INLINE void AddPair(const PairGradient<double>& gradient,
+                               const T* upstream, int64_t first_channel,
+                               int64_t channels, double* totals) {
+  for (int k = 0; k < 3; ++k) {
+    totals[3 * k] += gradient.x[k];
+    totals[3 * k + 1] += gradient.y[k];
+    totals[3 * k + 2] += gradient.z[k];
+  }
+  for (int c = 0; c < kChannelGroup; ++c) {
+    const int64_t channel = first_channel + c;
+    const double g =
+        channel < channels ? static_cast<double>(upstream[channel]) : 0.0;
+    for (int k = 0; k < 3; ++k) {
+      totals[kPositions + k * kChannelGroup + c] +=
+          gradient.attribute_weights[k] * g;
+    }
+  }
+}
+
+// Adds a lane's pixels of the patches first, first + stride, ... of a face to
+// its totals. For a whole warp.
+template <typename T, typename Pairs>
+__device__ void AddShadedPatches(const GradientArguments<T, Pairs>& arguments,
+                                 int64_t group, int64_t index, int64_t face,
+                                 const Triangle& triangle,
+                                 const Patches& patches, int64_t first,
+                                 int64_t stride, LocalTriangle<double>* shared,
+                                 double* totals) {
+  const ShadedItem<T> item = arguments.slice.item(index);
+  const int64_t channels = item.channels;
+  const int32_t* vertices = item.mesh.faces + 3 * face;
+  for (int64_t i = first; i < patches.count; i += stride) {
+    const PixelRect patch = patches[i];
+    typename Pairs::Face seen;
+    if (!arguments.pairs.See(item.mesh, face, triangle, patch, shared, &seen)) {
+      continue;
+    }
+    ForEachPixelOfLane(patch, [&](int64_t row, int64_t column) {
+      const int64_t pixel = index * arguments.slice.pixels_of_an_item() +
+                            row * item.mesh.plane.width + column;
+      const T* upstream = arguments.upstream + pixel * channels;
+      const auto values = [&](int k) {
+        return TimesUpstream(upstream, item.attributes + vertices[k] * channels,
+                             channels);
+      };
+      PairGradient<double> gradient;
+      if (!arguments.pairs.Gradient(item, face, seen, pixel, row, column,
+                                    values, &gradient)) {
+        return;
+      }
+      AddPair(gradient, upstream, group * kChannelGroup, channels, totals);
+    });
+  }
+}
+
+// Where a face's term lies among a corner's values [3 + channels], of three
+// corners; -1 for one that is not kept: another group has the positions, or the
+// channels end before.
+TF_SOFTRAS_INLINE int64_t PlaceOfTerm(int term, int64_t group,
+                                      int64_t channels) {
+  if (term < kPositions) {
+    return group == 0 ? term / 3 * (3 + channels) + term % 3 : -1;
+  }
+  const int corner = (term - kPositions) / kChannelGroup;
+  const int64_t channel =
+      group * kChannelGroup + (term - kPositions) % kChannelGroup;
+  return term < kFaceTerms && channel < channels
+             ? corner * (3 + channels) + 3 + channel
+             : -1;
+}
+
+// The gradients of faces' corners: a group of channels a unit.
+template <typename T, typename Pairs>
+__global__ void __launch_bounds__(kThreadsPerFaceBlock)
+    ShadedFaceGradients(GradientArguments<T, Pairs> arguments, int64_t units) {
+  __shared__ FaceSumsScratch<kTerms> shared;
+  __shared__ LocalTriangle<double> triangles[kWarpsPerFaceBlock];
+  const int warp = static_cast<int>(threadIdx.x) / kThreadsPerWarp;
+  const Slice<T>& meshes = arguments.slice.meshes;
+  const int64_t channels = arguments.slice.first.channels;
+  const FacesOfUnit<T> faces = {meshes, arguments.patch_side, arguments.parts};
+  for (int64_t unit = blockIdx.x; unit < units; unit += gridDim.x) {
+    const int64_t group = unit % arguments.groups;
+    SumOverFaces(
+        faces, unit / arguments.groups, shared,
+        [&](int64_t index, int64_t face, const Triangle& triangle,
+            const Patches& patches, int64_t first, int64_t stride,
+            double* totals) {
+          AddShadedPatches(arguments, group, index, face, triangle, patches,
+                           first, stride, &triangles[warp], totals);
+        },
+        [&](int64_t part, int64_t index, int64_t face, int term, double sum) {
+          const int64_t place = PlaceOfTerm(term, group, channels);
+          if (place < 0) return;
+          arguments.corners[3 * (3 + channels) *
+                                ((part * meshes.num_items + index) *
+                                     meshes.num_faces +
+                                 face) +
+                            place] = sum;
+        });
+  }
+}
+
+// A warp a vertex: adds to the vertices' gradients, which hold that through
+// alpha, and writes the attributes'.
+template <typename T>
+__global__ void __launch_bounds__(kThreadsPerVertexBlock)
+    GatherShadedVertices(CornerSums corners, int64_t num_vertices,
+                         T* vertices_gradient, T* attributes_gradient) {
+  const int lane = static_cast<int>(threadIdx.x) % kThreadsPerWarp;
+  const int64_t channels = corners.values - 3;
+  for (int64_t i = FirstIndex() / kThreadsPerWarp;
+       i < corners.num_items * num_vertices;
+       i += IndexStride() / kThreadsPerWarp) {
+    for (int64_t value = 0; value < corners.values; ++value) {
+      const T sum = Saturate<T>(
+          corners.Gather(i / num_vertices, i % num_vertices, value));
+      if (lane > 0) continue;
+      if (value < 3) {
+        vertices_gradient[3 * i + value] += sum;
+      } else {
+        attributes_gradient[i * channels + value - 3] = sum;
+      }
+    }
+  }
+}
+
+// The gradient of a background that is an image.
+template <typename T, typename Pairs>
+__global__ void __launch_bounds__(kThreadsPerPixelBlock)
+    WriteBackgroundGradient(GradientArguments<T, Pairs> arguments, T* gradient,
+                            int64_t count) {
+  const ShadedItem<T>& first = arguments.slice.first;
+  for (int64_t i = FirstIndex(); i < count; i += IndexStride()) {
+    const double weight =
+        arguments.pairs.BackgroundWeight(first.blend, i / first.channels);
+    gradient[i] =
+        static_cast<T>(weight * static_cast<double>(arguments.upstream[i]));
+  }
+}
+
+// The sum over the block's threads, in its first thread. For the whole block.
+__device__ inline double SumOverBlock(double value, double* warp_sums) {
+  constexpr int kWarps = kThreadsPerPixelBlock / kThreadsPerWarp;
+  const int lane = static_cast<int>(threadIdx.x) % kThreadsPerWarp;
+  for (int mask = kThreadsPerWarp / 2; mask > 0; mask /= 2) {
+    value += __shfl_xor_sync(kWholeWarp, value, mask);
+  }
+  if (lane == 0) warp_sums[threadIdx.x / kThreadsPerWarp] = value;
+  __syncthreads();
+  double sum = 0.0;
+  for (int w = 0; w < kWarps; ++w) sum += warp_sums[w];
+  __syncthreads();
+  return sum;
+}
+
+// sums [items, stretches, channels] of a background [channels]: a stretch of an
+// item's pixels a unit.
+template <typename T, typename Pairs>
+__global__ void __launch_bounds__(kThreadsPerPixelBlock)
+    SumBackgroundGradient(GradientArguments<T, Pairs> arguments,
+                          int64_t stretches, double* sums, int64_t units) {
+  __shared__ double warp_sums[kThreadsPerPixelBlock / kThreadsPerWarp];
+  const ShadedItem<T>& first = arguments.slice.first;
+  const int64_t pixels = arguments.slice.pixels_of_an_item();
+  for (int64_t unit = blockIdx.x; unit < units; unit += gridDim.x) {
+    const int64_t begin = unit % stretches * kPixelsPerBackgroundSum;
+    const int64_t end = MinInt(begin + kPixelsPerBackgroundSum, pixels);
+    for (int64_t c = 0; c < first.channels; ++c) {
+      double sum = 0.0;
+      for (int64_t own = begin + threadIdx.x; own < end; own += blockDim.x) {
+        const int64_t pixel = unit / stretches * pixels + own;
+        sum +=
+            arguments.pairs.BackgroundWeight(first.blend, pixel) *
+            static_cast<double>(arguments.upstream[pixel * first.channels + c]);
+      }
+      sum = SumOverBlock(sum, warp_sums);
+      if (threadIdx.x == 0) sums[unit * first.channels + c] = sum;
+    }
+  }
+}
+
+// Of [count, channels] sums: a block a channel.
+template <typename T>
+__global__ void __launch_bounds__(kThreadsPerPixelBlock)
+    JoinBackgroundSums(const double* sums, int64_t count, int64_t channels,
+                       T* gradient) {
+  __shared__ double warp_sums[kThreadsPerPixelBlock / kThreadsPerWarp];
+  for (int64_t c = blockIdx.x; c < channels; c += gridDim.x) {
+    double sum = 0.0;
+    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) {
+      sum += sums[i * channels + c];
+    }
+    sum = SumOverBlock(sum, warp_sums);
+    if (threadIdx.x == 0) gradient[c] = Saturate<T>(sum);
+  }
+}
+
+// The gradient of the image for one batch.
+template <typename T>
+class ImageGradient {
+ public:
+  ImageGradient(const SoftShadeInputs<T>& inputs, bool is_hard,
+                const T* upstream, const SoftShadeGradients<T>& gradients,
+                const GpuContext& context)
+      : inputs_(inputs),
+        is_hard_(is_hard),
+        upstream_(upstream),
+        gradients_(gradients),
+        context_(context),
+        call_(context),
+        pyramid_(inputs.mesh.height, inputs.mesh.width, kTile),
+        pixels_(inputs.mesh.height * inputs.mesh.width),
+        stretches_((pixels_ + kPixelsPerBackgroundSum - 1) /
+                   kPixelsPerBackgroundSum) {}
+
+  std::string Run() {
+    const SoftRasterizeInputs<T>& mesh = inputs_.mesh;
+    vertices_ =
+        BuildVertexLists(call_, mesh.faces, mesh.num_faces, mesh.num_vertices);
+    const int64_t sums = mesh.batch * stretches_;
+    if (!inputs_.background_is_image) {
+      background_sums_ = call_.Allocate<double>(sums * inputs_.channels);
+    }
+    call_.KeepScratch();
+    const int64_t slice = ItemsAtOnce();
+    for (int64_t first = 0; first < mesh.batch && call_.ok(); first += slice) {
+      call_.ReuseScratch();
+      DifferentiateSlice(first, MinInt(slice, mesh.batch - first));
+    }
+    if (!inputs_.background_is_image) {
+      call_.Launch("JoinBackgroundSums", JoinBackgroundSums<T>,
+                   inputs_.channels, kThreadsPerPixelBlock, background_sums_,
+                   sums, inputs_.channels, gradients_.background);
+    }
+    return call_.error();
+  }
+
+ private:
+  // A face's corners need 3 (3 + channels) numbers; 6 of them are what
+  // most_faces_at_once counts with.
+  int64_t ItemsAtOnce() const {
+    const int64_t faces =
+        MaxInt(inputs_.mesh.num_faces, 1) * (3 + inputs_.channels);
+    return MaxInt(1, MinInt(ShadedItemsPerSlice(inputs_, pyramid_, context_),
+                            2 * context_.most_faces_at_once / faces));
+  }
+
+  void DifferentiateSlice(int64_t first, int64_t items) {
+    const T* upstream = upstream_ + first * pixels_ * inputs_.channels;
+    const ShadedSlice<T> slice = MakeShadedSlice(
+        inputs_, first, items, is_hard_ ? 0.0 : ShadeRadius(inputs_));
+    if (is_hard_) {
+      int32_t* nearest = call_.Allocate<int32_t>(slice.pixels());
+      FindNearestFaces(call_, slice, pyramid_, nearest);
+      DifferentiatePairs(first, slice, upstream, NearestPairs{nearest});
+    } else {
+      PixelBlend* blends = call_.Allocate<PixelBlend>(slice.pixels());
+      Blend(call_, slice, pyramid_,
+            MeanTarget<T>{1, inputs_.channels, upstream, blends});
+      DifferentiatePairs(first, slice, upstream, BlendedPairs{blends});
+    }
+  }
+
+  template <typename Pairs>
+  void DifferentiatePairs(int64_t first, const ShadedSlice<T>& slice,
+                          const T* upstream, const Pairs& pairs) {
+    const Slice<T>& meshes = slice.meshes;
+    const int64_t channels = inputs_.channels;
+    const int64_t groups = (channels + kChannelGroup - 1) / kChannelGroup;
+    FacesOfUnit<T> faces = {meshes, PatchSide(slice.first.mesh.plane), 1};
+    faces.parts =
+        PartsOfFaces(meshes, faces.patch_side, faces.count() * groups);
+    const GradientArguments<T, Pairs> arguments = {
+        slice,
+        pairs,
+        upstream,
+        groups,
+        faces.patch_side,
+        faces.parts,
+        call_.Allocate<double>(faces.parts * meshes.num_items *
+                               meshes.num_faces * 3 * (3 + channels))};
+    const int64_t units = faces.count() * groups;
+    call_.Launch("ShadedFaceGradients", ShadedFaceGradients<T, Pairs>, units,
+                 kThreadsPerFaceBlock, arguments, units);
+    const CornerSums corners = {arguments.corners, faces.parts,
+                                meshes.num_items,  3 * meshes.num_faces,
+                                3 + channels,      vertices_};
+    call_.LaunchPerIndex(
+        "GatherShadedVertices", GatherShadedVertices<T>,
+        meshes.num_items * meshes.num_vertices * kThreadsPerWarp,
+        kThreadsPerVertexBlock, corners, meshes.num_vertices,
+        gradients_.vertices + first * meshes.num_vertices * 3,
+        gradients_.attributes + first * meshes.num_vertices * channels);
+    DifferentiateBackground(first, arguments);
+  }
+
+  template <typename Pairs>
+  void DifferentiateBackground(int64_t first,
+                               const GradientArguments<T, Pairs>& arguments) {
+    const int64_t channels = inputs_.channels;
+    if (inputs_.background_is_image) {
+      const int64_t values = arguments.slice.pixels() * channels;
+      call_.LaunchPerIndex(
+          "WriteBackgroundGradient", WriteBackgroundGradient<T, Pairs>, values,
+          kThreadsPerPixelBlock, arguments,
+          gradients_.background + first * pixels_ * channels, values);
+    } else {
+      const int64_t units = arguments.slice.meshes.num_items * stretches_;
+      call_.Launch("SumBackgroundGradient", SumBackgroundGradient<T, Pairs>,
+                   units, kThreadsPerPixelBlock, arguments, stretches_,
+                   background_sums_ + first * stretches_ * channels, units);
+    }
+  }
+
+  const SoftShadeInputs<T>& inputs_;
+  const bool is_hard_;
+  const T* upstream_;
+  const SoftShadeGradients<T> gradients_;
+  const GpuContext& context_;
+  GpuCall call_;
+  const TilePyramid pyramid_;
+  const int64_t pixels_;     // of an item
+  const int64_t stretches_;  // of an item's pixels
+  GpuLists vertices_ = {};
+  double* background_sums_ = nullptr;  // [batch, stretches, channels]
+};
+
+}  // namespace
+
+template <typename T>
+std::string ShadeBackwardGpu(const SoftShadeInputs<T>& inputs, bool is_hard,
+                             const T* transparency, const T* upstream,
+                             const T* alpha_upstream,
+                             const SoftShadeGradients<T>& gradients,
+                             const GpuContext& context) {
+  const std::string error = SoftRasterizeBackwardGpu(
+      inputs.mesh, transparency, alpha_upstream, gradients.vertices, context);
+  if (!error.empty() || inputs.channels == 0) return error;
+  return ImageGradient<T>(inputs, is_hard, upstream, gradients, context).Run();
+}
+
+#define TF_SOFTRAS_INSTANTIATE(T)                                    \
+  template std::string ShadeBackwardGpu<T>(                          \
+      const SoftShadeInputs<T>&, bool, const T*, const T*, const T*, \
+      const SoftShadeGradients<T>&, const GpuContext&);
+TF_SOFTRAS_INSTANTIATE(float)
+TF_SOFTRAS_INSTANTIATE(double)
+#undef TF_SOFTRAS_INSTANTIATE
+
+}  // namespace tf_softras

@@ -1,0 +1,87 @@
+#include <cstdint>
+
+#include "cc/cuda/launch.h"
+#include "cc/cuda/rasterize/soft_rasterize.h"
+#include "cc/cuda/shade/blend_tiles.h"
+#include "cc/cuda/shade/soft_shade.h"
+#include "cc/geometry/depth_blend.h"
+#include "cc/geometry/image_plane.h"
+#include "cc/raster/tile_pyramid.h"
+
+namespace tf_softras {
+namespace {
+
+// The channels of an image, four at a time: each group blends all faces anew.
+template <typename T>
+struct ImageTarget {
+  static constexpr int kCount = 4;
+
+  int64_t groups;
+  int64_t channels;
+  T* image;  // [items, height, width, channels]
+
+  ImageTarget(T* image, int64_t channels)
+      : groups((channels + kCount - 1) / kCount),
+        channels(channels),
+        image(image) {}
+
+  __device__ void Values(int64_t group, int64_t, const T* from,
+                         double (&values)[kCount]) const {
+    for (int i = 0; i < kCount; ++i) {
+      const int64_t channel = group * kCount + i;
+      values[i] = channel < channels ? static_cast<double>(from[channel]) : 0.0;
+    }
+  }
+
+  __device__ void Write(int64_t group, int64_t pixel,
+                        const BlendSums<double, kCount>& sums) const {
+    const double inverse = 1.0 / sums.total;
+    for (int i = 0; i < kCount; ++i) {
+      const int64_t channel = group * kCount + i;
+      if (channel >= channels) break;
+      image[pixel * channels + channel] =
+          static_cast<T>(sums.sums[i] * inverse);
+    }
+  }
+};
+
+template <typename T>
+std::string SoftShadeForwardGpu(const SoftShadeInputs<T>& inputs, T* image,
+                                const GpuContext& context) {
+  GpuCall call(context);
+  const SoftRasterizeInputs<T>& mesh = inputs.mesh;
+  const TilePyramid pyramid(mesh.height, mesh.width, kTile);
+  const double radius = ShadeRadius(inputs);
+  const int64_t values = mesh.height * mesh.width * inputs.channels;
+  const int64_t slice = ShadedItemsPerSlice(inputs, pyramid, context);
+  for (int64_t first = 0; first < mesh.batch && call.ok(); first += slice) {
+    call.ReuseScratch();
+    Blend(call,
+          MakeShadedSlice(inputs, first, MinInt(slice, mesh.batch - first),
+                          radius),
+          pyramid, ImageTarget<T>(image + first * values, inputs.channels));
+  }
+  return call.error();
+}
+
+}  // namespace
+
+template <typename T>
+std::string ShadeForwardGpu(const SoftShadeInputs<T>& inputs, bool is_hard,
+                            T* image, T* alpha, T* transparency,
+                            const GpuContext& context) {
+  const std::string error =
+      SoftRasterizeForwardGpu(inputs.mesh, alpha, transparency, context);
+  if (!error.empty() || inputs.channels == 0) return error;
+  return is_hard ? HardShadeForwardGpu(inputs, image, context)
+                 : SoftShadeForwardGpu(inputs, image, context);
+}
+
+template std::string ShadeForwardGpu<float>(const SoftShadeInputs<float>&, bool,
+                                            float*, float*, float*,
+                                            const GpuContext&);
+template std::string ShadeForwardGpu<double>(const SoftShadeInputs<double>&,
+                                             bool, double*, double*, double*,
+                                             const GpuContext&);
+
+}  // namespace tf_softras

@@ -1,0 +1,117 @@
+// A face as the pixels at hand see it: its edges about a local origin, and
+// which pixels those are.
+#ifndef TF_SOFTRAS_CC_RASTER_LOCAL_VIEW_H_
+#define TF_SOFTRAS_CC_RASTER_LOCAL_VIEW_H_
+
+#include <cstdint>
+
+#include "cc/geometry/image_plane.h"
+#include "cc/geometry/platform.h"
+#include "cc/geometry/soft_triangle.h"
+#include "cc/raster/mesh_item.h"
+
+namespace tf_softras {
+
+// Pixels are visited this many at a time along a row. Rows of scratch are
+// padded by as many, so that the last group of a row needs no mask: what it
+// adds beyond the face's rectangle is either a true contribution of a pair that
+// could have been left out, or lies in the padding.
+constexpr int64_t kLanes = 8;
+
+// A face's edges about the middle of a rectangle of pixels, and the offsets of
+// pixels from there.
+template <typename T>
+struct LocalView {
+  LocalTriangle<T> triangle;
+  int64_t middle_row;
+  int64_t middle_column;
+  T step;
+
+  TF_SOFTRAS_INLINE T qx(int64_t column) const {
+    return static_cast<T>(static_cast<int32_t>(column - middle_column)) * step;
+  }
+  TF_SOFTRAS_INLINE T qy(int64_t row) const {
+    return static_cast<T>(static_cast<int32_t>(middle_row - row)) * step;
+  }
+};
+
+// The view of a rectangle, about the pixel that FaceBatch takes too.
+TF_SOFTRAS_INLINE int64_t MiddleRow(const PixelRect& rect) {
+  return (rect.row_begin + rect.row_end) / 2;
+}
+TF_SOFTRAS_INLINE int64_t MiddleColumn(const PixelRect& rect) {
+  return (rect.column_begin + rect.column_end) / 2;
+}
+
+template <typename T>
+TF_SOFTRAS_INLINE LocalView<T> MakeLocalView(const Triangle& triangle,
+                                             const ImagePlane& plane,
+                                             const PixelRect& rect) {
+  LocalView<T> view;
+  view.middle_row = MiddleRow(rect);
+  view.middle_column = MiddleColumn(rect);
+  view.step = static_cast<T>(plane.step());
+  view.triangle =
+      Localize<T>(triangle, {plane.x(static_cast<double>(view.middle_column)),
+                             plane.y(static_cast<double>(view.middle_row))});
+  return view;
+}
+
+// Large faces are visited in blocks with an origin each: rounding errors grow
+// with the distance from it, and blocks that lie out of reach altogether are
+// passed over. The side is half the unit square, as far as whole groups of
+// lanes allow.
+TF_SOFTRAS_INLINE int64_t BlockSide(const ImagePlane& plane) {
+  return MaxInt(1, plane.shorter_side() / 4 / kLanes) * kLanes;
+}
+
+// Pictures of so few pixels are computed in double, also for float: a block of
+// lanes is large beside the unit square, a lone pixel may carry a gradient, and
+// there is little to compute.
+TF_SOFTRAS_INLINE bool HasFewPixels(const ImagePlane& plane) {
+  return plane.shorter_side() < 4 * kLanes;
+}
+
+TF_SOFTRAS_INLINE bool IsOneBlock(const PixelRect& rect,
+                                  const ImagePlane& plane) {
+  const int64_t side = BlockSide(plane);
+  return rect.row_end - rect.row_begin <= side &&
+         rect.column_end - rect.column_begin <= side;
+}
+
+// Whether no pixel of the block is within `radius` of the face: its middle is
+// farther than that and half the block's diagonal. (At the origin, where q = 0,
+// a sample is the constants alone.)
+template <typename T>
+TF_SOFTRAS_INLINE bool OutOfReach(const LocalView<T>& view,
+                                  const PixelRect& block, double radius) {
+  const TriangleSample<T> middle = Sample(view.triangle, T(0), T(0));
+  const double reach =
+      radius + static_cast<double>(view.step) *
+                   static_cast<double>(block.row_end - block.row_begin +
+                                       block.column_end - block.column_begin);
+  return !middle.inside && middle.squared_distance > reach * reach;
+}
+
+// Calls visit(view, block) for the blocks of `rect` that the face reaches. All
+// but the last of a row are whole groups of lanes wide, so that no group sees a
+// pixel of the next block.
+template <typename C, typename T, typename Visit>
+TF_SOFTRAS_INLINE void ForEachBlock(const MeshItem<T>& item,
+                                    const Triangle& triangle,
+                                    const PixelRect& rect, const Visit& visit) {
+  const int64_t side = BlockSide(item.plane);
+  for (int64_t row = rect.row_begin; row < rect.row_end; row += side) {
+    for (int64_t column = rect.column_begin; column < rect.column_end;
+         column += side) {
+      const PixelRect block = {row, MinInt(row + side, rect.row_end), column,
+                               MinInt(column + side, rect.column_end)};
+      const LocalView<C> view = MakeLocalView<C>(triangle, item.plane, block);
+      if (!OutOfReach(view, block, item.radius)) visit(view, block);
+    }
+  }
+}
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_RASTER_LOCAL_VIEW_H_

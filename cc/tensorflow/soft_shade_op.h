@@ -1,0 +1,142 @@
+// What the kernels of Softras>SoftShade and its gradient share with those under
+// XLA: the inputs' order, attributes and shapes.
+#ifndef TF_SOFTRAS_CC_TENSORFLOW_SOFT_SHADE_OP_H_
+#define TF_SOFTRAS_CC_TENSORFLOW_SOFT_SHADE_OP_H_
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "cc/raster/inputs.h"
+#include "cc/tensorflow/validation.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/tensor_shape.h"
+
+namespace tf_softras {
+
+// The inputs in their order. The last three are the gradient's alone.
+struct SoftShadeInput {
+  enum : int {
+    kVertices,
+    kFaces,
+    kSigma,  // in host memory
+    kGamma,  // in host memory
+    kAttributes,
+    kBackground,
+    kTransparency,
+    kImageGradient,
+    kAlphaGradient,
+  };
+};
+
+struct SoftShadeAttributes {
+  int64_t height, width;
+  float near, far, epsilon, min_coverage;
+  bool is_hard;
+
+  absl::Status Read(tensorflow::OpKernelConstruction* context) {
+    std::string aggregation;
+    TF_RETURN_IF_ERROR(context->GetAttr("height", &height));
+    TF_RETURN_IF_ERROR(context->GetAttr("width", &width));
+    TF_RETURN_IF_ERROR(context->GetAttr("near", &near));
+    TF_RETURN_IF_ERROR(context->GetAttr("far", &far));
+    TF_RETURN_IF_ERROR(context->GetAttr("epsilon", &epsilon));
+    TF_RETURN_IF_ERROR(context->GetAttr("min_coverage", &min_coverage));
+    TF_RETURN_IF_ERROR(context->GetAttr("aggregation", &aggregation));
+    is_hard = aggregation == "hard";
+    return Validate();
+  }
+
+ private:
+  absl::Status Validate() const {
+    TF_RETURN_IF_ERROR(ValidateAttributes(height, width, near));
+    if (!(near >= 0.0f)) {
+      return InvalidArgument(
+          "near: expected a finite depth that is not negative; received ",
+          near);
+    }
+    if (!(std::isfinite(far) && far > near)) {
+      return InvalidArgument("far: expected a finite depth above near = ", near,
+                             "; received ", far);
+    }
+    if (!std::isfinite(epsilon)) {
+      return InvalidArgument("epsilon: expected a finite number; received ",
+                             epsilon);
+    }
+    if (!(min_coverage > 0.0f && min_coverage <= 0.5f)) {
+      return InvalidArgument(
+          "min_coverage: expected a number in (0, 0.5]; received ",
+          min_coverage);
+    }
+    return absl::OkStatus();
+  }
+};
+
+// The shapes of the inputs that both ops have, and of what is drawn: `plane` is
+// [batch, height, width], `image` has the channels too.
+struct SoftShadeShapes {
+  tensorflow::TensorShape vertices, faces, sigma, gamma, attributes, background;
+  tensorflow::TensorShape plane, image;
+
+  int64_t channels() const { return attributes.dim_size(2); }
+
+  absl::Status Validate(const SoftShadeAttributes& drawn) {
+    TF_RETURN_IF_ERROR(ValidateMeshShapes(vertices, faces));
+    TF_RETURN_IF_ERROR(ValidateScalarShape("sigma", sigma));
+    TF_RETURN_IF_ERROR(ValidateScalarShape("gamma", gamma));
+    if (attributes.dims() != 3 ||
+        attributes.dim_size(0) != vertices.dim_size(0) ||
+        attributes.dim_size(1) != vertices.dim_size(1)) {
+      return InvalidArgument("attributes: expected shape [",
+                             vertices.dim_size(0), ", ", vertices.dim_size(1),
+                             ", channels]; received ",
+                             attributes.DebugString());
+    }
+    TF_RETURN_IF_ERROR(MakeImageShape(vertices.dim_size(0), drawn.height,
+                                      drawn.width, &plane));
+    image = plane;
+    if (!image.AddDimWithStatus(channels()).ok()) {
+      return InvalidArgument(
+          "attributes: expected channels that give an image whose size fits in "
+          "63 bits; received ",
+          channels(), " for images ", plane.DebugString());
+    }
+    if (background != image &&
+        background != tensorflow::TensorShape({channels()})) {
+      return InvalidArgument("background: expected shape [", channels(),
+                             "] or ", image.DebugString(), "; received ",
+                             background.DebugString());
+    }
+    return absl::OkStatus();
+  }
+};
+
+// The numbers that are the host's on any device.
+template <typename T>
+absl::Status ValidateShadeScalars(const SoftShadeInputs<T>& inputs) {
+  TF_RETURN_IF_ERROR(ValidatePositive("sigma", inputs.mesh.sigma));
+  return ValidatePositive("gamma", inputs.gamma);
+}
+
+// Fills in all that shapes and attributes say: not the pointers, not sigma and
+// gamma.
+template <typename T>
+void FillInputs(const SoftShadeShapes& shapes,
+                const SoftShadeAttributes& attributes,
+                SoftShadeInputs<T>* inputs) {
+  inputs->mesh.batch = shapes.vertices.dim_size(0);
+  inputs->mesh.num_vertices = shapes.vertices.dim_size(1);
+  inputs->mesh.num_faces = shapes.faces.dim_size(0);
+  inputs->mesh.height = attributes.height;
+  inputs->mesh.width = attributes.width;
+  inputs->mesh.near = static_cast<T>(attributes.near);
+  inputs->background_is_image = shapes.background.dims() == 4;
+  inputs->channels = shapes.channels();
+  inputs->far = static_cast<double>(attributes.far);
+  inputs->epsilon = static_cast<double>(attributes.epsilon);
+  inputs->min_coverage = static_cast<double>(attributes.min_coverage);
+}
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_TENSORFLOW_SOFT_SHADE_OP_H_

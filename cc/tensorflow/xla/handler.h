@@ -1,0 +1,38 @@
+// What the handlers of custom calls share: errors, threads, memory.
+#ifndef TF_SOFTRAS_CC_TENSORFLOW_XLA_HANDLER_H_
+#define TF_SOFTRAS_CC_TENSORFLOW_XLA_HANDLER_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "cc/cpu/parallel.h"
+#include "cc/cpu/scratch.h"
+#include "cc/tensorflow/xla/ffi_parallel.h"
+#include "xla/ffi/api/ffi.h"
+
+// Declared in xla/ffi/ffi_api.h, which wants headers that TensorFlow's package
+// does not bring.
+namespace xla::ffi {
+const XLA_FFI_Api* GetXlaFfiApi();
+}  // namespace xla::ffi
+
+namespace tf_softras {
+
+inline xla::ffi::Error ToFfi(const absl::Status& status) {
+  return xla::ffi::Error(static_cast<xla::ffi::ErrorCode>(status.code()),
+                         std::string(status.message()));
+}
+
+inline xla::ffi::Error RunOnFfi(
+    xla::ffi::ThreadPool& pool,
+    const std::function<void(const ParallelFor&)>& functor) {
+  if (RunWithScratch(FfiParallelFor(pool), functor)) {
+    return xla::ffi::Error::Success();
+  }
+  return xla::ffi::Error(xla::ffi::ErrorCode::kResourceExhausted, kNoScratch);
+}
+
+}  // namespace tf_softras
+
+#endif  // TF_SOFTRAS_CC_TENSORFLOW_XLA_HANDLER_H_
