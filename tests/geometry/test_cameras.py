@@ -76,6 +76,14 @@ def test_one_eye_serves_a_batch():
     np.testing.assert_allclose(look_at(points, eye)[2], look_at(points[2], eye), atol=1e-12)
 
 
+@pytest.mark.parametrize("broken", ["eye", "at", "up"])
+def test_a_camera_of_nan_sees_nan(broken):
+    camera = {"eye": [0.0, 0.0, 2.0], "at": [0.0, 0.0, 0.0], "up": [0.0, 1.0, 0.0]}
+    camera[broken] = [0.0, float("nan"), 0.0]
+    seen = look_at(np.eye(3), np.array(camera["eye"]), at=camera["at"], up=camera["up"])
+    assert np.isnan(seen).any(axis=-1).all()
+
+
 def test_perspective_uses_the_half_angle():
     # At depth 2 and a half angle of 45 degrees the image's border is 2 away from the axis.
     seen = perspective(np.array([[2.0, -1.0, 2.0]]), viewing_angle=45.0)

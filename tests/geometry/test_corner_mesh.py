@@ -259,3 +259,15 @@ def test_all_of_it_compiles_under_xla():
     expected = geometry.clip_to_near(vertices, faces, vertices, near=NEAR)
     np.testing.assert_allclose(clip(tf.constant(vertices))[0], expected.vertices, atol=1e-12)
     assert keras.ops.shape(expected.attributes) == (2, 32, 3)
+
+
+@pytest.mark.parametrize("coordinate", [0, 1, 2])
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_a_corner_that_is_not_finite_is_not_hidden(coordinate, broken):
+    vertices, faces = triangles(1)
+    vertices[0, :, 2] = -1.0  # The whole item is behind the plane.
+    vertices[0, 4, coordinate] = broken
+    clipped = geometry.clip_to_near(vertices, faces, near=NEAR)
+    assert not np.isfinite(clipped.vertices[0]).all() and np.isfinite(clipped.vertices[1]).all()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected finite coordinates"):
+        soft_rasterize(clipped.vertices, clipped.faces, image_size=4, sigma=1e-3)

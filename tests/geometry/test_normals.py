@@ -81,6 +81,56 @@ def test_gradients_are_the_numeric_ones(per_item):
     np.testing.assert_allclose(tape.gradient(value, x), expected, rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e5])
+def test_doubled_faces_cancel_whatever_the_size(scale):
+    mesh = geometry.icosphere(2)
+    doubled = np.concatenate([mesh.faces, mesh.faces[:, ::-1]])
+    normals = geometry.vertex_normals(scale * mesh.vertices[None], doubled)
+    np.testing.assert_array_equal(normals, np.zeros((1, 162, 3)))
+    # And of a mesh of that size that is wound alike nothing is lost.
+    normals = geometry.vertex_normals(scale * mesh.vertices[None], mesh.faces)
+    np.testing.assert_allclose(normals[0], mesh.vertices, atol=0.05)
+
+
+def corners_of(values, faces):
+    return np.asarray(values)[np.ravel(faces)]
+
+
+def test_corner_normals_are_vertex_normals_where_faces_are_wound_alike():
+    vertices, faces = bumpy_sphere(3, level=2)
+    expected = corners_of(geometry.vertex_normals(vertices[None], faces)[0], faces)
+    np.testing.assert_allclose(geometry.corner_normals(vertices[None], faces)[0], expected)
+
+
+@pytest.mark.parametrize("winding", ["doubled", "random"])
+def test_corner_normals_do_not_depend_on_winding_but_for_the_side(winding):
+    mesh = geometry.icosphere(3)
+    turned = np.random.default_rng(4).uniform(size=len(mesh.faces)) < 0.5
+    if winding == "random":
+        faces = np.where(turned[:, None], mesh.faces[:, ::-1], mesh.faces)
+        side = np.where(turned, -1.0, 1.0)
+    else:
+        faces = np.concatenate([mesh.faces, mesh.faces[:, ::-1]])
+        side = np.repeat([1.0, -1.0], len(mesh.faces))
+    normals = geometry.corner_normals(0.5 * mesh.vertices[None], faces)[0]
+    radial = corners_of(mesh.vertices, faces) * np.repeat(side, 3)[:, None]
+    # A face's own normal is 0.09 away from the sphere's at its corners. Where the faces around a
+    # vertex cancel in part, their mean leans as far as the one that is left.
+    np.testing.assert_allclose(normals, radial, atol=0.12)
+
+
+def test_corner_normals_of_padding_and_of_faces_without_area_are_0():
+    vertices = np.array([[[0, 0, 0], [1, 0, 0], [0, 1, 0], [5, 5, 5]]], np.float32)
+    faces = np.array([[[0, 1, 2], [3, 3, 3], [-1, -1, -1]]])
+    with tf.GradientTape() as tape:
+        x = tf.constant(vertices)
+        tape.watch(x)
+        normals = geometry.corner_normals(x, faces)
+    expected = np.repeat([[0, 0, 1], [0, 0, 0], [0, 0, 0]], 3, axis=0)
+    np.testing.assert_array_equal(normals[0], expected)
+    assert np.all(np.isfinite(tape.gradient(normals, x)))
+
+
 def test_bad_faces():
     with pytest.raises(ValueError, match="Invalid faces"):
         geometry.vertex_normals(np.zeros((1, 3, 3)), [[0.5, 1.0, 2.0]])

@@ -266,6 +266,44 @@ def test_gradients_are_the_numeric_ones(of, mipmaps, implementation):
     assert np.sum(gradient * direction) == pytest.approx(expected, rel=1e-5)
 
 
+NAN = np.full((1, 3), np.nan, np.float32)
+NAN_CAMERAS = {
+    "an eye": ({}, {"eyes": NAN}),
+    "an angle": ({"camera": layers.LookAt(distance=3.0, elevation=np.nan, azimuth=0.0)}, {}),
+    "a rotation": (
+        {"camera": layers.WorldToCamera()},
+        {"rotations": np.full((1, 3, 3), np.nan), "translations": np.zeros((1, 3))},
+    ),
+    "intrinsics": (
+        {"lens": layers.Pinhole(8)},
+        {"eyes": EYE, "intrinsics": np.full((1, 3, 3), np.nan)},
+    ),
+    # One component is enough, also where the mesh is behind the camera by the other two.
+    "a part of an eye": ({}, {"eyes": np.float32([[0.0, np.nan, 3.0]])}),
+    "a part of a translation": (
+        {"camera": layers.WorldToCamera()},
+        {"rotations": np.eye(3)[None], "translations": np.float32([[np.nan, 0.0, -9.0]])},
+    ),
+}
+
+
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+@pytest.mark.parametrize("camera", NAN_CAMERAS)
+def test_a_camera_of_nan_is_refused(camera, aggregation):
+    options, inputs = NAN_CAMERAS[camera]
+    layer = layers.Renderer(QUAD_FACES, 8, aggregation=aggregation, **options)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected finite"):
+        layer({"vertices": QUAD, **inputs})
+
+
+def test_a_camera_of_nan_draws_nan_where_no_op_can_refuse_it():
+    layer = layers.Renderer(QUAD_FACES, 4, implementation="reference")
+    eyes = np.concatenate([EYE, NAN])
+    outputs = layer({"vertices": np.repeat(QUAD, 2, axis=0), "eyes": eyes})
+    for name in ("image", "alpha", "depth"):
+        assert np.isfinite(outputs[name][0]).all() and np.isnan(outputs[name][1]).all()
+
+
 @pytest.mark.parametrize(
     "options, message",
     [

@@ -22,7 +22,7 @@ from tf_softras.geometry.corner_mesh import CornerMesh, clip_to_near, face_corne
 from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_projection
 from tf_softras.geometry.material import Material
 from tf_softras.geometry.mesh import Mesh
-from tf_softras.geometry.normals import vertex_normals
+from tf_softras.geometry.normals import corner_normals, vertex_normals
 from tf_softras.geometry.preconditioning import LaplacianPreconditioner
 from tf_softras.geometry.rotations import rotation_from_quaternion
 from tf_softras.geometry.uv import spherical_uvs
@@ -40,6 +40,7 @@ __all__ = [
     "encode_mesh",
     "clip_to_near",
     "convert_extrinsics",
+    "corner_normals",
     "eye_from_angles",
     "face_corners",
     "icosphere",

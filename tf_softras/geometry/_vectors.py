@@ -23,10 +23,11 @@ def normalize(vector):
     """Vectors `[..., n]` at length 1.
 
     One without a direction (shorter than 1e-15) becomes 0 and has gradient 0: not NaN, and not the
-    1e15 that its neighbours have.
+    1e15 that its neighbours have. NaN stays NaN.
     """
     square = dot(vector, vector)
-    has_direction = square > _SHORTEST_SQUARE
+    # Not `square > ...`, which is false for NaN, too.
+    has_direction = keras.ops.logical_not(square <= _SHORTEST_SQUARE)
     safe_square = keras.ops.where(has_direction, square, keras.ops.ones_like(square))
     return keras.ops.where(
         has_direction, vector * keras.ops.rsqrt(safe_square), keras.ops.zeros_like(vector)

@@ -80,7 +80,8 @@ def clip_to_near(vertices, faces, attributes=None, *, near):
     What remains of a triangle has 0, 3 or 4 corners, two triangles at most; the corners of those
     that are not there are hidden (see `CornerMesh`), so that all shapes are fixed. Cut edges carry
     gradients to both of their ends, in all three coordinates and the attributes. Which side of a
-    face is its front does not change.
+    face is its front does not change. Corners that are not finite are never hidden: the op, which
+    refuses them, sees them.
 
     Project the result, and give the op a `near` that is less than this one (0 does), or it leaves
     out the faces that end at the plane.
@@ -105,7 +106,9 @@ def clip_to_near(vertices, faces, attributes=None, *, near):
     faces = checked_faces(faces)
     corners, corner_attributes, exists = _gathered(vertices, faces, attributes)
     depth = corners[..., 2]
-    kept = keras.ops.logical_and(depth >= near, exists)
+    is_finite = keras.ops.all(keras.ops.isfinite(corners), axis=-1)
+    beyond = keras.ops.logical_or(depth >= near, keras.ops.logical_not(is_finite))
+    kept = keras.ops.logical_and(beyond, exists)
     case = keras.ops.sum(keras.ops.cast(kept, "int32") * np.array([1, 2, 4], np.int32), axis=-1)
     remaining = keras.ops.take(_REMAINING, case, axis=0)  # [batch, faces, 4]
     fraction = _cut_fraction(depth, kept, near)

@@ -11,10 +11,12 @@ def soft_rasterize_reference(vertices, faces, *, image_size, sigma, near=0.0):
 
     Slow and large (`batch * height * width * num_faces` several times over), of any floating dtype,
     made of TensorFlow's own operations alone: XLA compiles it, and a stock server runs it.
-    Arguments and result are those of `tf_softras.ops.soft_rasterize`, which checks them.
+    Arguments and result are those of `tf_softras.ops.soft_rasterize`, which checks them. An item
+    with a vertex that is not finite is NaN.
     """
     height, width = image_size
     silhouettes = _silhouettes_at(pixel_centres(height, width), vertices, faces, sigma, near)
+    silhouettes = nan_where_vertices_are_not_finite(silhouettes, vertices)
     return tf.reshape(silhouettes, [-1, height, width])
 
 
@@ -29,11 +31,24 @@ def soft_rasterize_by_rows(vertices, faces, *, image_size, sigma, near=0.0):
 
     def one_mesh(mesh):
         def one_row(row):
-            return _silhouettes_at(row, mesh[None], faces, sigma, near)[0]
+            seen = _silhouettes_at(row, mesh[None], faces, sigma, near)
+            return nan_where_vertices_are_not_finite(seen, mesh[None])[0]
 
         return tf.map_fn(one_row, pixels)
 
     return tf.map_fn(one_mesh, vertices, parallel_iterations=1)
+
+
+def nan_where_vertices_are_not_finite(values, vertices):
+    """The values `[batch, ...]`, NaN in the items whose vertices are not all finite.
+
+    A graph without the op cannot raise; without this, faces whose depth is NaN would be left out
+    like those behind the near plane.
+    """
+    vertices = tf.convert_to_tensor(vertices)
+    is_finite = tf.reduce_all(tf.math.is_finite(vertices), axis=(1, 2))
+    is_finite = tf.reshape(is_finite, [-1] + [1] * (values.shape.rank - 1))
+    return tf.where(is_finite, values, tf.constant(float("nan"), values.dtype))
 
 
 def _silhouettes_at(pixels, vertices, faces, sigma, near):

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tf_softras.ops._soft_rasterize_reference import (
     boundary_seen_from,
+    nan_where_vertices_are_not_finite,
     pixel_centres,
     soft_rasterize_reference,
 )
@@ -68,6 +69,7 @@ def soft_shade_reference(
     )
     image = tf.reshape(image, tf.shape(background))
     image += tf.reshape(background_weight, [-1, height, width, 1]) * background
+    image = nan_where_vertices_are_not_finite(image, vertices)
     alpha = soft_rasterize_reference(vertices, faces, image_size=image_size, sigma=sigma, near=near)
     return image, alpha
 
