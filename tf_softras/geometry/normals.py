@@ -77,7 +77,7 @@ def corner_normals(vertices, faces):
     has_none = dot(normals, normals) == 0.0
     normals = keras.ops.where(dot(normals, own) < 0.0, -normals, normals)
     normals = keras.ops.where(has_none, own, normals) * around.exists
-    return keras.ops.reshape(normals, (keras.ops.shape(vertices)[0], 3 * faces.shape[-2], 3))
+    return keras.ops.reshape(normals, (keras.ops.shape(vertices)[0], around.corners_an_item, 3))
 
 
 class _FacesAround:
@@ -85,6 +85,7 @@ class _FacesAround:
 
     Attributes:
         num_vertices: of all items together.
+        corners_an_item: three for each face.
         rows: int `[corners]`, of the vertices of all items in one row.
         area: `[corners, 3]`, the doubled area vector of the corner's face; 0 if it is padding.
         exists: `[corners, 1]`, 0 at a padded face's corners, else 1.
@@ -96,6 +97,7 @@ class _FacesAround:
         faces = keras.ops.convert_to_tensor(checked_faces(faces), "int32")
         batch, num_vertices = keras.ops.shape(vertices)[0], keras.ops.shape(vertices)[1]
         self.num_vertices = batch * num_vertices
+        self.corners_an_item = 3 * faces.shape[-2]
         first = num_vertices * keras.ops.arange(batch, dtype="int32")[:, None, None]
         # Indices into the vertices of all items, [batch, num_faces, 3].
         rows = keras.ops.maximum(faces, 0) + first
