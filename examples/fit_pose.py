@@ -43,7 +43,7 @@ def main():
         problem = vertices, faces, colors, project, seen["alpha"][0], seen["image"][0]
         options = {"candidates": args.candidates, "steps": args.steps, "seed": number}
         fit = fitting.fit_pose(*problem, starts=args.starts, **options)
-        # What a picture of so few pixels cannot tell from the truth is no failure of the search.
+        # A pose that a picture of so few pixels cannot tell from the truth counts as found.
         lowest = fitting.fit_pose(*problem, starts=quaternion[None], steps=args.steps).losses[-1]
         is_lowest.append(fit.losses[-1] < 1.05 * lowest)
         cosines = (np.einsum("sij,ij->s", fit.rotations, truth) - 1.0) / 2.0

@@ -44,12 +44,12 @@ def start(folder, *, offline=False, size=(1000, 900)):
 
 
 def wait(browser, condition, seconds=60):
-    """What the condition, a function of the browser, gives once that is true."""
+    """Returns the value of the condition, a function of the browser, once it is true."""
     from selenium.webdriver.support.ui import WebDriverWait
 
     return WebDriverWait(browser, seconds, poll_frequency=0.05).until(condition)
 
 
 def complaints(browser):
-    """What the console holds: scripts that failed, requests that were refused."""
+    """Returns the lines of the console: scripts that failed, requests that were refused."""
     return [entry["message"] for entry in browser.get_log("browser")]

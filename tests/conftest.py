@@ -1,4 +1,4 @@
-"""What several folders of tests need, and is slow to make."""
+"""Fixtures that several folders of tests share because they are slow to make."""
 
 import pytest
 

@@ -36,7 +36,7 @@ BOX = MESHES / "04379243/box/models/model_normalized.obj"
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    """As if the user had chosen: the command then leaves the log as it is."""
+    """Sets the log level as a user would: the command then leaves the log as it is."""
     monkeypatch.setenv(LOG_LEVEL, "2")
 
 
@@ -80,7 +80,7 @@ def work(tmp_path_factory):
     return folder
 
 
-# What the commands write
+# The files that the commands write
 
 
 def test_prepare_says_what_it_made_and_what_it_left_out(work):

@@ -1,4 +1,4 @@
-"""What `import tf_softras` says on machines that it does not fit."""
+"""`import tf_softras`: what it registers, what it loads, and its errors."""
 
 import subprocess
 import sys
@@ -70,7 +70,7 @@ def _python(script):
     return result.stdout.split()
 
 
-# What pip's script for `softras` looks like to the package.
+# The package takes this for pip's script `softras`.
 _AS_THE_COMMAND = "import sys; sys.argv = ['/usr/bin/softras']\n"
 _SAVE = """
 import keras

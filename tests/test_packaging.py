@@ -1,4 +1,4 @@
-"""What pyproject.toml, constraints.txt, version.py and the build say about one another."""
+"""pyproject.toml, constraints.txt, version.py and the build agree with one another."""
 
 import pathlib
 import platform

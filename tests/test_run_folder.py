@@ -1,4 +1,4 @@
-"""What a run leaves behind, and what is said of folders that hold no run, or another's."""
+"""The files of a run, and the errors about folders that hold no run, or another one."""
 
 import csv
 import json

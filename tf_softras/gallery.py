@@ -28,7 +28,7 @@ _CELL = 112
 _GAP = 4
 _LABEL = 14
 _EYE = np.array([[2.1, 1.2, 1.2]], np.float32)
-# Of the embedded sample: an armchair by Absfrm, and a cabinet (CC0).
+# Two objects of the embedded sample: an armchair by Absfrm, and a cabinet (CC0).
 _CHAIR = "03001627/47be5f3bd17a5f26ac3d2432dd1cb399"
 _CABINET = "02933112/237bb88ea4fdfcabec70b5b09062548d"
 _SHARP = {"aggregation": "hard", "supersampling": 3}

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly WORK="$(pwd -P)/build/matrix"
 readonly TABLE="$WORK/table.md"
-# What touches TensorFlow, Keras or Python's own library; MATRIX_TESTS=tests runs all.
+# The tests that touch TensorFlow, Keras or Python's own library; MATRIX_TESTS=tests runs all.
 readonly TESTS="${MATRIX_TESTS:-tests/geometry tests/ops tests/layers tests/models tests/test_losses.py tests/test_metrics.py tests/export tests/test_import.py tests/test_rendering.py tests/training/test_train.py}"
 
 # Prints a Python of that version which runs: on PATH, or one of pyenv's.

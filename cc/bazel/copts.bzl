@@ -5,14 +5,14 @@ WARNINGS = [
     "-Wextra",
 ]
 
-# What lets the compiler vectorise sqrt, floor and selects. They change no rounding (unlike -ffast-math, which would also
+# These let the compiler vectorise sqrt, floor and selects. They change no rounding (unlike -ffast-math, which would also
 # switch the whole process to flush-to-zero when the library is loaded).
 NUMERIC = [
     "-O3",
     "-fno-math-errno",
     "-fno-trapping-math",
 ] + select({
-    # How the code for AVX-512 and AVX2 (cc/cpu/simd.h) is written, not which instructions it may use: generic tuning
+    # Tuning of the code for AVX-512 and AVX2 (cc/cpu/simd.h); it does not choose the instructions. Generic tuning
     # takes gathers apart, and halves the vectors of AVX-512.
     "@bazel_tools//src/conditions:linux_x86_64": [
         "-mtune=icelake-server",

@@ -5,7 +5,7 @@ GPU code is opt-in, so that the ordinary build stays quick: TF_SOFTRAS_CUDA=1 in
 the GPU kernels are left out, and the build says so.
 """
 
-# What the objects hold: machine code for each of these, and PTX that newer GPUs' drivers compile.
+# The objects hold machine code for each of these, and PTX that newer GPUs' drivers compile.
 _MACHINES = [
     "75",
     "80",

@@ -129,7 +129,7 @@ def test_a_mesh_that_no_view_shows_is_an_error():
 
 
 def test_tfds_finds_the_builder_by_its_folder():
-    # As `tfds build` does in this folder: the parent's parent on the path, in a process of its own.
+    # `tfds build` does this in the folder: the parent's parent on the path, a process of its own.
     script = (
         "import tensorflow_datasets as tfds\n"
         "name = 'shapenet_views.shapenet_views_dataset_builder'\n"

@@ -122,5 +122,5 @@ def test_mesh_that_reaches_beyond_the_grid_stays_solid(reach):
     expected = np.zeros((16, 16, 16), bool)
     expected[:, 3:13, 3:13] = True
     np.testing.assert_array_equal(voxels, expected)
-    # What the plain rule makes of it: the box cut open and hollow.
+    # The plain rule makes the box open and hollow.
     assert _voxels(box).sum() < expected.sum() / 2

@@ -66,7 +66,7 @@ def test_distance_to_a_mesh_is_that_to_its_faces():
 
 
 def _edge_cuts(edge, triangle):
-    """Whether a segment passes through the inside of a triangle, by signed volumes."""
+    """Returns whether a segment passes through the inside of a triangle, by signed volumes."""
     a, b = edge
 
     def side(p, q, r, s):

@@ -11,7 +11,7 @@ SCRIPT = pathlib.Path(__file__).with_name("as_a_server.py")
 
 
 def run_as_a_server(saved_model, requests, *libraries):
-    """What tests/export/as_a_server.py finds; see there. The process has to end by itself."""
+    """Returns the findings of tests/export/as_a_server.py, whose process must end by itself."""
     with tempfile.TemporaryDirectory() as folder:
         files = [pathlib.Path(folder) / name for name in ("requests", "answers")]
         files[0].write_bytes(pickle.dumps(requests))

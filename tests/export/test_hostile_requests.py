@@ -89,7 +89,7 @@ MALFORMED = {
         "expected sides of 1 to 8192",
     ),
 }
-# What the server's process must still answer afterwards.
+# The server's process must still answer this afterwards.
 GOOD = {
     "serving_default": {"images": IMAGES},
     "encoded": pictures(PNG, NONE),

@@ -91,7 +91,7 @@ def warm_up(exported):
 
 @pytest.fixture(scope="module")
 def elsewhere(exported, requests, warm_up):
-    """What a fresh process that imports TensorFlow alone finds; answers by signature."""
+    """Returns the answers by signature of a fresh process that imports TensorFlow alone."""
     found = run_as_a_server(exported[1] / "1", [*requests.items(), *warm_up])
     answers = found["answers"]
     found["answers"] = dict(zip(requests, answers, strict=False))
@@ -100,7 +100,7 @@ def elsewhere(exported, requests, warm_up):
 
 
 def framed(requests, tmp_path):
-    """What the command line shows the network of the pictures in `requests`."""
+    """Returns the images that the command line makes of the pictures in `requests`."""
     seen = []
     for image, mask in zip(*requests["encoded"].values(), strict=True):
         (tmp_path / "image").write_bytes(image)
@@ -110,7 +110,7 @@ def framed(requests, tmp_path):
     return np.float32(seen) / 255.0
 
 
-# What is in it
+# Its contents
 
 
 def test_the_signatures_are_the_promised_ones(elsewhere):
@@ -222,7 +222,7 @@ def test_with_the_op_silhouettes_come_from_it(exported, requests, tmp_path):
     np.testing.assert_allclose(meshes["vertices"], expected, rtol=1e-5, atol=1e-6)
 
 
-# What lies beside it
+# The files beside it
 
 
 def test_each_signature_has_a_warm_up_request_and_each_request_is_answered(warm_up, elsewhere):

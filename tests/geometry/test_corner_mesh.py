@@ -24,7 +24,7 @@ def triangles(seed, depths=DEPTHS):
 
 
 def polygon_of(mesh, face):
-    """What both triangles of an input face cover together, seen along the axis."""
+    """Returns the area that both triangles of an input face cover, seen along the axis."""
     corners = np.asarray(mesh.vertices)[0][mesh.faces[2 * face : 2 * face + 2]]
     return shapely.union_all(
         [shapely.Polygon(c[:, :2]).buffer(0) for c in corners if (c[:, 2] > 0).all()]
@@ -141,7 +141,7 @@ def test_gradients_are_the_numeric_ones(of):
     gradient = tape.gradient(value, x).numpy()
     expected = numeric_gradient(lambda p: float(loss(p)), point, step=1e-4)
     np.testing.assert_allclose(gradient, expected, atol=1e-8)
-    # What lies before the plane moves the cuts: in depth and sideways.
+    # Vertices before the plane move the cuts, in depth and sideways.
     assert np.all((gradient != 0).any(axis=0)[3:])
 
 

@@ -48,7 +48,7 @@ def soup(seed, *, num_faces=6, step=None, spread=0.7):
 
 
 def triangle_has_a_point_in_cell(triangle, cell):
-    """Whether a triangle (fractions) meets the half-open cube: clipped exactly, by rationals."""
+    """Returns whether a triangle (fractions) meets the half-open cube; exact, in rationals."""
     polygon = triangle
     for axis, (bound, sign) in itertools.product(range(3), ((0, 1), (1, -1))):
         inside = [sign * (p[axis] - cell[axis] - bound) for p in polygon]

@@ -1,4 +1,4 @@
-"""Where there is a GPU, and kernels for it."""
+"""Skips tests where there is no GPU or no kernel for it."""
 
 import pytest
 import tensorflow as tf

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tf_softras.ops import rasterize_faces, soft_rasterize
 from tf_softras.ops._library import library
 
-# What a bad call may raise. The ops: InvalidArgument, or ResourceExhausted where an image
+# Errors that a bad call may raise. The ops: InvalidArgument, or ResourceExhausted where an image
 # is larger than memory. Before they are asked: ValueError and TypeError of the wrapper and of
 # TensorFlow's conversion to tensors, attributes and types (OverflowError, an ArithmeticError, for
 # Python numbers that fit in no tensor).

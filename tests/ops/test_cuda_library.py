@@ -55,7 +55,7 @@ def test_holds_machine_code_from_turing_to_hopper_and_ptx_for_later_gpus():
     assert sources > 0 and images == {**code, ("PTX", 90): sources}
 
 
-# What a GPU's kernel reads in host memory.
+# A GPU's kernel reads these in host memory.
 HOST_MEMORY = {
     "Softras>SoftRasterize": ["sigma"],
     "Softras>SoftRasterizeGrad": ["sigma"],

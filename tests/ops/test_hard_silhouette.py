@@ -10,7 +10,7 @@ from tf_softras.ops import rasterize_faces, soft_rasterize
 from tf_softras.ops._library import library
 from tf_softras.ops._soft_rasterize_reference import pixel_centres
 
-# What lengthens every move, image-plane units.
+# Added to the length of every move, image-plane units.
 SHORTEST_MOVE = 1e-3
 
 
@@ -19,7 +19,7 @@ def cross(a, b):
 
 
 def move_to_pass(vertex, other, axis, points):
-    """How far `vertex` moves along an axis until its edge to `other` runs through each point.
+    """Returns the move of `vertex` along an axis that puts its edge to `other` on each point.
 
     cross(vertex + move * axis - other, point - other) = 0, linear in the move.
     """
@@ -63,7 +63,7 @@ def reference_gradient(vertices, faces, face_index, upstream):
 
 
 def _line_sum(face, points, seen, wish, move, vertex, other, opposite):
-    """What the pixels of one line ask of one vertex."""
+    """Returns the sum that the pixels of one line ask of one vertex."""
     side = cross(other - vertex, points - vertex) * np.sign(
         cross(other - vertex, opposite - vertex)
     )

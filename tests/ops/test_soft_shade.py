@@ -66,7 +66,7 @@ def _shade_and_differentiate(scene, dtype, image_size=IMAGE_SIZE, **options):
 
 
 def _as_float32(value):
-    """What the float32 op sees of a number, for the float64 one to see the same."""
+    """Returns a number rounded to float32, so that both ops see the same."""
     return float(np.float32(value))
 
 
@@ -111,7 +111,7 @@ class TestAccuracy:
     @pytest.mark.parametrize("sigma", [1e-6, 1e-3, 1e-1])
     @pytest.mark.parametrize("name", SCENES)
     def test_soft_image_and_gradients_are_within_the_promised_bounds(self, name, sigma, gamma):
-        # Where a pixel's centre is on an edge, the point slides in one way or in another.
+        # With a pixel's centre on an edge, the point slides one way or the other.
         on_edges = name == "faces through pixel centres"
         image_size = (16, 16) if on_edges else IMAGE_SIZE
         gradients = self._check(

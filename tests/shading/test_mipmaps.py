@@ -40,7 +40,7 @@ def test_levels_of_odd_sides_are_means_over_areas(shape):
     assert len(levels) == 1 + int(np.log2(max(shape))) and levels[-1].shape == (1, 1, 3)
     for level in levels[1:]:
         height, width = (max(side // 2, 1) for side in expected.shape[:2])
-        # Of a side of 1 OpenCV leaves a picture without that axis' neighbours, as we do.
+        # For a side of 1, OpenCV uses no neighbours along that axis; neither do we.
         expected = box_reduced(expected, height, width).reshape(height, width, 3)
         np.testing.assert_allclose(level, expected, atol=1e-6)
         np.testing.assert_allclose(np.mean(level, axis=(0, 1)), mean, atol=1e-6)
@@ -70,7 +70,7 @@ def test_derivatives_are_those_of_rays_through_pixels(clipped):
     uvs, point = rng.uniform(-2, 2, (3, 2)), plane[:, :2].mean(axis=0)
     corners, corner_uvs = plane[None], uvs[None]
     if clipped:
-        # What is left of the triangle has four corners, or three and one that does not exist.
+        # The rest of the triangle has four corners, or three and one that does not exist.
         cut = np.array([*((plane[0] + plane[2])[:2] / 2), 0.0])
         cut[2] = looked_at(plane, uvs, cut[:2])[2]
         quad = np.stack([plane[0], plane[1], plane[2], cut])
@@ -205,7 +205,7 @@ def test_a_slanted_floor_is_what_many_samples_make_of_it():
     error, aliased_error = (
         np.sqrt(np.mean((image - expected)[inside] ** 2)) for image in (mapped, aliased)
     )
-    # What is left is blur along the rows, where pixels are shorter than along the columns.
+    # The remaining blur is along the rows, where pixels are shorter than along the columns.
     assert error < 0.5 * aliased_error and error < 0.15
 
 

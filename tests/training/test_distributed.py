@@ -141,7 +141,7 @@ def test_two_devices_train_as_one_does(alone, tmp_path):
 
 @pytest.mark.slow
 def test_a_workers_death_is_survived_from_the_last_checkpoint(alone, tmp_path):
-    """What starts the workers ends the others too, as `srun --kill-on-bad-exit` and a Job do."""
+    """The launcher ends the other workers too, as `srun --kill-on-bad-exit` and a Job do."""
     first, second = start_workers(tmp_path / "run", second_dies_at=5)
     assert second.wait(400) == -signal.SIGKILL
     first.kill()
@@ -178,7 +178,7 @@ def test_names_of_distributions(monkeypatch):
 
 
 def tf_config(script, **environment):
-    """What a script of shell sets TF_CONFIG to, where `softras` and Slurm's commands are stubs."""
+    """Returns TF_CONFIG as a shell script sets it; `softras` and Slurm's commands are stubs."""
     stubs = """
 scontrol() { printf 'node1\\nnode2\\n'; }
 srun() { shift; "$@"; }

@@ -105,7 +105,7 @@ def test_sigma_and_learning_rate_decay_together_after_the_named_step(dataset, tm
 
 
 def test_another_seed_gives_another_run(dataset, tmp_path, unbroken):
-    """That the same seed gives the same run, the killed ones below show."""
+    """Trains twice with other seeds; the killed runs below show that one seed gives one run."""
     options = {"validation_dataset": None}
     other = _train(tiny_config(seed=1), dataset, tmp_path / "other", **options).history()
     assert other[-1]["loss"] != pytest.approx(unbroken.history()[-1]["loss"], rel=1e-3)

@@ -7,7 +7,7 @@ import click
 from tf_softras.cli.command import WrongInput
 
 CONFIGS = ("sample", "meshes", "meshes_120", "nmr")
-# What users may write: the builder knows `meshes` by another name too.
+# Users may write these: the builder knows `meshes` by another name too.
 CONFIG_CHOICE = click.Choice([*CONFIGS, "meshes_24"])
 
 # Not click.Path(exists=True): what is wrong with a path, the reader of the file says best.

@@ -1,4 +1,4 @@
-"""How good a reconstruction is: voxels, surfaces, silhouettes and colours beside the truth."""
+"""Measures reconstructions against the truth: voxels, surfaces, silhouettes and colours."""
 
 from tf_softras.evaluation._evaluate import (
     Evaluation,

@@ -1,4 +1,4 @@
-"""How near a reconstructed surface is to the true one.
+"""Measures how near a reconstructed surface is to the true one.
 
 Lengths are in object units: the longest side of a true object's box is 1. Points, distances and
 collisions are those of trimesh, SciPy and FCL (the extra `metrics`).
@@ -20,7 +20,7 @@ from tf_softras.geometry import Mesh
 F_SCORE_DISTANCE = 0.02
 # On a sphere of radius 0.5 a share of exp(-12) of the points has no other within that distance.
 NUM_POINTS = 30_000
-# Of these the exact distance to the faces is measured, which takes longer.
+# For these points the exact distance to the faces is measured, which takes longer.
 _SCAN_POINTS = 3_000
 # Contacts that FCL may report for a face, those with its neighbours among them.
 _CONTACTS_PER_FACE = 64

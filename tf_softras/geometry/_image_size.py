@@ -1,4 +1,4 @@
-"""What an image size may be."""
+"""Reads an image size: an int or (height, width)."""
 
 import operator
 

@@ -4,7 +4,7 @@ import keras
 
 from tf_softras.geometry._vectors import as_floating
 
-# Of a mesh that names none, sRGB.
+# The sRGB colour of a mesh that names none.
 DEFAULT_COLOR = (0.7, 0.7, 0.7)
 
 
@@ -15,7 +15,7 @@ def linear_from_srgb(srgb):
     """
     srgb = as_floating(srgb)
     is_dark = srgb <= 0.04045
-    # Where the curve is not taken it must be finite, or its gradient makes a NaN of the other.
+    # The branch that is not taken must be finite too, or its gradient turns the other into NaN.
     base = keras.ops.where(is_dark, keras.ops.ones_like(srgb), (srgb + 0.055) / 1.055)
     return keras.ops.where(is_dark, srgb / 12.92, base**2.4)
 

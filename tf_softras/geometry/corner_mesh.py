@@ -8,7 +8,7 @@ import numpy as np
 from tf_softras.geometry._vectors import as_floating
 from tf_softras.geometry.mesh import Mesh
 
-# Where a corner that does not exist is put: an op leaves the face out for any near of 0 or more.
+# The place of a corner that does not exist: an op leaves its face out for any near of 0 or more.
 _HIDDEN_CORNER = (0.0, 0.0, -1.0)
 
 # Which of (corner 0, cut 0-1, corner 1, cut 1-2, corner 2, cut 2-0, none) are the corners of what
@@ -207,7 +207,7 @@ def _hidden(dtype):
 
 
 def _cut_fraction(depth, kept, near):
-    """How far along the edge from each corner to the next the plane lies `[batch, faces, 3, 1]`.
+    """Returns where the plane cuts each edge, from a corner to the next `[batch, faces, 3, 1]`.
 
     0 where the edge does not cross it. Where it does, one end is at the plane or beyond and the
     other before it, so they differ.

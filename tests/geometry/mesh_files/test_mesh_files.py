@@ -188,7 +188,7 @@ def test_no_texture_is_opened(write, opened):
     path = write("mtllib house.mtl\n" + SQUARE + "usemtl grey\nf 1 2 3\n")
     opened.clear()
     assert load_mesh(path).face_colors is not None
-    # That the library is among them shows that the recording works.
+    # The library is among them, so the recording works.
     assert {os.path.basename(name) for name in opened} == {"mesh.obj", "house.mtl"}
 
 

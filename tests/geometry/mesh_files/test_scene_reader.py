@@ -115,7 +115,7 @@ def triangles(mesh):
         (".ply", ply(VERTICES, FACES, form="binary_little_endian")),
         (".ply", ply(VERTICES, FACES, form="binary_big_endian")),
         (".off", off(VERTICES, FACES)),
-        # As many files of ModelNet begin.
+        # Many files of ModelNet begin so.
         (".off", off(VERTICES, FACES, header="OFF")),
         (".stl", stl(VERTICES, FACES)),
         (".stl", ascii_stl(VERTICES, FACES)),
