@@ -34,6 +34,16 @@ def normalize(vector):
     )
 
 
+def roll(values, shift, *, axis):
+    """Values moved along one axis; those that leave at its end come back at its start.
+
+    `keras.ops.roll`, with the axis counted from the front: TensorFlow 2.21 vectorises a roll along
+    a negative axis as one along the axis after it, so `tape.jacobian` and `tf.vectorized_map` would
+    be silently wrong.
+    """
+    return keras.ops.roll(values, shift, axis=axis % len(values.shape))
+
+
 def as_floating(values):
     """Tensor of a floating type: the values' own, or float32."""
     tensor = keras.ops.convert_to_tensor(values)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tf_softras.geometry._vectors import as_floating
+from tf_softras.geometry._vectors import as_floating, roll
 from tf_softras.geometry.mesh import Mesh
 
 # The place of a corner that does not exist: an op leaves its face out for any near of 0 or more.
@@ -212,8 +212,8 @@ def _cut_fraction(depth, kept, near):
     0 where the edge does not cross it. Where it does, one end is at the plane or beyond and the
     other before it, so they differ.
     """
-    following = keras.ops.roll(depth, -1, axis=-1)
-    crosses = kept != keras.ops.roll(kept, -1, axis=-1)
+    following = roll(depth, -1, axis=-1)
+    crosses = kept != roll(kept, -1, axis=-1)
     length = keras.ops.where(crosses, following - depth, keras.ops.ones_like(depth))
     fraction = keras.ops.where(crosses, (near - depth) / length, keras.ops.zeros_like(depth))
     return fraction[..., None]
@@ -221,7 +221,7 @@ def _cut_fraction(depth, kept, near):
 
 def _between(corners, fraction):
     """Points of the edges from each corner to the next."""
-    return corners + fraction * (keras.ops.roll(corners, -1, axis=-2) - corners)
+    return corners + fraction * (roll(corners, -1, axis=-2) - corners)
 
 
 def _chosen(corners, cut, hidden, remaining):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from tf_softras.geometry._vectors import roll
+
 
 def soft_rasterize_reference(vertices, faces, *, image_size, sigma, near=0.0):
     """Soft silhouettes, straight from eqs. 1 and 2: every pixel against every face.
@@ -98,7 +100,7 @@ class Boundary(NamedTuple):
 def boundary_seen_from(pixels, corners):
     """The `Boundary` of faces, from pixels `[pixels, 2]` and corners `[batch, faces, 3, xy...]`."""
     a = corners[:, None, :, :, :2]
-    edge = tf.roll(a, -1, axis=-2) - a
+    edge = roll(a, -1, axis=-2) - a
     from_a = pixels[None, :, None, None, :] - a
     square = tf.reduce_sum(edge * edge, axis=-1)
     has_length = square > 0

@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from tf_softras.geometry._vectors import roll
 from tf_softras.ops._soft_rasterize_reference import (
     boundary_seen_from,
     nan_where_vertices_are_not_finite,
@@ -84,7 +85,7 @@ def _perspective(coordinates, depths):
 def _own_coordinates(seen):
     """The pixels' barycentric coordinates: corner k lies opposite edge k + 1."""
     area = tf.where(seen.area == 0, tf.ones_like(seen.area), seen.area)
-    return tf.roll(seen.across, -1, axis=-1) / area[..., None]
+    return roll(seen.across, -1, axis=-1) / area[..., None]
 
 
 def _blended_faces(seen, depths, in_front, *, sigma, gamma, epsilon, near, far, min_coverage):
@@ -95,7 +96,7 @@ def _blended_faces(seen, depths, in_front, *, sigma, gamma, epsilon, near, far, 
     # Outside, the closest point.
     fraction = tf.where(seen.nearest_edge, seen.fraction, 0.0)
     start = tf.where(seen.nearest_edge, 1.0 - seen.fraction, 0.0)
-    closest = start + tf.roll(fraction, 1, axis=-1)
+    closest = start + roll(fraction, 1, axis=-1)
     inside = seen.inside[..., None]
     own = tf.where(inside, _own_coordinates(seen), tf.ones_like(closest))
     corner_weights, depth = _perspective(tf.where(inside, own, closest), depths)

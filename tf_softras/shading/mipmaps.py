@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tf_softras.geometry._image_size import standardize_image_size
-from tf_softras.geometry._vectors import as_floating
+from tf_softras.geometry._vectors import as_floating, roll
 
 # Twice the least area, in image-plane units, that slopes are divided by: a face of less than a
 # billionth of a pixel has the coarsest level either way, and nothing overflows float32.
@@ -73,7 +73,7 @@ def footprint_attributes(corners, uvs):
         keras.ops.where(exists, value - value[..., :1, :], keras.ops.zeros_like(value))
         for value in (corners[..., :1], corners[..., 1:2], values)
     )
-    next_x, next_y, next_values = (keras.ops.roll(value, -1, axis=-2) for value in (x, y, values))
+    next_x, next_y, next_values = (roll(value, -1, axis=-2) for value in (x, y, values))
 
     def around(terms):
         return keras.ops.sum(terms, axis=-2, keepdims=True)
