@@ -215,11 +215,11 @@ class TestBadInput:
             ({"faces": [[0, 1]]}, "Invalid faces.*shape"),
             ({"faces": [[0.0, 1.0, 2.0]]}, "Invalid faces.*float64"),
             ({"faces": [[0, 1, -1]]}, "Invalid faces.*-1"),
-            ({"image_size": 0}, "Invalid image_size"),
-            ({"image_size": (8, 8, 8)}, "Invalid image_size"),
+            ({"image_size": 0}, "image_size: expected"),
+            ({"image_size": (8, 8, 8)}, "image_size: expected"),
             ({"sigma": 0.0}, "Invalid sigma"),
             ({"sigma": float("inf")}, "Invalid sigma"),
-            ({"implementation": "cuda"}, "Invalid implementation"),
+            ({"implementation": "cuda"}, "implementation: expected"),
         ],
     )
     def test_constructor(self, arguments, message):

@@ -214,7 +214,7 @@ class TestBadInput:
             ({"background": float("nan")}, "Invalid background.*nan"),
             ({"aggregation": "max"}, "Invalid aggregation.*'max'"),
             ({"min_coverage": 0.0}, "Invalid min_coverage.*0.0"),
-            ({"implementation": "cuda"}, "Invalid implementation"),
+            ({"implementation": "cuda"}, "implementation: expected"),
         ],
     )
     def test_constructor(self, arguments, message):

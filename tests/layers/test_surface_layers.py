@@ -175,7 +175,7 @@ def test_eyes_of_extrinsics_are_where_the_camera_stands(convention):
         (lambda: layers.WorldToCamera(rotation=[1], translation=[1, 2, 3]), "Invalid rotation"),
         (lambda: layers.WorldToCamera(convention="maya"), "Invalid source.*maya"),
         (lambda: layers.Pinhole(16, np.eye(2)), "Invalid intrinsics.*9 floats"),
-        (lambda: layers.Pinhole(0), "Invalid image_size"),
+        (lambda: layers.Pinhole(0), "image_size: expected"),
         (lambda: layers.Orthographic(view_size=0.0), "Invalid view_size"),
         (lambda: layers.Orthographic(center=1.0), "Invalid center"),
         (lambda: layers.ClipToNear(MESH.faces, near=0.0), "Invalid near"),

@@ -538,9 +538,9 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"image_size": 0}, "Invalid image_size"),
-            ({"implementation": "fast"}, "Invalid implementation.*'fast'"),
-            ({"aggregation": "max"}, "Invalid aggregation.*'max'"),
+            ({"image_size": 0}, "image_size: expected"),
+            ({"implementation": "fast"}, "implementation: expected.*'fast'"),
+            ({"aggregation": "max"}, "aggregation: expected.*'max'"),
         ],
     )
     def test_is_a_value_error(self, changes, message):

@@ -262,7 +262,7 @@ def test_a_functional_model_is_mip_mapped_and_saved(tmp_path):
             lambda: shading.uv_derivatives(
                 np.zeros((1, 2)), np.ones((1, 1)), np.zeros((1, 6)), image_size=0
             ),
-            "Invalid image_size",
+            "image_size: expected",
         ),
         (lambda: layers.UVTexture(mipmaps="linear"), "Invalid mipmaps.*linear"),
         (

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.ops._arguments import faces_tensor, number, vertices_tensor
 from tf_softras.ops._library import library
 
 tf.no_gradient("Softras>RasterizeFaces")
@@ -31,12 +32,17 @@ def rasterize_faces(vertices, faces, *, image_size, near=0.0):
         depth: `[batch, height, width]` of the vertices' type; 0 where no face is.
 
     Raises:
-        ValueError: `image_size` is not one of the above.
+        ValueError: `image_size` is not one of the above, `vertices` are not float32 or float64, or
+            `faces` hold no integers.
         tf.errors.InvalidArgumentError: a face index out of range, a wrong shape, coordinates that
             are not finite, or a negative `near`.
     """
     height, width = standardize_image_size(image_size)
     face_index, depth = library().softras_rasterize_faces(
-        vertices=vertices, faces=faces, height=height, width=width, near=near
+        vertices=vertices_tensor(vertices),
+        faces=faces_tensor(faces),
+        height=height,
+        width=width,
+        near=number("near", near),
     )
     return face_index, depth

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.ops._arguments import faces_tensor, floating_tensor, number, vertices_tensor
 from tf_softras.ops._hard_silhouette import hard_silhouette
 from tf_softras.ops._library import library
 from tf_softras.ops._soft_rasterize_reference import soft_rasterize_reference
@@ -38,8 +39,9 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         reaches. Row 0 is the top.
 
     Raises:
-        ValueError: `image_size` or `implementation` is not one of the above, or `vertices` or
-            `sigma` are no floating-point numbers.
+        ValueError: `image_size` or `implementation` is not one of the above; `vertices` or `sigma`
+            hold no floating-point numbers, `vertices` have half precision, or `faces` hold no
+            integers.
         tf.errors.InvalidArgumentError: shapes, indices, sigma or coordinates are not as above.
 
     Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2; Kato et al. 2018, arXiv 1711.07566.
@@ -47,11 +49,10 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
     height, width = standardize_image_size(image_size)
     validate_implementation(implementation, SILHOUETTE_IMPLEMENTATIONS)
     with tf.name_scope("soft_rasterize"):
-        vertices = _to_floating("vertices", vertices)
-        faces = tf.convert_to_tensor(faces, tf.int32)
-        # A Python number not by way of float32, which is what tf.cast makes of it.
-        dtype = None if hasattr(sigma, "dtype") else vertices.dtype
-        sigma = tf.cast(_to_floating("sigma", sigma, dtype), vertices.dtype)
+        vertices = vertices_tensor(vertices, any_precision=implementation == "reference")
+        faces = faces_tensor(faces)
+        sigma = floating_tensor("sigma", sigma, vertices.dtype)
+        near = number("near", near)
         if implementation == "reference":
             return soft_rasterize_reference(
                 vertices, faces, image_size=(height, width), sigma=sigma, near=near
@@ -73,18 +74,8 @@ def validate_implementation(implementation, implementations=IMPLEMENTATIONS):
     """Raises ValueError unless it is one of `implementations`."""
     if implementation not in implementations:
         raise ValueError(
-            f"Invalid implementation. Expected one of {implementations}. "
-            f"Received: implementation={implementation!r}"
+            f"implementation: expected one of {implementations}; received {implementation!r}"
         )
-
-
-def _to_floating(name, value, dtype=None):
-    tensor = tf.convert_to_tensor(value, dtype)
-    if not tensor.dtype.is_floating:
-        raise ValueError(
-            f"Invalid {name}. Expected floating-point numbers. Received: dtype {tensor.dtype.name}"
-        )
-    return tensor
 
 
 @tf.RegisterGradient("Softras>SoftRasterize")

@@ -3,8 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.ops._arguments import faces_tensor, floating_tensor, number, vertices_tensor
 from tf_softras.ops._library import library
-from tf_softras.ops._soft_rasterize import standardize_image_size, validate_implementation
+from tf_softras.ops._soft_rasterize import validate_implementation
 from tf_softras.ops._soft_shade_reference import soft_shade_reference
 
 AGGREGATIONS = ("soft", "hard")
@@ -75,7 +77,9 @@ def soft_shade(
             reaches.
 
     Raises:
-        ValueError: `image_size`, `aggregation` or `implementation` is not one of the above.
+        ValueError: `image_size`, `aggregation` or `implementation` is not one of the above;
+            `vertices`, `sigma` or `gamma` hold no floating-point numbers, `vertices` have half
+            precision, or `faces` hold no integers.
         tf.errors.InvalidArgumentError: shapes, indices or numbers are not as above.
 
     Source: Liu et al. 2019, arXiv 1904.01786, the aggregate function for colours.
@@ -83,13 +87,10 @@ def soft_shade(
     image_size = standardize_image_size(image_size)
     validate_implementation(implementation)
     if aggregation not in AGGREGATIONS:
-        raise ValueError(
-            f"Invalid aggregation. Expected one of {AGGREGATIONS}. "
-            f"Received: aggregation={aggregation!r}"
-        )
+        raise ValueError(f"aggregation: expected one of {AGGREGATIONS}; received {aggregation!r}")
     # The op's own type for them, so that both implementations see the same numbers.
     numbers = {
-        name: float(np.float32(value))
+        name: float(np.float32(number(name, value)))
         for name, value in (
             ("near", near),
             ("far", far),
@@ -98,10 +99,14 @@ def soft_shade(
         )
     }
     with tf.name_scope("soft_shade"):
-        vertices = tf.convert_to_tensor(vertices)
-        faces = tf.convert_to_tensor(faces, tf.int32)
-        attributes, sigma, gamma, background = (
-            _cast(value, vertices.dtype) for value in (attributes, sigma, gamma, background)
+        vertices = vertices_tensor(vertices, any_precision=implementation == "reference")
+        faces = faces_tensor(faces)
+        sigma, gamma = (
+            floating_tensor(name, value, vertices.dtype)
+            for name, value in (("sigma", sigma), ("gamma", gamma))
+        )
+        attributes, background = (
+            _cast(value, vertices.dtype) for value in (attributes, background)
         )
         if background.shape.rank == 0:
             background = tf.broadcast_to(background, tf.shape(attributes)[-1:])
