@@ -111,4 +111,7 @@ def encoded(linear: np.ndarray) -> np.ndarray:
     """Returns sRGB values of linear light in [0, 1], in NumPy: `colors.srgb_from_linear`."""
     linear = np.clip(linear, 0.0, 1.0)
     high = 1.055 * np.maximum(linear, 0.0031308) ** (1.0 / 2.4) - 0.055
-    return np.where(linear <= 0.0031308, linear * 12.92, high).astype(linear.dtype)
+    # 1.055 - 0.055 is not 1 in floating point.
+    return np.where(linear <= 0.0031308, linear * 12.92, np.where(linear == 1.0, 1.0, high)).astype(
+        linear.dtype
+    )

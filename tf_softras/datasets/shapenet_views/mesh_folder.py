@@ -59,7 +59,7 @@ class MeshModel:
     def examples(self, rendering: Rendering) -> Iterator[Example | Problem]:
         """Yields its example, or the problem that there is with the file."""
         try:
-            mesh = load_mesh(self.path, max_faces=rendering.max_faces, foreign_materials="error")
+            mesh = load_mesh(self.path, max_faces=rendering.max_faces, foreign_files="error")
             views = object_views(mesh, rendering)
         except (ValueError, OSError) as error:
             yield Problem(self.name, str(error))

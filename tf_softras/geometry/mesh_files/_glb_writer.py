@@ -202,7 +202,7 @@ def _indexed(mesh: Mesh, chosen, material: Material):
         colors, color = np.unique(face_colors, axis=0, return_inverse=True)
         columns.append(np.repeat(color.reshape(-1), 3)[:, None])
     keys = np.ascontiguousarray(np.concatenate(columns, axis=1).astype(np.int32))
-    first, indices = _unique_rows(keys)
+    first, indices = unique_rows(keys)
     vertex = keys[first, 0]
     if colors is not None:
         vertex_colors = colors[keys[first, -1]]
@@ -216,7 +216,7 @@ def _indexed(mesh: Mesh, chosen, material: Material):
     )
 
 
-def _unique_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def unique_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns where each distinct row stands first, and for each row the number of its like."""
     order = np.lexsort(rows.T[::-1])
     ordered = rows[order]

@@ -1,18 +1,30 @@
 """Reads a mesh file of any known format."""
 
 import pathlib
+from collections.abc import Callable
 
 from tf_softras._shared.errors import SoftrasError
 from tf_softras.geometry.mesh import Mesh
-from tf_softras.geometry.mesh_files import _scene_reader as scene_reader
+from tf_softras.geometry.mesh_files._glb_reader import read_glb
 from tf_softras.geometry.mesh_files._obj_reader import read_obj
+from tf_softras.geometry.mesh_files._off_reader import read_off
+from tf_softras.geometry.mesh_files._ply_reader import read_ply
+from tf_softras.geometry.mesh_files._reading import Limits, Reading
+from tf_softras.geometry.mesh_files._stl_reader import read_stl
 
-# Of the files that `load_mesh` reads.
-MESH_SUFFIXES = (".obj", *scene_reader.SUFFIXES)
+_READERS = {
+    ".obj": read_obj,
+    ".glb": read_glb,
+    ".off": read_off,
+    ".ply": read_ply,
+    ".stl": read_stl,
+}
+# The suffixes of files that `load_mesh` reads.
+MESH_SUFFIXES = tuple(_READERS)
 
 
 class MeshFileError(SoftrasError, ValueError):
-    """A mesh file cannot be read: the message names it, what was expected and what came."""
+    """A mesh file cannot be read. The message names it, what was expected and what was received."""
 
 
 def load_mesh(
@@ -20,54 +32,68 @@ def load_mesh(
     *,
     max_bytes: int = 128 * 2**20,
     max_faces: int = 2_000_000,
-    foreign_materials: str = "warn",
+    max_texture_pixels: int = 2**26,
+    foreign_files: str = "warn",
+    warn: Callable[[str], None] | None = None,
 ) -> Mesh:
     """Returns the one mesh that all parts of a mesh file make together, in its coordinates.
 
+    Colours are sRGB and combine as `Mesh` and `tf_softras.geometry.surfaces` say. Polygons become
+    triangles: a convex one a fan about its first corner, a concave one by earcut. A file that is
+    cut off, or whose counts are not true, is refused, and no memory is taken for what it promises
+    and does not hold.
+
     OBJ: vertices keep the file's order and number, also those that no face uses; faces keep its
-    order, a polygon becoming the triangles it is made of. Nothing is merged or dropped. If a
-    material library gives at least one diffuse colour (`Kd`), each face carries its material's, or
-    light grey if it has none; otherwise `face_colors` is None. Normals, texture coordinates and
-    vertex colours are passed over. Only the OBJ file and the material libraries in or below its own
-    folder are opened, links resolved. A library elsewhere or missing is a warning in the log.
+    order. Colours behind coordinates (`v x y z r g b`) are those of the vertices. Materials are
+    read from MTL files: `Kd` (0.8 where it is missing), `map_Kd` with its options -s, -o and
+    -clamp, opacity `d` or `Tr`, and `map_d`; `Kd` multiplies the texture, unless it is black.
 
-    Binary glTF (`.glb`), PLY, OFF and STL: as trimesh reads them, glTF's nodes where their
-    transformations put them. Colours of vertices or faces are kept (glTF's turned from linear to
-    sRGB), those of materials are not. Corners of an STL file at the same place become one vertex.
-    No further file is opened; compressed glTF, and a node of two parents, are refused.
+    Binary glTF (`.glb`): the scene's nodes put their meshes where they belong; without a scene all
+    root nodes are shown. Lists, strips and fans of triangles; baseColorFactor, its texture and
+    COLOR_0 with the alpha mode; KHR_texture_transform, KHR_mesh_quantization, sparse accessors.
+    Morph targets and skins are left out, with a warning. A file that requires compression or
+    another extension is refused.
 
-    Textures are never opened.
+    PLY: colours of vertices or faces in any type, also `diffuse_*`; texture coordinates of vertices
+    or faces, with the texture that `comment TextureFile` names; triangle strips. OFF: colours of
+    vertices or faces, free form. STL: binary, with 15-bit colours, or text; corners at the same
+    place become one vertex.
+
+    Only the mesh file is opened and, for OBJ and PLY, the material libraries and textures that it
+    names in or below its own folder, or in or below the folder `images` beside that one, links
+    resolved. Textures are PNG, JPEG, BMP, GIF, TGA, TIFF or WebP. One that is missing or damaged is
+    left out, with a warning; its material's colour counts then.
 
     Args:
         path: The file; its suffix, `.obj`, `.glb`, `.ply`, `.off` or `.stl`, says which format.
-        max_bytes: The most bytes that the file, and each material library, may have.
+        max_bytes: The most bytes that the file, and each file beside it, may have.
         max_faces: The most triangles that the mesh may have.
-        foreign_materials: What a name of a material library is that leads out of the folder:
-            "warn", a warning, or "error"; missing libraries are a warning.
+        max_texture_pixels: The most pixels that all textures together may have.
+        foreign_files: If the path of a material library or texture leads elsewhere: "warn" leaves
+            it out with a warning, "error" raises.
+        warn: Called with a sentence for each part that is left out, instead of the log.
 
     Raises:
-        MeshFileError: If the file is missing, too large, not one of its format with faces, or has
+        MeshFileError: The file is missing, too large, not one of its format with faces, or has
             invalid numbers or indices.
     """
     path = pathlib.Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in MESH_SUFFIXES:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
         raise MeshFileError(
             f"Cannot read '{path}'. Expected a file whose name ends in "
             f"{' or '.join(MESH_SUFFIXES)}, received {path.suffix or 'no suffix'!r}."
         )
+    limits = Limits(max_bytes, max_faces, max_texture_pixels)
     try:
-        if suffix != ".obj":
-            return scene_reader.read_scene(path, max_bytes=max_bytes, max_faces=max_faces)
-        return read_obj(
-            path,
-            max_bytes=max_bytes,
-            max_faces=max_faces,
-            foreign_materials=foreign_materials,
-        )
+        return reader(Reading(path, limits, foreign_files=foreign_files, warn=warn))
     except OSError as error:
         raise MeshFileError(
             f"Cannot read '{path}'. Expected a readable file, received: {error.strerror or error}."
         ) from error
     except ValueError as error:
         raise MeshFileError(f"Cannot read '{path}'. {error}") from error
+    except MemoryError as error:
+        raise MeshFileError(
+            f"Cannot read '{path}'. Expected a mesh that fits into memory, received a larger one."
+        ) from error
