@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from tf_softras import rendering
 from tf_softras.geometry import Mesh, icosphere
 from tf_softras.geometry.cameras import eye_from_angles
-from tf_softras.rendering import render_views
+from tf_softras.rendering import _render_views, render_views
 
 RED, GREEN, BLUE = np.eye(3)
 
@@ -204,7 +203,7 @@ def test_a_cut_changes_nothing_elsewhere():
 def test_views_drawn_in_parts_are_the_same(monkeypatch):
     mesh, eyes = random_mesh(4), eye_from_angles(2.732, 30.0, np.arange(5) * 70.0)
     together = render_views(mesh, eyes, image_size=16)
-    monkeypatch.setattr(rendering, "_SAMPLES_AT_ONCE", 2 * 16 * 16 * 16)
+    monkeypatch.setattr(_render_views, "_SAMPLES_AT_ONCE", 2 * 16 * 16 * 16)
     np.testing.assert_array_equal(render_views(mesh, eyes, image_size=16), together)
 
 

@@ -20,6 +20,7 @@ from tf_softras.geometry import (
     rotation_from_quaternion,
     spherical_uvs,
 )
+from tf_softras.geometry.surfaces import corner_colors
 from tf_softras.layers import LambertLighting, LookAt, Orthographic, Perspective, Pinhole, Renderer
 from tf_softras.ops import soft_rasterize, soft_shade
 from tf_softras.shading import DirectionalLight, PointLight
@@ -182,9 +183,9 @@ def _sample(name):
     with tempfile.TemporaryDirectory() as folder:
         unpack_sample(folder)
         mesh = load_mesh(pathlib.Path(folder, name, "models", "model_normalized.obj")).normalized()
-    assert mesh.face_colors is not None  # load_mesh gives every face one
     faces = np.arange(mesh.faces.size, dtype=np.int32).reshape(-1, 3)
-    return Mesh(mesh.vertices[mesh.faces].reshape(-1, 3), faces), mesh.face_colors.repeat(3, axis=0)
+    colors = corner_colors(mesh)[..., :3].reshape(-1, 3)
+    return Mesh(mesh.vertices[mesh.faces].reshape(-1, 3), faces), colors
 
 
 def _globe():

@@ -1,10 +1,9 @@
-"""Shaded pictures of meshes, for data sets, contact sheets and the command line.
+"""Shaded pictures of meshes.
 
-Colours are those of the mesh file's materials, treated as sRGB and shaded as they stand, as the
-common viewers of ShapeNet do: what is written is `colour * light`, with no conversion to linear
-light. Faces are flat and two-sided; where vertices have the colours, a face has the mean of its
-three. The light is part ambient, part from the camera and part from above, and never exceeds 1, so
-a colour is never clipped.
+Colours are those of the mesh's surface (`tf_softras.geometry.surfaces`), sRGB, and are shaded as
+they stand, as the common viewers of ShapeNet do: a picture holds `colour * light`, with no
+conversion to linear light. Light is that of flat, two-sided faces. It is part ambient, part from
+the camera and part from above, and never exceeds 1, so no colour is clipped.
 """
 
 import numpy as np
@@ -12,8 +11,9 @@ import numpy as np
 from tf_softras.geometry import Mesh, clip_to_near
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry.cameras import N3MR_VIEWING_ANGLE, look_at, perspective
-from tf_softras.geometry.colors import DEFAULT_COLOR
 from tf_softras.ops import rasterize_faces
+from tf_softras.rendering._glass import lay_glass_over
+from tf_softras.rendering._surface import Surface
 
 # They sum to 1: a face that looks at the camera and up is as bright as its colour.
 _AMBIENT_LIGHT = 0.45
@@ -43,9 +43,11 @@ def render_views(
     camera is cut at a thousandth of the eye's distance from the origin: the floor and the walls of
     a room keep their visible part.
 
-    A pixel is the box filter of `supersampling`^2 samples: alpha is the share of them that hit the
-    mesh, the colour is the mean of those alone (straight, not premultiplied), and 0 where alpha is
-    0. With a `background` the picture is composited on it and alpha is 255 everywhere.
+    A pixel is the box filter of `supersampling`^2 samples: alpha is the mean of their opacities (of
+    an opaque mesh: the share of them that hit it), the colour is their mean by opacity (straight,
+    not premultiplied), and 0 where alpha is 0. Textures are mip-mapped. Faces that are not opaque
+    are blended over what lies behind them, in the order of depth at each sample. With a
+    `background` the picture is composited on it and alpha is 255 everywhere.
 
     Args:
         mesh: the mesh, world space.
@@ -68,17 +70,17 @@ def render_views(
     samples = height * width * supersampling**2
     at_once = max(1, _SAMPLES_AT_ONCE // samples)
     images = np.empty((len(eyes), height, width, 4), np.uint8)
+    surface = Surface(mesh)
     for first in range(0, len(eyes), at_once):
         views = slice(first, first + at_once)
-        vertices, faces, owners = _in_front(mesh, eyes[views])
-        drawn, _ = rasterize_faces(
-            perspective(vertices, viewing_angle=viewing_angle),
-            faces,
+        drawn = _samples(
+            mesh,
+            surface,
+            eyes[views],
             image_size=(height * supersampling, width * supersampling),
+            viewing_angle=viewing_angle,
         )
-        # Index -1, where nothing is drawn, takes the last of them, which is -1 too.
-        face_index = np.append(owners, -1)[drawn.numpy()]
-        colors, coverage = _filtered(face_index, _shaded_colors(mesh, eyes[views]), supersampling)
+        colors, coverage = _filtered(drawn, supersampling)
         if background is not None:
             colors = colors * coverage + _checked_color(background) * (1.0 - coverage)
             coverage = np.ones_like(coverage)
@@ -100,18 +102,22 @@ def _checked_eyes(eyes) -> np.ndarray:
     return eyes
 
 
-def _in_front(mesh: Mesh, eyes: np.ndarray):
+def _in_front(mesh: Mesh, vertices, eyes: np.ndarray):
     """Returns the mesh as the cameras at `eyes` see it, without what lies behind them.
 
     Only faces that reach behind one of the cameras are cut; all others keep their vertices, so that
     a picture without such a face is the same to the last bit.
+
+    Args:
+        mesh: the mesh.
+        vertices: float32 `[num_views, num_vertices, 3]`, its vertices in camera space.
+        eyes: float32 `[num_views, 3]`.
 
     Returns:
         vertices: float32 `[num_views, num_corners, 3]`, camera space in units of their own a view.
         faces: int32 `[num_drawn, 3]`, in the order of the mesh's faces.
         owners: int32 `[num_drawn]`, the face of the mesh that each of them is a part of.
     """
-    vertices = look_at(mesh.vertices, eyes)
     distances = np.linalg.norm(eyes, axis=1)[:, None]
     is_behind = vertices.numpy()[..., 2] < _NEAR_SHARE * distances
     owners = np.arange(len(mesh.faces), dtype=np.int32)
@@ -140,23 +146,79 @@ def _checked_color(color) -> np.ndarray:
     return color
 
 
-def _shaded_colors(mesh: Mesh, eyes: np.ndarray) -> np.ndarray:
-    """Returns float32 `[num_views, num_faces, 3]` in [0, 1]: what each camera sees of each face."""
+def _samples(mesh: Mesh, surface: Surface, eyes, *, image_size, viewing_angle) -> np.ndarray:
+    """Returns float32 `[num_views, height, width, 4]`: colour times opacity, and opacity."""
+    seen = look_at(mesh.vertices, eyes)
+    vertices, faces, owners = _in_front(mesh, seen, eyes)
+    is_opaque = ~surface.is_clear[owners]
+    if not is_opaque.all():
+        faces, owners = faces[is_opaque], owners[is_opaque]
+    drawn, depth = rasterize_faces(
+        perspective(vertices, viewing_angle=viewing_angle), faces, image_size=image_size
+    )
+    # Index -1, where nothing is drawn, takes the last of them, which is -1 too.
+    face_index = np.append(owners, -1)[drawn.numpy()]
+    light = _light(mesh, eyes)
+    # A row of zeros behind the faces, which index -1 of an empty sample takes.
+    table = np.zeros((len(eyes), len(mesh.faces) + 1, 4), np.float32)
+    table[:, :-1, :3] = light[..., None] * surface.flat_colors
+    table[:, :-1, 3] = 1.0
+    samples = table[np.arange(len(eyes))[:, None, None], face_index]
+    slope = np.tan(np.radians(viewing_angle))
+    seen = seen.numpy()
+    _color_varied(samples, mesh, surface, seen, light, face_index, slope)
+    if surface.is_clear.any():
+        clear = np.flatnonzero(surface.is_clear)
+        # `_in_front` may have changed the unit of a view.
+        unit = np.linalg.norm(eyes, axis=1)
+        far = np.where(drawn.numpy() >= 0, depth.numpy(), np.inf)
+        if vertices.shape[1] != seen.shape[1]:
+            far *= np.exp2(np.floor(np.log2(unit)))[:, None, None]
+        for view in range(len(eyes)):
+            lay_glass_over(
+                samples[view],
+                far[view],
+                seen[view][mesh.faces[clear]].astype(np.float64),
+                clear,
+                light[view, clear],
+                surface,
+                slope=slope,
+                near=_NEAR_SHARE * float(unit[view]),
+            )
+    return samples
+
+
+def _color_varied(samples, mesh, surface, seen, light, face_index, slope) -> None:
+    """Gives samples of faces that have more than one colour theirs, in place."""
+    varied = np.append(surface.is_varied & ~surface.is_clear, False)
+    view, row, column = np.nonzero(varied[face_index])
+    if not len(view):
+        return
+    height, width = face_index.shape[1:]
+    face = face_index[view, row, column]
+    step = 2.0 * slope / min(height, width)
+    x = (column - (width - 1) / 2.0) * step
+    y = ((height - 1) / 2.0 - row) * step
+
+    def corners(part):
+        return seen[view[part, None], mesh.faces[face[part]]].astype(np.float64)
+
+    directions = np.stack([x, y], axis=-1)
+    colors = surface.colors(corners, face, directions, spacing=step)
+    samples[view, row, column, :3] = colors[:, :3] * light[view, face, None]
+
+
+def _light(mesh: Mesh, eyes: np.ndarray) -> np.ndarray:
+    """Returns float32 `[num_views, num_faces]` in [0, 1]: the light that each camera sees."""
     corners = mesh.vertices[mesh.faces].astype(np.float64)
     normals = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     to_eye = _unit(eyes[:, None, :] - corners.mean(axis=1))
     facing = np.einsum("vfx,fx->vf", to_eye, normals)
     # Turned to the camera, whichever way the file has it.
     upward = np.where(facing < 0.0, -normals[:, 1], normals[:, 1])
-    light = (
+    return (
         _AMBIENT_LIGHT + _CAMERA_LIGHT * np.abs(facing) + _SKY_LIGHT * np.maximum(upward, 0.0)
     ).astype(np.float32)
-    colors = mesh.face_colors
-    if mesh.vertex_colors is not None:
-        colors = mesh.vertex_colors[mesh.faces].mean(axis=1)
-    elif colors is None:
-        colors = np.broadcast_to(np.array(DEFAULT_COLOR, np.float32), (len(mesh.faces), 3))
-    return light[..., None] * colors
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -165,18 +227,13 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.where(length == 0.0, 1.0, length)
 
 
-def _filtered(face_index, colors, supersampling) -> tuple[np.ndarray, np.ndarray]:
-    """Returns straight colours `[v, h, w, 3]` and coverage `[v, h, w, 1]`, box-filtered samples."""
-    num_views, height, width = face_index.shape
-    num_faces = colors.shape[1]
-    # A row of zeros behind the faces, which index -1 of an empty sample takes.
-    table = np.zeros((num_views, num_faces + 1, 4), np.float32)
-    table[:, :num_faces, :3] = colors
-    table[:, :num_faces, 3] = 1.0
-    view = np.arange(num_views)[:, None, None]
+def _filtered(samples: np.ndarray, supersampling: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns straight colours `[v, h, w, 3]` and opacity `[v, h, w, 1]`, box-filtered samples."""
+    num_views, height, width, _ = samples.shape
     total = np.zeros((num_views, height // supersampling, width // supersampling, 4), np.float32)
     for row in range(supersampling):
         for column in range(supersampling):
-            total += table[view, face_index[:, row::supersampling, column::supersampling]]
+            total += samples[:, row::supersampling, column::supersampling]
     hits = total[..., 3:]
-    return total[..., :3] / np.maximum(hits, 1.0), hits / np.float32(supersampling**2)
+    colors = total[..., :3] / np.where(hits > 0.0, hits, 1.0)
+    return colors, hits / np.float32(supersampling**2)
