@@ -1,9 +1,11 @@
 """The conventions of DESIGN: worked out by hand, not by the code's own formulae."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.gradient_checks import numeric_gradient
 from tf_softras.geometry import eye_from_angles, look_at, n3mr_views, perspective
 
 
@@ -100,7 +102,7 @@ def test_perspective_in_the_plane_of_the_eye_is_finite():
 
 @pytest.mark.parametrize("angle", [0.0, 90.0, -15.0, float("nan")])
 def test_perspective_checks_the_angle(angle):
-    with pytest.raises(ValueError, match="Invalid viewing_angle.*Received"):
+    with pytest.raises(ValueError, match="viewing_angle: expected.*received"):
         perspective(np.zeros((1, 3)), viewing_angle=angle)
 
 
@@ -112,3 +114,61 @@ def test_gradients_flow_to_vertices_and_eye():
         loss = tf.reduce_sum(perspective(look_at(vertices, eye))[..., :2] ** 2)
     for gradient in tape.gradient(loss, [vertices, eye]):
         assert np.all(np.isfinite(gradient)) and np.any(gradient != 0)
+
+
+class TestViewingAngle:
+    """Numbers, tensors and variables, one for all or one an item."""
+
+    VERTICES = np.random.default_rng(4).uniform(1.0, 3.0, (2, 5, 3))
+
+    def test_one_angle_an_item_is_each_item_with_its_own(self):
+        angles = np.array([20.0, 35.0])
+        expected = np.stack(
+            [
+                perspective(item, viewing_angle=float(angle))
+                for item, angle in zip(self.VERTICES, angles, strict=True)
+            ]
+        )
+        for given in (angles, tf.constant(angles), tf.Variable(angles), keras.Variable(angles)):
+            seen = perspective(self.VERTICES, viewing_angle=given)
+            # A keras.Variable is float32: 30 units of its last digit at 35 degrees.
+            np.testing.assert_allclose(seen, expected, rtol=2e-6)
+
+    def test_one_mesh_is_seen_at_several_angles(self):
+        seen = perspective(self.VERTICES[0], viewing_angle=np.array([20.0, 35.0]))
+        assert seen.shape == (2, 5, 3)
+        np.testing.assert_allclose(
+            seen[1], perspective(self.VERTICES[0], viewing_angle=35.0), rtol=1e-14
+        )
+
+    @pytest.mark.parametrize("in_graph", [False, True])
+    def test_gradient_of_the_angle_is_that_of_central_differences(self, in_graph):
+        weights = np.random.default_rng(5).normal(size=self.VERTICES.shape)
+
+        def loss(angles):
+            return tf.reduce_sum(weights * perspective(self.VERTICES, viewing_angle=angles))
+
+        angles = np.array([20.0, 35.0])
+        variable = tf.Variable(angles)
+        with tf.GradientTape() as tape:
+            value = (tf.function(loss) if in_graph else loss)(variable)
+        numeric = numeric_gradient(lambda a: float(loss(tf.constant(a))), angles, 1e-3)
+        np.testing.assert_allclose(tape.gradient(value, variable), numeric, rtol=1e-8)
+
+    @pytest.mark.parametrize(
+        "angle", [np.array([20.0, 95.0]), tf.constant([20.0, 95.0]), tf.Variable([95.0, 20.0])]
+    )
+    def test_known_angles_are_checked(self, angle):
+        with pytest.raises(ValueError, match=r"viewing_angle: expected .* received 95\.0"):
+            perspective(self.VERTICES, viewing_angle=angle)
+
+    @pytest.mark.parametrize("angle", ["20", None, [20.0, "wide"]])
+    def test_what_is_no_angle_is_refused(self, angle):
+        with pytest.raises(ValueError, match="viewing_angle: expected"):
+            perspective(self.VERTICES, viewing_angle=angle)
+
+
+def test_perspective_takes_integers_as_look_at_does():
+    seen = perspective(np.array([[2, -1, 2]]), viewing_angle=45.0)
+    assert seen.dtype == tf.float32
+    np.testing.assert_allclose(seen, [[1, -0.5, 2]], atol=1e-6)

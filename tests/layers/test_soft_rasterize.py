@@ -261,5 +261,5 @@ class TestBadInput:
             layers.LookAt()(VERTICES)
 
     def test_viewing_angle(self):
-        with pytest.raises(ValueError, match="Invalid viewing_angle"):
+        with pytest.raises(ValueError, match="viewing_angle: expected"):
             layers.Perspective(viewing_angle=90.0)

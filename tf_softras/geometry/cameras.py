@@ -176,23 +176,23 @@ def perspective(vertices, *, viewing_angle=N3MR_VIEWING_ANGLE):
     Args:
         vertices: float `[..., num_vertices, 3]`, camera space.
         viewing_angle: HALF of the angle of view across the shorter image side, degrees in (0, 90).
+            A number, or a float array, tensor or variable `[...]`: one value an item, whose
+            dimensions broadcast against the leading ones of `vertices`.
 
     Returns:
         float `[..., num_vertices, 3]`: x', y' on the image plane, where the shorter image side
-        spans [-1, 1], and the camera depth z.
+        spans [-1, 1], and the camera depth z. Differentiable with respect to `vertices` and
+        `viewing_angle`.
 
     Raises:
-        ValueError: `viewing_angle` is not in (0, 90).
+        ValueError: `viewing_angle` is known and not in (0, 90). The values of tensors are not
+            known under `tf.function`, and not looked at there.
     """
-    if not 0.0 < viewing_angle < 90.0:
-        raise ValueError(
-            "Invalid viewing_angle. Expected half the angle of view, in degrees, between 0 and 90 "
-            f"(exclusive). Received: viewing_angle={viewing_angle}"
-        )
-    vertices = keras.ops.convert_to_tensor(vertices)
-    scale = 1.0 / math.tan(math.radians(viewing_angle))
+    vertices = as_floating(vertices)
     depth = vertices[..., 2:3]
-    on_plane = vertices[..., :2] * scale / _divisor(depth)
+    on_plane = vertices[..., :2] * _cotangent(viewing_angle, vertices.dtype) / _divisor(depth)
+    # Of the same leading dimensions, where those of the angle were broadcast.
+    depth = depth + keras.ops.zeros_like(on_plane[..., :1])
     return keras.ops.concatenate([on_plane, depth], axis=-1)
 
 
@@ -297,6 +297,36 @@ def _look_at_axes(eye, at, up):
     spare_up = keras.ops.where(along_z, x_axis, z_axis)
     right = normalize(keras.ops.where(parallel, cross(forward, spare_up), right))
     return keras.ops.stack([right, cross(right, forward), forward], axis=-2)
+
+
+def _cotangent(viewing_angle, dtype):
+    """1 / tan(angle) of an angle in degrees: a number, or `[..., 1, 1]` of `dtype`."""
+    known = _known_values(viewing_angle)
+    if known is not None and not ((known > 0.0) & (known < 90.0)).all():
+        wrong = known[~((known > 0.0) & (known < 90.0))].flat[0]
+        raise ValueError(
+            "viewing_angle: expected half the angle of view, in degrees, between 0 and 90 "
+            f"(exclusive); received {wrong}"
+        )
+    if isinstance(viewing_angle, (int, float)):
+        # In double: a float32 tangent differs in its last digit.
+        return 1.0 / math.tan(math.radians(viewing_angle))
+    angle = keras.ops.cast(keras.ops.convert_to_tensor(viewing_angle), dtype)
+    return (1.0 / keras.ops.tan(angle * (math.pi / 180.0)))[..., None, None]
+
+
+def _known_values(value):
+    """An array of numbers, arrays and eager tensors; None where values are not known yet."""
+    try:
+        known = np.asarray(value)
+    except (NotImplementedError, TypeError, ValueError):
+        # A symbolic tensor: TensorFlow raises the first of them, Keras the others.
+        return None
+    if known.dtype.kind not in "iuf":
+        raise ValueError(
+            f"viewing_angle: expected degrees, a number or one an item; received {value!r}"
+        )
+    return known
 
 
 def _axes(name, convention):
