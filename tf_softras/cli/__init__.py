@@ -12,6 +12,7 @@ from tf_softras.cli.demo import demo
 from tf_softras.cli.evaluate import evaluate
 from tf_softras.cli.experiment import experiment
 from tf_softras.cli.export import export
+from tf_softras.cli.fit import fit
 from tf_softras.cli.gallery import gallery
 from tf_softras.cli.page import page
 from tf_softras.cli.prepare import prepare
@@ -44,6 +45,7 @@ for _command in (
     evaluate,
     experiment,
     reconstruct,
+    fit,
     export,
     render,
     view,

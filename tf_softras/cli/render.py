@@ -16,6 +16,7 @@ BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0
         "softras render chair.obj -o chair.png --size 512",
         "softras render chair.glb -o around.png --views 8 --background white",
         "softras render chair.obj -o turntable.gif --views 60",
+        "softras render chair.glb --transforms pictures --views 32",
     ],
 )
 @click.argument("mesh", type=PATH)
@@ -23,8 +24,12 @@ BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0
     "-o",
     "--output",
     type=PATH,
-    required=True,
     help="To write: .png, .gif or .mp4.",
+)
+@click.option(
+    "--transforms",
+    type=PATH,
+    help="Folder to write: pictures from all around, and their cameras as NeRF's transforms.json.",
 )
 @click.option(
     "--views",
@@ -53,7 +58,9 @@ BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0
     show_default=True,
     help="That a film lasts.",
 )
-def render(mesh, output, views, size, azimuth, elevation, distance, background, seconds):
+def render(
+    mesh, output, transforms, views, size, azimuth, elevation, distance, background, seconds
+):
     """Draw a mesh (.obj, .glb, .ply, .off or .stl) in its colours.
 
     A film is on white unless the background is black. MP4 needs: pip install 'tf-softras[film]'
@@ -63,6 +70,8 @@ def render(mesh, output, views, size, azimuth, elevation, distance, background, 
     from tf_softras.rendering import render_views
     from tf_softras.viewer import film
 
+    if output is None and transforms is None:
+        raise WrongInput("Expected -o or --transforms, received neither.")
     if views * size**2 > MAX_PIXELS:
         raise WrongInput(
             f"Expected at most {MAX_PIXELS:,} pixels in all, received --views {views} of --size "
@@ -71,10 +80,14 @@ def render(mesh, output, views, size, azimuth, elevation, distance, background, 
     distance = cameras.N3MR_DISTANCE if distance is None else distance
     elevation = cameras.N3MR_ELEVATION if elevation is None else elevation
     azimuths = azimuth + np.arange(views, dtype=np.float32) * (360.0 / views)
-    is_film = output.suffix.lower() in film.SUFFIXES
+    is_film = output is not None and output.suffix.lower() in film.SUFFIXES
     if is_film and background == "transparent":
         background = "white"
     loaded = load_mesh(mesh)
+    if transforms is not None:
+        _write_transforms(loaded, transforms, views, size, distance)
+    if output is None:
+        return
     with wrong_input(ValueError):
         pictures = render_views(
             loaded.normalized(),
@@ -87,3 +100,14 @@ def render(mesh, output, views, size, azimuth, elevation, distance, background, 
         else:
             write_picture(output, np.concatenate(pictures, axis=1))
     click.echo(f"{output}: {views} x {size} x {size} pixels")
+
+
+def _write_transforms(mesh, folder, views, size, distance):
+    """Writes pictures from cameras around a mesh, and transforms.json."""
+    from tf_softras.datasets import posed_views
+
+    with wrong_input(ValueError):
+        eyes = posed_views.eyes_around(views, distance=distance)
+        posed = posed_views.rendered_views(mesh.normalized(), eyes, image_size=size)
+    posed_views.save_posed_views(folder, posed)
+    click.echo(f"{folder}: {views} pictures of {size} x {size} pixels, transforms.json")

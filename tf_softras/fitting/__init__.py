@@ -5,18 +5,30 @@ camera: a function from world-space vertices `[batch, num_vertices, 3]` to the i
 `[views, num_vertices, 3]`, such as ``lambda v: perspective(look_at(v, eyes))``.
 """
 
+from tf_softras.fitting._remeshing import remesh
+from tf_softras.fitting._showing import ViewComparison, compared_views, fit_film, upright
 from tf_softras.fitting.light import FittedLight, fit_light
 from tf_softras.fitting.mesh import FittedMesh, fit_mesh
 from tf_softras.fitting.pose import FittedPose, fit_pose
 from tf_softras.fitting.texture import FittedTexture, fit_texture
+from tf_softras.fitting.views import FitError, FitState, FittedViews, fit_views
 
 __all__ = [
+    "FitError",
+    "FitState",
     "FittedLight",
     "FittedMesh",
     "FittedPose",
     "FittedTexture",
+    "FittedViews",
+    "ViewComparison",
+    "compared_views",
+    "fit_film",
     "fit_light",
     "fit_mesh",
     "fit_pose",
     "fit_texture",
+    "fit_views",
+    "remesh",
+    "upright",
 ]

@@ -6,7 +6,16 @@ that shows the object.
 """
 
 from tf_softras.datasets.posed_views._load import load_posed_views
+from tf_softras.datasets.posed_views._rendered import eyes_around, rendered_views
 from tf_softras.datasets.posed_views._transforms import save_posed_views
 from tf_softras.datasets.posed_views._views import PosedView, PosedViews, PosedViewsError
 
-__all__ = ["PosedView", "PosedViews", "PosedViewsError", "load_posed_views", "save_posed_views"]
+__all__ = [
+    "PosedView",
+    "PosedViews",
+    "PosedViewsError",
+    "eyes_around",
+    "load_posed_views",
+    "rendered_views",
+    "save_posed_views",
+]

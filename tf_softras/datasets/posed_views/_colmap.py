@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from tf_softras._shared.extras import needs
 from tf_softras.datasets.posed_views._views import PosedView, PosedViewsError
 
 # Where COLMAP's tools put a model and its pictures.
@@ -36,12 +37,8 @@ def read_colmap(model: pathlib.Path, folder: pathlib.Path) -> list[PosedView]:
         PosedViewsError: The model is damaged, a lens is not one of OpenCV's, a picture is missing.
         ImportError: pycolmap is not installed.
     """
-    try:
+    with needs("colmap", "A COLMAP model"):
         import pycolmap
-    except ImportError as error:
-        raise ImportError(
-            "COLMAP's models need the package pycolmap: pip install 'tf-softras[colmap]'"
-        ) from error
     try:
         reconstruction = pycolmap.Reconstruction(str(model))
     except Exception as error:  # pycolmap raises what its C++ throws.

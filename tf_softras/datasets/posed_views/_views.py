@@ -1,7 +1,6 @@
 """The cameras and pictures of one object."""
 
 import dataclasses
-import importlib
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tf_softras._shared.errors import SoftrasError
+from tf_softras._shared.extras import needs
 from tf_softras.pictures import read_picture
 
 # A rotation's rows are at right angles and of length 1, up to what six digits in a text file leave.
@@ -92,12 +92,8 @@ class PosedView:
         return picture if self.distortion is None else self._undistorted(picture)
 
     def _undistorted(self, picture):
-        try:
-            cv2 = importlib.import_module("cv2")
-        except ImportError as error:
-            raise ImportError(
-                "Undistorting pictures needs OpenCV: pip install 'tf-softras[segment]'"
-            ) from error
+        with needs("segment", "Undistorting pictures"):
+            import cv2
         matrix = self.intrinsics.copy()
         matrix[:2, 2] -= 0.5  # OpenCV has the middle of the first pixel at 0.
         # Colours where alpha is 0 do not bleed in.

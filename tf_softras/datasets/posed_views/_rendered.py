@@ -1,0 +1,64 @@
+"""Posed pictures of a mesh, rendered by the package: data to try a fit on."""
+
+import numpy as np
+
+from tf_softras.datasets.posed_views._views import PosedViews
+from tf_softras.geometry import (
+    Mesh,
+    eye_from_angles,
+    intrinsic_matrix,
+    look_at_extrinsics,
+)
+from tf_softras.geometry.cameras import N3MR_DISTANCE, N3MR_VIEWING_ANGLE
+from tf_softras.rendering import render_views
+
+# Degrees above the ground of the lowest and of the highest ring of cameras, and by how much each
+# ring is turned against the one below, so that no two views look along the same line.
+_LOWEST, _HIGHEST, _TURN = -30.0, 55.0, 11.0
+
+
+def eyes_around(num_views: int, *, distance: float = N3MR_DISTANCE) -> np.ndarray:
+    """Returns cameras on rings around the origin, from below to above, float32 `[num_views, 3]`.
+
+    Args:
+        num_views: At least 1; 32 make 4 rings of 8.
+        distance: World units from the origin.
+
+    Example:
+        >>> eyes_around(32).shape
+        (32, 3)
+    """
+    rings = max(1, round(np.sqrt(num_views / 2.0)))
+    ring = np.arange(num_views) * rings // num_views
+    first = np.searchsorted(ring, ring)
+    count = np.bincount(ring, minlength=rings)[ring]
+    azimuth = 360.0 * (np.arange(num_views) - first) / count + _TURN * ring
+    share = ring / (rings - 1.0) if rings > 1 else np.full(num_views, 0.6)
+    elevation = _LOWEST + (_HIGHEST - _LOWEST) * share
+    return np.asarray(eye_from_angles(distance, elevation, azimuth))
+
+
+def rendered_views(mesh: Mesh, eyes, *, image_size, hold_out=()) -> PosedViews:
+    """Returns pictures of a mesh, shaded as `rendering.render_views` does it, with their cameras.
+
+    Args:
+        mesh: A `Mesh` about the origin, of size 1 (`Mesh.normalized`).
+        eyes: float `[num_views, 3]`: cameras that look at the origin, +y up.
+        image_size: int, or (height, width) in pixels.
+        hold_out: Indices of the views that are kept apart.
+    """
+    eyes = np.asarray(eyes, np.float32)
+    rotations, translations = look_at_extrinsics(eyes.astype(np.float64), convention="opencv")
+    lens = intrinsic_matrix(
+        image_size,
+        field_of_view=2.0 * N3MR_VIEWING_ANGLE,
+        across="shorter",
+        pixel_center=0.5,
+    )
+    return PosedViews.from_arrays(
+        render_views(mesh, eyes, image_size=image_size),
+        np.asarray(rotations),
+        np.asarray(translations),
+        np.asarray(lens),
+        held_out=hold_out,
+    )

@@ -1,0 +1,56 @@
+"""A page with a mesh that turns, and pictures of it beside true ones."""
+
+import base64
+import html
+import json
+import string
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_softras.viewer._view_html import ASSETS, png_url, viewer_script
+
+
+class PicturePair(NamedTuple):
+    """A true picture and one of a mesh.
+
+    Attributes:
+        caption: What is written below.
+        true: uint8 `[height, width, 3 or 4]`.
+        drawn: uint8 `[height, width, 3 or 4]`.
+        is_unseen: Whether the mesh was made without it; it is framed.
+    """
+
+    caption: str
+    true: np.ndarray
+    drawn: np.ndarray
+    is_unseen: bool = False
+
+
+def comparison_html(title: str, glb: bytes, pairs: Sequence[PicturePair], summary: str = "") -> str:
+    """Returns an HTML page of a mesh that turns, and pairs of pictures below it.
+
+    The page holds all it needs and asks the network for nothing.
+
+    Args:
+        title: The page's title.
+        glb: The mesh as binary glTF.
+        pairs: True pictures and pictures of the mesh.
+        summary: A line below the title.
+    """
+    figures = "".join(
+        f"<figure{' class=unseen' if pair.is_unseen else ''}>"
+        f'<img alt="the picture" src="{png_url(pair.true)}">'
+        f'<img alt="the mesh" src="{png_url(pair.drawn)}">'
+        f"<figcaption>{html.escape(pair.caption)}</figcaption></figure>"
+        for pair in pairs
+    )
+    template = string.Template((ASSETS / "comparison.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=html.escape(title),
+        summary=html.escape(summary),
+        figures=figures,
+        glb=json.dumps(base64.b64encode(glb).decode()),
+        script=viewer_script(),
+    )
