@@ -7,6 +7,7 @@
 
 #include "cc/tensorflow/cpu_backend.h"
 #include "cc/tensorflow/shape_functions.h"
+#include "cc/tensorflow/soft_rasterize_kernel.h"
 #include "cc/tensorflow/validation.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -100,41 +101,6 @@ near: As in the forward op.
 )doc");
 
 // ----------------------------------------------------------------- Kernels
-
-template <typename Backend, typename T>
-class SoftRasterizeOpBase : public tensorflow::OpKernel {
- public:
-  explicit SoftRasterizeOpBase(tensorflow::OpKernelConstruction* context)
-      : OpKernel(context) {
-    OP_REQUIRES_OK(context, attributes_.Read(context));
-  }
-
- protected:
-  // Reads and checks what both ops have.
-  absl::Status Read(tensorflow::OpKernelContext* context, Backend* backend,
-                    SoftRasterizeInputs<T>* inputs,
-                    SoftRasterizeShapes* shapes) const {
-    const tensorflow::Tensor& vertices =
-        context->input(SoftRasterizeInput::kVertices);
-    const tensorflow::Tensor& faces =
-        context->input(SoftRasterizeInput::kFaces);
-    const tensorflow::Tensor& sigma =
-        context->input(SoftRasterizeInput::kSigma);
-    shapes->vertices = vertices.shape();
-    shapes->faces = faces.shape();
-    shapes->sigma = sigma.shape();
-    TF_RETURN_IF_ERROR(shapes->Validate(attributes_));
-    FillInputs(*shapes, attributes_, inputs);
-    inputs->vertices = vertices.flat<T>().data();
-    inputs->faces = faces.flat<int32_t>().data();
-    inputs->sigma = sigma.scalar<T>()();
-    TF_RETURN_IF_ERROR(ValidatePositive("sigma", inputs->sigma));
-    return backend->ValidateArrays(*inputs);
-  }
-
- private:
-  SoftRasterizeAttributes attributes_;
-};
 
 template <typename Backend, typename T>
 class SoftRasterizeOp : public SoftRasterizeOpBase<Backend, T> {

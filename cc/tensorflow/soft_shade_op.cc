@@ -7,6 +7,7 @@
 
 #include "cc/tensorflow/cpu_backend.h"
 #include "cc/tensorflow/shape_functions.h"
+#include "cc/tensorflow/soft_shade_kernel.h"
 #include "cc/tensorflow/validation.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -19,46 +20,10 @@
 
 namespace tf_softras {
 
-using tensorflow::shape_inference::DimensionHandle;
 using tensorflow::shape_inference::InferenceContext;
 using tensorflow::shape_inference::ShapeHandle;
 
 // ------------------------------------------------------------ Registration
-
-namespace {
-
-// What both ops share: attributes [batch, num_vertices, channels] merged with
-// the vertices' shape, sigma and gamma scalars, background [channels] or
-// [batch, height, width, channels]. Gives the image's shape without channels
-// and with them.
-absl::Status ShadedShapes(InferenceContext* c, ShapeHandle* plane,
-                          ShapeHandle* image) {
-  TF_RETURN_IF_ERROR(MeshImageShape(c, plane));
-  ShapeHandle vertices, attributes, background, unused;
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(SoftShadeInput::kSigma), 0, &unused));
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(SoftShadeInput::kGamma), 0, &unused));
-  TF_RETURN_IF_ERROR(
-      c->WithRank(c->input(SoftShadeInput::kVertices), 3, &vertices));
-  TF_RETURN_IF_ERROR(
-      c->WithRank(c->input(SoftShadeInput::kAttributes), 3, &attributes));
-  DimensionHandle batch, channels, unused_dimension;
-  TF_RETURN_IF_ERROR(
-      c->Merge(c->Dim(attributes, 0), c->Dim(vertices, 0), &batch));
-  TF_RETURN_IF_ERROR(
-      c->Merge(c->Dim(attributes, 1), c->Dim(vertices, 1), &unused_dimension));
-  channels = c->Dim(attributes, 2);
-  background = c->input(SoftShadeInput::kBackground);
-  if (c->RankKnown(background) && c->Rank(background) != 1) {
-    TF_RETURN_IF_ERROR(c->WithRank(background, 4, &background));
-    TF_RETURN_IF_ERROR(c->Merge(channels, c->Dim(background, 3), &channels));
-  } else if (c->RankKnown(background)) {
-    TF_RETURN_IF_ERROR(c->Merge(channels, c->Dim(background, 0), &channels));
-  }
-  TF_RETURN_IF_ERROR(c->ReplaceDim(*plane, 0, batch, plane));
-  return c->Concatenate(*plane, c->Vector(channels), image);
-}
-
-}  // namespace
 
 REGISTER_OP("Softras>SoftShade")
     .Input("vertices: T")
@@ -176,49 +141,6 @@ aggregation: As in the forward op.
 )doc");
 
 // ----------------------------------------------------------------- Kernels
-
-template <typename Backend, typename T>
-class SoftShadeOpBase : public tensorflow::OpKernel {
- public:
-  explicit SoftShadeOpBase(tensorflow::OpKernelConstruction* context)
-      : OpKernel(context) {
-    OP_REQUIRES_OK(context, attributes_.Read(context));
-  }
-
- protected:
-  // Reads and checks what both ops have.
-  absl::Status Read(tensorflow::OpKernelContext* context, Backend* backend,
-                    SoftShadeInputs<T>* inputs, SoftShadeShapes* shapes) const {
-    const auto input = [context](int i) -> const tensorflow::Tensor& {
-      return context->input(i);
-    };
-    shapes->vertices = input(SoftShadeInput::kVertices).shape();
-    shapes->faces = input(SoftShadeInput::kFaces).shape();
-    shapes->sigma = input(SoftShadeInput::kSigma).shape();
-    shapes->gamma = input(SoftShadeInput::kGamma).shape();
-    shapes->attributes = input(SoftShadeInput::kAttributes).shape();
-    shapes->background = input(SoftShadeInput::kBackground).shape();
-    TF_RETURN_IF_ERROR(shapes->Validate(attributes_));
-    FillInputs(*shapes, attributes_, inputs);
-    inputs->mesh.vertices =
-        input(SoftShadeInput::kVertices).template flat<T>().data();
-    inputs->mesh.faces =
-        input(SoftShadeInput::kFaces).template flat<int32_t>().data();
-    inputs->mesh.sigma = input(SoftShadeInput::kSigma).template scalar<T>()();
-    inputs->gamma = input(SoftShadeInput::kGamma).template scalar<T>()();
-    inputs->attributes =
-        input(SoftShadeInput::kAttributes).template flat<T>().data();
-    inputs->background =
-        input(SoftShadeInput::kBackground).template flat<T>().data();
-    TF_RETURN_IF_ERROR(ValidateShadeScalars(*inputs));
-    return backend->ValidateArrays(*inputs);
-  }
-
-  bool is_hard() const { return attributes_.is_hard; }
-
- private:
-  SoftShadeAttributes attributes_;
-};
 
 template <typename Backend, typename T>
 class SoftShadeOp : public SoftShadeOpBase<Backend, T> {

@@ -74,6 +74,15 @@ def floating_tensor(name, value, dtype):
     return tf.cast(tensor, dtype)
 
 
+def untrained(value):
+    """Returns the value, cut off from gradients where it is a variable that is not trained.
+
+    A backward function computes the gradients of all that its forward function reads. This keeps it
+    from summing one for a layer's sigma, which a schedule sets.
+    """
+    return tf.stop_gradient(value) if getattr(value, "trainable", True) is False else value
+
+
 def number(name, value):
     """Returns an option as a float; its range is left to the op.
 

@@ -3,7 +3,13 @@
 import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
-from tf_softras.ops._arguments import faces_tensor, floating_tensor, number, vertices_tensor
+from tf_softras.ops._arguments import (
+    faces_tensor,
+    floating_tensor,
+    number,
+    untrained,
+    vertices_tensor,
+)
 from tf_softras.ops._hard_silhouette import hard_silhouette
 from tf_softras.ops._library import library
 from tf_softras.ops._soft_rasterize_reference import soft_rasterize_reference
@@ -18,7 +24,8 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
 
     Formula: ``D_j = sigmoid(s d^2 / sigma)``, ``S = 1 - prod_j (1 - D_j)``, where d is the distance
     from a pixel's centre to the boundary of face j on the image plane and s is +1 inside, -1
-    outside. Differentiable once, with respect to `vertices` (x and y; depth has gradient 0).
+    outside. Differentiable once, in reverse and in forward mode (`tf.autodiff.ForwardAccumulator`),
+    with respect to `vertices` (x and y; depth has gradient 0) and `sigma`.
 
     Args:
         vertices: float32 or float64 `[batch, num_vertices, 3]`; x and y on the image plane, whose
@@ -26,7 +33,7 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         faces: int32 `[num_faces, 3]`, vertex indices; either orientation.
         image_size: int, or (height, width) in pixels.
         sigma: positive scalar, squared image-plane units: the sharpness. May be a tensor, so that
-            a schedule does not retrace.
+            a schedule does not retrace. A variable with `trainable=False` has no gradient here.
         near: float; a face with a vertex at z <= near is left out, forward and backward.
         implementation: "op" (the custom op, which XLA compiles on CPUs) or "reference" (plain
             TensorFlow: slow, but XLA compiles it on every device and a graph holds no custom op;
@@ -51,7 +58,7 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
     with tf.name_scope("soft_rasterize"):
         vertices = vertices_tensor(vertices, any_precision=implementation == "reference")
         faces = faces_tensor(faces)
-        sigma = floating_tensor("sigma", sigma, vertices.dtype)
+        sigma = floating_tensor("sigma", untrained(sigma), vertices.dtype)
         near = number("near", near)
         if implementation == "reference":
             return soft_rasterize_reference(
@@ -83,23 +90,63 @@ def _soft_rasterize_grad(op, silhouette_gradient, transparency_gradient):
     # The wrapper returns the silhouette alone: nothing can depend on the transparency.
     del transparency_gradient
     vertices, faces, sigma = op.inputs
-    gradient = library().softras_soft_rasterize_grad(
-        vertices,
-        faces,
-        sigma,
-        op.outputs[1],
-        silhouette_gradient,
-        height=op.get_attr("height"),
-        width=op.get_attr("width"),
-        near=op.get_attr("near"),
+    given = (vertices, faces, sigma, op.outputs[1], silhouette_gradient)
+    ops, options = library(), _options(op)
+    return (
+        None if is_skipped(op, 0) else ops.softras_soft_rasterize_grad(*given, **options),
+        None,
+        None if is_skipped(op, 2) else ops.softras_soft_rasterize_sigma_grad(*given, **options),
     )
-    return gradient, None, None
 
 
+# The gradients are linear in the upstream one, so their derivative along it is that of the
+# silhouette along a tangent. tf.autodiff.ForwardAccumulator asks for no other.
 @tf.RegisterGradient("Softras>SoftRasterizeGrad")
-def _soft_rasterize_grad_grad(op, *gradients):
-    del op, gradients
-    raise NotImplementedError(
-        "soft_rasterize has no second derivative: its gradient is piecewise smooth only. Use "
-        "implementation='reference' where a Hessian is needed."
+def _soft_rasterize_grad_grad(op, vertices_tangent):
+    _check_first_order(op, (0, 2, 3))
+    tangents = (vertices_tangent, tf.zeros_like(op.inputs[2]))
+    return None, None, None, None, _jvp(op, *tangents)
+
+
+@tf.RegisterGradient("Softras>SoftRasterizeSigmaGrad")
+def _soft_rasterize_sigma_grad_grad(op, sigma_tangent):
+    _check_first_order(op, (0, 2, 3))
+    tangents = (tf.zeros_like(op.inputs[0]), sigma_tangent)
+    return None, None, None, None, _jvp(op, *tangents)
+
+
+@tf.RegisterGradient("Softras>SoftRasterizeJvp")
+def _soft_rasterize_jvp_grad(op, silhouette_gradient):
+    _check_first_order(op, (0, 2, 3))
+    given = (*op.inputs[:4], silhouette_gradient)
+    ops, options = library(), _options(op)
+    return (
+        *(None,) * 4,
+        None if is_skipped(op, 4) else ops.softras_soft_rasterize_grad(*given, **options),
+        None if is_skipped(op, 5) else ops.softras_soft_rasterize_sigma_grad(*given, **options),
     )
+
+
+def _jvp(op, vertices_tangent, sigma_tangent):
+    return library().softras_soft_rasterize_jvp(
+        *op.inputs[:4], vertices_tangent, sigma_tangent, **_options(op)
+    )
+
+
+def _options(op):
+    return {name: op.get_attr(name) for name in ("height", "width", "near")}
+
+
+def is_skipped(op, index):
+    """Whether nobody wants the gradient of an input: tapes know, graphs prune what they do not."""
+    return index in (getattr(op, "skip_input_indices", None) or ())
+
+
+def _check_first_order(op, indices):
+    """Raises unless nobody wants the gradient of these inputs, on which it is not linear."""
+    if not all(is_skipped(op, index) for index in indices):
+        raise NotImplementedError(
+            "soft_rasterize: the op has first derivatives (reverse mode, and forward mode by "
+            "tf.autodiff.ForwardAccumulator) and no second ones. Use implementation='reference' "
+            "where a Hessian is needed."
+        )

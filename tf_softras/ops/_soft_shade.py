@@ -4,9 +4,15 @@ import numpy as np
 import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
-from tf_softras.ops._arguments import faces_tensor, floating_tensor, number, vertices_tensor
+from tf_softras.ops._arguments import (
+    faces_tensor,
+    floating_tensor,
+    number,
+    untrained,
+    vertices_tensor,
+)
 from tf_softras.ops._library import library
-from tf_softras.ops._soft_rasterize import validate_implementation
+from tf_softras.ops._soft_rasterize import is_skipped, validate_implementation
 from tf_softras.ops._soft_shade_reference import soft_shade_reference
 
 AGGREGATIONS = ("soft", "hard")
@@ -52,7 +58,8 @@ def soft_shade(
     which one that is), and the background where no face covers the pixel's centre: then the
     gradient goes through the interpolation alone, and `alpha` is what learns where the face ends.
 
-    Differentiable once, with respect to `vertices` (x, y and z), `attributes` and `background`.
+    Differentiable once, in reverse mode, with respect to `vertices` (x, y and z), `attributes`,
+    `background`, `sigma` and `gamma`.
 
     Args:
         vertices: float32 or float64 `[batch, num_vertices, 3]`; x and y on the image plane, whose
@@ -60,8 +67,10 @@ def soft_shade(
         faces: int32 `[num_faces, 3]`, vertex indices; either orientation.
         attributes: float `[batch, num_vertices, channels]`.
         image_size: int, or (height, width) in pixels.
-        sigma: positive scalar, squared image-plane units: the sharpness. May be a tensor.
-        gamma: positive scalar, a share of far - near: the sharpness in depth. May be a tensor.
+        sigma: positive scalar, squared image-plane units: the sharpness. May be a tensor. A
+            variable with `trainable=False` has no gradient here.
+        gamma: positive scalar, a share of far - near: the sharpness in depth. May be a tensor, as
+            sigma may.
         epsilon: float, the level l of the background.
         near: float, not negative; a face with a vertex at z <= near is left out.
         far: float above near, of the depths' unit.
@@ -102,7 +111,7 @@ def soft_shade(
         vertices = vertices_tensor(vertices, any_precision=implementation == "reference")
         faces = faces_tensor(faces)
         sigma, gamma = (
-            floating_tensor(name, value, vertices.dtype)
+            floating_tensor(name, untrained(value), vertices.dtype)
             for name, value in (("sigma", sigma), ("gamma", gamma))
         )
         attributes, background = (
@@ -148,27 +157,32 @@ def _cast(value, dtype):
 def _soft_shade_grad(op, image_gradient, alpha_gradient, transparency_gradient):
     # The wrapper keeps the transparency to itself: nothing can depend on it.
     del transparency_gradient
-    vertices, faces, sigma, gamma, attributes, background = op.inputs
     names = ("height", "width", "near", "far", "epsilon", "min_coverage", "aggregation")
-    vertices_gradient, attributes_gradient, background_gradient = library().softras_soft_shade_grad(
-        vertices,
-        faces,
-        sigma,
-        gamma,
-        attributes,
-        background,
-        op.outputs[2],
-        image_gradient,
-        alpha_gradient,
-        **{name: op.get_attr(name) for name in names},
+    options = {name: op.get_attr(name) for name in names}
+    given = (*op.inputs, op.outputs[2], image_gradient, alpha_gradient)
+    ops = library()
+    vertices_gradient, attributes_gradient, background_gradient = ops.softras_soft_shade_grad(
+        *given, **options
     )
-    return vertices_gradient, None, None, None, attributes_gradient, background_gradient
+    sigma_gradient = gamma_gradient = None
+    if not (is_skipped(op, 2) and is_skipped(op, 3)):
+        sigma_gradient, gamma_gradient = ops.softras_soft_shade_scales_grad(*given, **options)
+    return (
+        vertices_gradient,
+        None,
+        sigma_gradient,
+        gamma_gradient,
+        attributes_gradient,
+        background_gradient,
+    )
 
 
+@tf.RegisterGradient("Softras>SoftShadeScalesGrad")
 @tf.RegisterGradient("Softras>SoftShadeGrad")
 def _soft_shade_grad_grad(op, *gradients):
     del op, gradients
     raise NotImplementedError(
-        "soft_shade has no second derivative: its gradient is piecewise smooth only. Use "
-        "implementation='reference' where a Hessian is needed."
+        "soft_shade: the op has first derivatives in reverse mode (tf.GradientTape), and neither "
+        "forward mode (tf.autodiff.ForwardAccumulator) nor second derivatives. Use "
+        "implementation='reference', which has both."
     )

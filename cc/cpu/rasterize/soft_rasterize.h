@@ -1,5 +1,5 @@
-// The CPU functors behind Softras>SoftRasterize and Softras>SoftRasterizeGrad.
-// No TensorFlow: the caller brings memory that is already checked, and the
+// The CPU functors behind Softras>SoftRasterize and its derivatives. No
+// TensorFlow: the caller brings memory that is already checked, and the
 // threads.
 #ifndef TF_SOFTRAS_CC_CPU_RASTERIZE_SOFT_RASTERIZE_H_
 #define TF_SOFTRAS_CC_CPU_RASTERIZE_SOFT_RASTERIZE_H_
@@ -25,6 +25,23 @@ void SoftRasterizeBackward(const SoftRasterizeInputs<T>& inputs,
                            const T* transparency, const T* upstream,
                            T* vertices_gradient,
                            const ParallelFor& parallel_for);
+
+// Writes silhouette_tangent [batch, height, width], the derivative of S as
+// vertices move along vertices_tangent [batch, num_vertices, 3] (z plays no
+// part) and sigma along sigma_tangent.
+template <typename T>
+void SoftRasterizeTangent(const SoftRasterizeInputs<T>& inputs,
+                          const T* transparency, const T* vertices_tangent,
+                          T sigma_tangent, T* silhouette_tangent,
+                          const ParallelFor& parallel_for);
+
+// Writes the gradient with respect to sigma, one number: the sum over pixels of
+// upstream dS / dsigma.
+template <typename T>
+void SoftRasterizeSigmaBackward(const SoftRasterizeInputs<T>& inputs,
+                                const T* transparency, const T* upstream,
+                                T* sigma_gradient,
+                                const ParallelFor& parallel_for);
 
 }  // namespace tf_softras
 

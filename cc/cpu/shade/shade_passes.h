@@ -10,6 +10,8 @@
 #include "cc/cpu/parallel.h"
 #include "cc/cpu/rasterize/soft_rasterize.h"
 #include "cc/cpu/shade/soft_shade.h"
+#include "cc/raster/inputs.h"
+#include "cc/raster/saturate.h"
 
 namespace tf_softras {
 
@@ -70,6 +72,26 @@ void ShadeBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
   }
   AddThroughAlpha(mesh, transparency, alpha_upstream, gradients.vertices,
                   parallel_for);
+}
+
+// Writes the gradients with respect to sigma, through image and alpha, and to
+// gamma: one number each. A hard image depends on neither.
+template <typename T>
+void ShadeScalesBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
+                         const T* transparency, const T* upstream,
+                         const T* alpha_upstream, T* sigma_gradient,
+                         T* gamma_gradient, const ParallelFor& parallel_for) {
+  const SoftRasterizeInputs<T>& mesh = inputs.mesh;
+  SoftShadeScales scales = {0.0, 0.0};
+  if (mesh.batch * mesh.height * mesh.width * inputs.channels > 0 && !is_hard) {
+    scales = SoftShadeScalesBackward(inputs, upstream, parallel_for);
+  }
+  T through_alpha = T(0);
+  SoftRasterizeSigmaBackward(mesh, transparency, alpha_upstream, &through_alpha,
+                             parallel_for);
+  *sigma_gradient =
+      Saturate<T>(scales.sigma + static_cast<double>(through_alpha));
+  *gamma_gradient = Saturate<T>(scales.gamma);
 }
 
 }  // namespace tf_softras

@@ -23,6 +23,18 @@ void SoftShadeBackward(const SoftShadeInputs<T>& inputs, const T* upstream,
                        const SoftShadeGradients<T>& gradients,
                        const ParallelFor& parallel_for);
 
+// Gradients with respect to the shader's two scales.
+struct SoftShadeScales {
+  double sigma;
+  double gamma;
+};
+
+// Those of the image, from the upstream gradient as above.
+template <typename T>
+SoftShadeScales SoftShadeScalesBackward(const SoftShadeInputs<T>& inputs,
+                                        const T* upstream,
+                                        const ParallelFor& parallel_for);
+
 // The same for the nearest face alone (hard_rasterize_cpu.h); sigma, gamma,
 // far, epsilon and min_coverage have no part in it.
 template <typename T>

@@ -1,5 +1,5 @@
-// Softras>SoftRasterize and Softras>SoftRasterizeGrad under XLA on CPUs: each
-// compiles to a custom call, whose handler runs the functor of the op's kernel.
+// Softras>SoftRasterize and its gradients under XLA on CPUs: each compiles to a
+// custom call, whose handler runs the functor of the op's kernel.
 #include <cstdint>
 #include <vector>
 
@@ -21,6 +21,7 @@ namespace ffi = xla::ffi;
 
 constexpr char kForward[] = "softras_soft_rasterize";
 constexpr char kBackward[] = "softras_soft_rasterize_grad";
+constexpr char kSigmaBackward[] = "softras_soft_rasterize_sigma_grad";
 
 // ---------------------------------------------------------------- Handlers
 
@@ -82,6 +83,24 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
   return ffi::Error::Success();
 }
 
+template <ffi::DataType type>
+ffi::Error SigmaBackward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
+                         ffi::Buffer<ffi::DataType::S32> faces,
+                         ffi::Buffer<type> sigma,
+                         ffi::Buffer<type> transparency,
+                         ffi::Buffer<type> upstream,
+                         ffi::Result<ffi::Buffer<type>> gradient, float near) {
+  SoftRasterizeInputs<ffi::NativeType<type>> inputs;
+  const absl::Status status = ReadInputs<type>(
+      vertices, faces, sigma, upstream.dimensions(), near, &inputs);
+  if (!status.ok()) return ToFfi(status);
+  return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
+    SoftRasterizeSigmaBackward(inputs, transparency.typed_data(),
+                               upstream.typed_data(), gradient->typed_data(),
+                               parallel_for);
+  });
+}
+
 #define TF_SOFTRAS_HANDLERS(TYPE)                                              \
   XLA_FFI_DEFINE_HANDLER(kForward##TYPE, Forward<ffi::DataType::TYPE>,         \
                          ffi::Ffi::Bind()                                      \
@@ -102,10 +121,24 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
                              .Arg<ffi::Buffer<ffi::DataType::TYPE>>()          \
                              .Ret<ffi::Buffer<ffi::DataType::TYPE>>()          \
                              .Attr<float>("near"));                            \
+  XLA_FFI_DEFINE_HANDLER(kSigmaBackward##TYPE,                                 \
+                         SigmaBackward<ffi::DataType::TYPE>,                   \
+                         ffi::Ffi::Bind()                                      \
+                             .Ctx<ffi::ThreadPool>()                           \
+                             .Arg<ffi::Buffer<ffi::DataType::TYPE>>()          \
+                             .Arg<ffi::Buffer<ffi::DataType::S32>>()           \
+                             .Arg<ffi::Buffer<ffi::DataType::TYPE>>()          \
+                             .Arg<ffi::Buffer<ffi::DataType::TYPE>>()          \
+                             .Arg<ffi::Buffer<ffi::DataType::TYPE>>()          \
+                             .Ret<ffi::Buffer<ffi::DataType::TYPE>>()          \
+                             .Attr<float>("near"));                            \
   XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), HandlerName(kForward, #TYPE),  \
                            "Host", kForward##TYPE);                            \
   XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), HandlerName(kBackward, #TYPE), \
-                           "Host", kBackward##TYPE)
+                           "Host", kBackward##TYPE);                           \
+  XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(),                                \
+                           HandlerName(kSigmaBackward, #TYPE), "Host",         \
+                           kSigmaBackward##TYPE)
 
 TF_SOFTRAS_HANDLERS(F32);
 TF_SOFTRAS_HANDLERS(F64);
@@ -188,12 +221,29 @@ class SoftRasterizeGradXlaOp : public SoftRasterizeXlaBase {
   }
 };
 
+class SoftRasterizeSigmaGradXlaOp : public SoftRasterizeXlaBase {
+ public:
+  using SoftRasterizeXlaBase::SoftRasterizeXlaBase;
+
+  void Compile(XlaOpKernelContext* context) override {
+    std::vector<TensorShape> inputs;
+    SoftRasterizeShapes shapes;
+    OP_REQUIRES_OK(context, Read(context, &inputs, &shapes));
+    context->SetOutput(
+        0, Call(context, kSigmaBackward, inputs,
+                RowMajor(context->input_xla_type(0), TensorShape({}))));
+  }
+};
+
 REGISTER_KERNEL_BUILDER(
     Name("Softras>SoftRasterize").Device(tensorflow::DEVICE_CPU_XLA_JIT),
     SoftRasterizeXlaOp);
 REGISTER_KERNEL_BUILDER(
     Name("Softras>SoftRasterizeGrad").Device(tensorflow::DEVICE_CPU_XLA_JIT),
     SoftRasterizeGradXlaOp);
+REGISTER_KERNEL_BUILDER(Name("Softras>SoftRasterizeSigmaGrad")
+                            .Device(tensorflow::DEVICE_CPU_XLA_JIT),
+                        SoftRasterizeSigmaGradXlaOp);
 
 }  // namespace
 }  // namespace tf_softras

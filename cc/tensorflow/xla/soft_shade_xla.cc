@@ -1,5 +1,5 @@
-// Softras>SoftShade and Softras>SoftShadeGrad under XLA on CPUs: each compiles
-// to a custom call, whose handler runs the passes of the op's kernel.
+// Softras>SoftShade and its gradients under XLA on CPUs: each compiles to a
+// custom call, whose handler runs the passes of the op's kernel.
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -24,6 +24,7 @@ namespace ffi = xla::ffi;
 
 constexpr char kForward[] = "softras_soft_shade";
 constexpr char kBackward[] = "softras_soft_shade_grad";
+constexpr char kScalesBackward[] = "softras_soft_shade_scales_grad";
 
 // ---------------------------------------------------------------- Handlers
 
@@ -115,8 +116,31 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
   });
 }
 
-// Both handlers of a type: inputs 0 to 5, three more arrays backward, three
-// results, the attributes.
+template <ffi::DataType type>
+ffi::Error ScalesBackward(
+    ffi::ThreadPool pool, ffi::Buffer<type> vertices,
+    ffi::Buffer<ffi::DataType::S32> faces, ffi::Buffer<type> sigma,
+    ffi::Buffer<type> gamma, ffi::Buffer<type> attributes,
+    ffi::Buffer<type> background, ffi::Buffer<type> transparency,
+    ffi::Buffer<type> upstream, ffi::Buffer<type> alpha_upstream,
+    ffi::Result<ffi::Buffer<type>> sigma_gradient,
+    ffi::Result<ffi::Buffer<type>> gamma_gradient, float near, float far,
+    float epsilon, float min_coverage, bool is_hard) {
+  const auto inputs = MakeInputs<type>(
+      vertices, faces, sigma, gamma, attributes, background,
+      alpha_upstream.dimensions(), {near, far, epsilon, min_coverage});
+  const absl::Status status = ValidateValues(inputs);
+  if (!status.ok()) return ToFfi(status);
+  return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
+    ShadeScalesBackward(inputs, is_hard, transparency.typed_data(),
+                        upstream.typed_data(), alpha_upstream.typed_data(),
+                        sigma_gradient->typed_data(),
+                        gamma_gradient->typed_data(), parallel_for);
+  });
+}
+
+// The handlers of a type: inputs 0 to 5, three more arrays backward, two or
+// three results, the attributes.
 template <ffi::DataType type>
 auto BindInputs() {
   using Array = ffi::Buffer<type>;
@@ -130,18 +154,33 @@ auto BindInputs() {
       .template Arg<Array>();
 }
 
-template <ffi::DataType type, typename Binding>
-auto BindResults(Binding&& binding) {
+template <ffi::DataType type>
+auto BindBackwardInputs() {
   using Array = ffi::Buffer<type>;
+  return BindInputs<type>()
+      .template Arg<Array>()
+      .template Arg<Array>()
+      .template Arg<Array>();
+}
+// Results come before numbers, two of them or three.
+template <ffi::DataType type, typename Binding>
+auto BindTwoResults(Binding&& binding) {
+  using Array = ffi::Buffer<type>;
+  return std::move(binding).template Ret<Array>().template Ret<Array>();
+}
+template <typename Binding>
+auto BindNumbers(Binding&& binding) {
   return std::move(binding)
-      .template Ret<Array>()
-      .template Ret<Array>()
-      .template Ret<Array>()
       .template Attr<float>("near")
       .template Attr<float>("far")
       .template Attr<float>("epsilon")
       .template Attr<float>("min_coverage")
       .template Attr<bool>("is_hard");
+}
+template <ffi::DataType type, typename Binding>
+auto BindResults(Binding&& binding) {
+  return BindNumbers(BindTwoResults<type>(std::move(binding))
+                         .template Ret<ffi::Buffer<type>>());
 }
 
 #define TF_SOFTRAS_HANDLERS(TYPE)                                              \
@@ -150,14 +189,18 @@ auto BindResults(Binding&& binding) {
       BindResults<ffi::DataType::TYPE>(BindInputs<ffi::DataType::TYPE>()));    \
   XLA_FFI_DEFINE_HANDLER(kBackward##TYPE, Backward<ffi::DataType::TYPE>,       \
                          BindResults<ffi::DataType::TYPE>(                     \
-                             BindInputs<ffi::DataType::TYPE>()                 \
-                                 .Arg<ffi::Buffer<ffi::DataType::TYPE>>()      \
-                                 .Arg<ffi::Buffer<ffi::DataType::TYPE>>()      \
-                                 .Arg<ffi::Buffer<ffi::DataType::TYPE>>()));   \
+                             BindBackwardInputs<ffi::DataType::TYPE>()));      \
+  XLA_FFI_DEFINE_HANDLER(kScalesBackward##TYPE,                                \
+                         ScalesBackward<ffi::DataType::TYPE>,                  \
+                         BindNumbers(BindTwoResults<ffi::DataType::TYPE>(      \
+                             BindBackwardInputs<ffi::DataType::TYPE>())));     \
   XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), HandlerName(kForward, #TYPE),  \
                            "Host", kForward##TYPE);                            \
   XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(), HandlerName(kBackward, #TYPE), \
-                           "Host", kBackward##TYPE)
+                           "Host", kBackward##TYPE);                           \
+  XLA_FFI_REGISTER_HANDLER(ffi::GetXlaFfiApi(),                                \
+                           HandlerName(kScalesBackward, #TYPE), "Host",        \
+                           kScalesBackward##TYPE)
 
 TF_SOFTRAS_HANDLERS(F32);
 TF_SOFTRAS_HANDLERS(F64);
@@ -208,7 +251,7 @@ class SoftShadeXlaBase : public XlaOpKernel {
                          shapes->plane);
   }
 
-  // Sets the three outputs, of these shapes.
+  // Sets the outputs, of these shapes.
   void Call(XlaOpKernelContext* context, const char* call,
             const std::vector<TensorShape>& inputs,
             const std::vector<TensorShape>& outputs) const {
@@ -223,7 +266,7 @@ class SoftShadeXlaBase : public XlaOpKernel {
                      FloatAttribute("epsilon", attributes_.epsilon), ", ",
                      FloatAttribute("min_coverage", attributes_.min_coverage),
                      ", is_hard = ", attributes_.is_hard ? "true" : "false"));
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < static_cast<int>(outputs.size()); ++i) {
       context->SetOutput(i, xla::GetTupleElement(all, i));
     }
   }
@@ -257,12 +300,27 @@ class SoftShadeGradXlaOp : public SoftShadeXlaBase {
   }
 };
 
+class SoftShadeScalesGradXlaOp : public SoftShadeXlaBase {
+ public:
+  using SoftShadeXlaBase::SoftShadeXlaBase;
+
+  void Compile(XlaOpKernelContext* context) override {
+    std::vector<TensorShape> inputs;
+    SoftShadeShapes shapes;
+    OP_REQUIRES_OK(context, Read(context, &inputs, &shapes));
+    Call(context, kScalesBackward, inputs, {TensorShape({}), TensorShape({})});
+  }
+};
+
 REGISTER_KERNEL_BUILDER(
     Name("Softras>SoftShade").Device(tensorflow::DEVICE_CPU_XLA_JIT),
     SoftShadeXlaOp);
 REGISTER_KERNEL_BUILDER(
     Name("Softras>SoftShadeGrad").Device(tensorflow::DEVICE_CPU_XLA_JIT),
     SoftShadeGradXlaOp);
+REGISTER_KERNEL_BUILDER(
+    Name("Softras>SoftShadeScalesGrad").Device(tensorflow::DEVICE_CPU_XLA_JIT),
+    SoftShadeScalesGradXlaOp);
 
 }  // namespace
 }  // namespace tf_softras

@@ -1,0 +1,190 @@
+// The gradients of the image with respect to sigma and gamma, which are one sum
+// each. A pair's log-weight is log D_j + l_j / gamma; with g_j the gradient
+// with respect to it (GradientOfPair),
+//   dL / dsigma = sum_j g_j (1 - D_j) (-x_j / sigma),
+//   dL / dgamma = sum_j g_j (-l_j / gamma^2), the background among the j.
+// The g_j of a pixel sum to 0, so levels count from the pixel's nearest one:
+// then no large numbers cancel.
+#include <cstdint>
+#include <vector>
+
+#include "cc/cpu/shade/mean_visitor.h"
+#include "cc/cpu/shade/shade_tile.h"
+#include "cc/cpu/shade/soft_shade.h"
+#include "cc/cpu/simd.h"
+#include "cc/cpu/tiling.h"
+#include "cc/geometry/coverage.h"
+#include "cc/geometry/depth_blend.h"
+#include "cc/geometry/image_plane.h"
+
+namespace tf_softras {
+namespace {
+
+// The second visit, after MeanVisitor's.
+struct ScalesVisitor {
+  const DepthBlend<double>& blend;
+  const ShadedTile& tile;
+  const UpstreamPlanes& upstream;
+  const MeanVisitor& pixels;  // finished
+  double sigma[kLanes] = {};  // sums of g_j (1 - D_j) (-x_j)
+  double gamma[kLanes] = {};  // sums of g_j (nearest level - l_j)
+
+  TF_SOFTRAS_INLINE void Block(const ShadedFace& face,
+                               const LocalView<double>& view,
+                               const PixelRect& block) {
+    for (int64_t row = block.row_begin; row < block.row_end; ++row) {
+      const double qy = view.qy(row);
+      for (int64_t column = block.column_begin; column < block.column_end;
+           column += kLanes) {
+        if (!AnyCounts(blend, view, column, qy)) continue;
+        AddGroup(face, view, column, qy, tile.offset(row, column));
+      }
+    }
+  }
+
+  TF_SOFTRAS_INLINE void AddGroup(const ShadedFace& face,
+                                  const LocalView<double>& view_reference,
+                                  int64_t column, double qy, int64_t at) {
+    double values[3][kLanes];
+    upstream.TimesCorners(face, at, values);
+    const DepthBlend<double> own = blend;
+    const LocalView<double> view = view_reference;
+    const EdgeShares<double> shares = face.shares;
+    const FaceDepths<double> depths = face.depths;
+    const double* __restrict level = pixels.planes.level.data() + at;
+    const double* __restrict inverse_total = pixels.planes.total.data() + at;
+    const double* __restrict mean = pixels.mean.data() + at;
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const double qx = view.qx(column + lane);
+      const ShadedPair<double> pair =
+          Shade(own, view.triangle, shares, depths, qx, qy);
+      const double x =
+          Min(Max(SignedSquaredDistance(Sample(view.triangle, qx, qy)) *
+                      own.inverse_sigma,
+                  Exponent<double>::kLowest),
+              Exponent<double>::kHighest);
+      // A pair that does not count may be nearer than all that do.
+      const double behind = Max(level[lane] - pair.level, 0.0);
+      const double weight =
+          pair.coverage * own.Falloff(behind) * inverse_total[lane];
+      const double* w = pair.at.weights;
+      const double value = w[0] * values[0][lane] + w[1] * values[1][lane] +
+                           w[2] * values[2][lane];
+      const double g = weight * (value - mean[lane]);
+      sigma[lane] -= g * x / (1.0 + pair.odds);
+      gamma[lane] += g * behind;
+    }
+  }
+
+  TF_SOFTRAS_INLINE void EndFace(const ShadedFace&) {}
+};
+
+// A tile's sums before they are divided: by sigma, and by gamma squared.
+struct TileScales {
+  double sigma = 0.0;
+  double gamma = 0.0;
+};
+
+// The background's part of the second sum.
+template <typename T>
+TF_SOFTRAS_INLINE double BackgroundPart(const ShadedItem<T>& item,
+                                        const ShadedTile& tile,
+                                        const UpstreamPlanes& upstream,
+                                        const MeanVisitor& pixels) {
+  double sum = 0.0;
+  for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
+    for (int64_t column = tile.rect.column_begin; column < tile.rect.column_end;
+         ++column) {
+      const int64_t at = tile.offset(row, column);
+      const T* background = item.Background(row, column);
+      double value = 0.0;
+      for (int64_t c = 0; c < item.channels; ++c) {
+        value += upstream.values[c * tile.size() + at] *
+                 static_cast<double>(background[c]);
+      }
+      sum += pixels.BackgroundWeight(at) * (value - pixels.mean[at]) *
+             (pixels.planes.level[at] - item.blend.background_level);
+    }
+  }
+  return sum;
+}
+
+template <typename T>
+TF_SOFTRAS_INLINE TileScales SumTile(const ShadedItem<T>& item,
+                                     const ShadedTile& tile,
+                                     const T* upstream_image) {
+  const UpstreamPlanes upstream(item, tile, upstream_image);
+  TileScales sums;
+  if (!upstream.any) return sums;
+  std::vector<double> attributes(3 * item.channels);
+  MeanVisitor pixels(item, tile, upstream);
+  VisitTile(item, tile, attributes.data(), pixels);
+  pixels.Finish();
+  ScalesVisitor visitor = {item.blend, tile, upstream, pixels};
+  VisitTile(item, tile, attributes.data(), visitor);
+  sums.sigma = SumLanes(visitor.sigma);
+  sums.gamma =
+      SumLanes(visitor.gamma) + BackgroundPart(item, tile, upstream, pixels);
+  return sums;
+}
+
+#define TF_SOFTRAS_SUM_TILE(T)                                                \
+  TF_SOFTRAS_CLONES TileScales SumTileClone(                                  \
+      const ShadedItem<T>& item, const ShadedTile& tile, const T* upstream) { \
+    return SumTile(item, tile, upstream);                                     \
+  }
+TF_SOFTRAS_SUM_TILE(float)
+TF_SOFTRAS_SUM_TILE(double)
+#undef TF_SOFTRAS_SUM_TILE
+
+// Guesses for the scheduler, in nanoseconds.
+constexpr int64_t kFaceCost = 1500;
+constexpr int64_t kPixelCost = 40;
+
+}  // namespace
+
+template <typename T>
+SoftShadeScales SoftShadeScalesBackward(const SoftShadeInputs<T>& inputs,
+                                        const T* upstream,
+                                        const ParallelFor& parallel_for) {
+  const SoftRasterizeInputs<T>& mesh = inputs.mesh;
+  const double radius = ShadeRadius(inputs);
+  const Tiling tiling(mesh.batch, mesh.height, mesh.width);
+  const int64_t tiles = tiling.count();
+  const int64_t values = mesh.height * mesh.width * inputs.channels;
+  std::vector<TileScales> parts(mesh.batch * tiles);
+  const int64_t slice = MaxInt(1, 1024 / tiles);
+  for (int64_t first = 0; first < mesh.batch; first += slice) {
+    const int64_t items = MinInt(slice, mesh.batch - first);
+    const std::vector<FaceBins> bins =
+        BinFaces(mesh, tiling, first, items, radius, parallel_for);
+    const int64_t cost = mesh.num_faces * kFaceCost / tiles +
+                         tiling.side * tiling.side * kPixelCost;
+    parallel_for(items * tiles, cost, [&](int64_t begin, int64_t end) {
+      for (int64_t unit = begin; unit < end; ++unit) {
+        const int64_t i = unit / tiles;
+        parts[first * tiles + unit] =
+            SumTileClone(MakeShadedItem(inputs, first + i, radius),
+                         MakeShadedTile(tiling, unit % tiles,
+                                        bins.empty() ? nullptr : &bins[i]),
+                         upstream + (first + i) * values);
+      }
+    });
+  }
+  SoftShadeScales gradient = {0.0, 0.0};
+  for (const TileScales& part : parts) {
+    gradient.sigma += part.sigma;
+    gradient.gamma += part.gamma;
+  }
+  const double inverse_gamma = 1.0 / static_cast<double>(inputs.gamma);
+  gradient.sigma /= static_cast<double>(mesh.sigma);
+  gradient.gamma *= inverse_gamma * inverse_gamma;
+  return gradient;
+}
+
+template SoftShadeScales SoftShadeScalesBackward<float>(
+    const SoftShadeInputs<float>&, const float*, const ParallelFor&);
+template SoftShadeScales SoftShadeScalesBackward<double>(
+    const SoftShadeInputs<double>&, const double*, const ParallelFor&);
+
+}  // namespace tf_softras
