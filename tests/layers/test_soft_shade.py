@@ -202,18 +202,18 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ({"faces": [[0, 1]]}, "Invalid faces.*shape"),
-            ({"sigma": 0.0}, "Invalid sigma"),
-            ({"gamma": 0.0}, "Invalid gamma.*0.0"),
-            ({"gamma": float("nan")}, "Invalid gamma.*nan"),
-            ({"near": -1.0}, "Invalid near or far.*-1.0"),
-            ({"near": 2.0, "far": 1.0}, "Invalid near or far.*1.0"),
-            ({"far": float("inf")}, "Invalid near or far.*inf"),
-            ({"epsilon": float("inf")}, "Invalid epsilon.*inf"),
-            ({"background": [[0.0]]}, r"Invalid background.*\[\[0.0\]\]"),
-            ({"background": float("nan")}, "Invalid background.*nan"),
-            ({"aggregation": "max"}, "Invalid aggregation.*'max'"),
-            ({"min_coverage": 0.0}, "Invalid min_coverage.*0.0"),
+            ({"faces": [[0, 1]]}, "faces: expected integers"),
+            ({"sigma": 0.0}, "sigma: expected a positive"),
+            ({"gamma": 0.0}, "gamma: expected a positive.*0.0"),
+            ({"gamma": float("nan")}, "gamma: expected a positive.*nan"),
+            ({"near": -1.0}, "near and far: expected depths.*-1.0"),
+            ({"near": 2.0, "far": 1.0}, "near and far: expected depths.*1.0"),
+            ({"far": float("inf")}, "near and far: expected depths.*inf"),
+            ({"epsilon": float("inf")}, "epsilon: expected a float.*inf"),
+            ({"background": [[0.0]]}, r"background: expected.*\[\[0.0\]\]"),
+            ({"background": float("nan")}, "background: expected.*nan"),
+            ({"aggregation": "max"}, "aggregation: expected.*'max'"),
+            ({"min_coverage": 0.0}, "min_coverage: expected.*0.0"),
             ({"implementation": "cuda"}, "implementation: expected"),
         ],
     )
@@ -223,16 +223,16 @@ class TestBadInput:
 
     def test_assigned_gamma(self):
         layer = layers.SoftShade(MESH.faces, 8)
-        with pytest.raises(ValueError, match="Invalid gamma.*-1"):
+        with pytest.raises(ValueError, match="gamma: expected a positive.*-1"):
             layer.gamma = -1.0
 
     def test_vertices_alone(self):
-        with pytest.raises(ValueError, match=r"Expected \[vertices, attributes\]"):
+        with pytest.raises(ValueError, match=r"expected \[vertices, attributes\]"):
             layers.SoftShade(MESH.faces, 8)(ON_PLANE)
 
     def test_symbolic_shapes(self):
         layer = layers.SoftShade(MESH.faces, 8)
-        with pytest.raises(ValueError, match="Expected vertices of shape"):
+        with pytest.raises(ValueError, match="expected vertices"):
             layer([keras.Input((5, 2)), keras.Input((5, 3))])
-        with pytest.raises(ValueError, match="Expected attributes of shape"):
+        with pytest.raises(ValueError, match="expected attributes"):
             layer([keras.Input((5, 3)), keras.Input((5,))])

@@ -8,12 +8,14 @@ import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry.cameras import N3MR_VIEWING_ANGLE, look_at_extrinsics
+from tf_softras.layers._call_inputs import numbers
+from tf_softras.layers._geometry_layer import GeometryLayer, same_batch
 from tf_softras.ops._soft_rasterize_reference import pixel_centres
 
 
 @keras.saving.register_keras_serializable(package="Softras")
-class ProjectVoxels(keras.layers.Layer):
-    """Silhouettes of voxels: what is fullest along the ray through each pixel's centre.
+class ProjectVoxels(GeometryLayer):
+    """Returns silhouettes of voxels: what is fullest along the ray through each pixel's centre.
 
     Formula: ``S(pixel) = max_k V(eye + depth_k * ray(pixel))``, with V interpolated linearly
     between the cells' centres and 0 outside the cube, at depths a cell's side apart that cover
@@ -23,30 +25,44 @@ class ProjectVoxels(keras.layers.Layer):
     The search for it has no gradient to keep, so a step costs little memory.
 
     Args:
-        image_size: int, or (height, width) in pixels.
-        viewing_angle: HALF of the angle of view across the shorter image side, in degrees.
+        image_size: Int, or (height, width) in pixels.
+        viewing_angle: HALF of the angle of view across the shorter image side, degrees in (0, 90).
 
     Call arguments:
-        inputs: a pair of voxels, float `[batch, r, r, r]` in [0, 1], on the grid of
+        inputs: A pair of voxels, float `[batch, r, r, r]` in [0, 1], on the grid of
             `geometry.voxelize`, and eyes, float `[batch, 3]`, world space, of cameras that look at
-            the origin.
+            the origin. A batch of 1 beside a batch of n broadcasts.
 
     Returns:
         float32 `[batch, height, width]` in [0, 1]; row 0 is the top.
 
+    Raises:
+        ValueError: An argument is not as above.
+
+    Example:
+    >>> cube = np.ones((1, 8, 8, 8), np.float32)
+    >>> silhouette = layers.ProjectVoxels(5)([cube, [[2.732, 0.0, 0.0]]])
+    >>> np.asarray(silhouette)[0, 2].round(2)                 # 0 beside the cube, 1 inside
+    array([0.  , 1.  , 1.  , 1.  , 0.  ], dtype=float32)
+
     Source: Yan et al. 2016, arXiv 1612.00814, section 3.
     """
+
+    input_names = ("voxels", "eyes")
 
     def __init__(self, image_size, *, viewing_angle=N3MR_VIEWING_ANGLE, **kwargs):
         super().__init__(**kwargs)
         self.image_size = standardize_image_size(image_size)
-        self.viewing_angle = float(viewing_angle)
-        self.autocast = False
+        self.viewing_angle = numbers("viewing_angle", viewing_angle, ())
+        if not 0.0 < self.viewing_angle < 90.0:
+            raise ValueError(
+                f"viewing_angle: expected degrees between 0 and 90; received {viewing_angle!r}"
+            )
 
     def call(self, inputs):
-        """Projects a batch of voxels; see the class."""
-        voxels, eyes = inputs
-        voxels, eyes = tf.cast(voxels, tf.float32), tf.cast(eyes, tf.float32)
+        """Returns the silhouettes of a batch of voxels; see the class."""
+        given = self.split(inputs)
+        voxels, eyes = same_batch(*(tf.cast(given[name], tf.float32) for name in self.input_names))
         resolution = voxels.shape[-1]
         axes, _ = look_at_extrinsics(eyes)
         tangent = math.tan(math.radians(self.viewing_angle))
@@ -64,29 +80,31 @@ class ProjectVoxels(keras.layers.Layer):
         silhouettes = _sampled(padded, eyes[:, None] + depths[..., None] * rays)
         return tf.reshape(silhouettes, [-1, *self.image_size])
 
-    def compute_output_shape(self, input_shapes):
-        """`(batch, height, width)`."""
-        return (input_shapes[0][0], *self.image_size)
-
     def get_config(self):
-        """The arguments."""
+        """Returns the arguments of the constructor."""
         return {
             **super().get_config(),
             "image_size": list(self.image_size),
             "viewing_angle": self.viewing_angle,
         }
 
+    def _output_shape(self, shapes, batch):
+        return (batch, *self.image_size)
+
+    def _output_dtype(self):
+        return "float32"
+
 
 # Compiled, the samples, of which there are some hundred times as many as pixels, stay in registers.
 @tf.function(jit_compile=True)
 def _fullest(padded, eyes, rays, depths):
-    """Index of the largest sample along each ray, int64 `[batch, pixels]`; the first of equals."""
+    """Returns the index of each ray's first largest sample, int64 `[batch, pixels]`."""
     points = eyes[:, None, None] + depths[:, None, :, None] * rays[:, :, None]
     return tf.argmax(_sampled(padded, points), axis=-1)
 
 
 def _sampled(padded, points):
-    """Voxels in a frame of zeros, interpolated at points `[batch, ..., 3]`: `[batch, ...]`."""
+    """Returns voxels in a frame of zeros, interpolated at points [batch, ..., 3]: [batch, ...]."""
     side = padded.shape[-1]
     # The grid of `geometry.voxelize`, counted from the centre of the zeros before the first cell.
     place = points * (side - 3.0) + 0.5 * (side - 1.0)

@@ -3,17 +3,24 @@
 import keras
 import numpy as np
 
+from tf_softras._shared.array_text import array_from_text, array_to_text
+from tf_softras._shared.faces import standardize_faces
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry._vectors import normalize
 from tf_softras.geometry.colors import DEFAULT_COLOR, linear_from_srgb, srgb_from_linear
-from tf_softras.geometry.corner_mesh import checked_faces, clip_to_near, face_corners
+from tf_softras.geometry.corner_mesh import clip_to_near, face_corners
 from tf_softras.geometry.normals import vertex_normals
-from tf_softras.layers._call_inputs import boolean, floats
-from tf_softras.layers._geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import boolean, numbers, positive
+from tf_softras.layers._geometry_layer import (
+    GeometryLayer,
+    geometry_dtype,
+    repeat_to_batch,
+    shared_batch,
+)
 from tf_softras.layers.cameras.look_at import LookAt
 from tf_softras.layers.cameras.perspective import Perspective
-from tf_softras.layers.lambert_lighting import LambertLighting
-from tf_softras.layers.soft_rasterize import standardize_positive
+from tf_softras.layers.lambert_lighting import LambertLighting, lights_shapes
+from tf_softras.layers.soft_rasterize import supports_jit
 from tf_softras.ops._soft_shade import soft_shade
 from tf_softras.shading.lighting import DirectionalLight
 from tf_softras.shading.mipmaps import footprint_attributes, uv_derivatives
@@ -24,7 +31,7 @@ _EDGE_IN_PIXELS = 0.3
 
 
 @keras.saving.register_keras_serializable(package="Softras")
-class Renderer(keras.layers.Layer):
+class Renderer(GeometryLayer):
     """Pictures of meshes, with depth, normals and alpha, differentiable in all that is drawn.
 
     Colours, textures and the background are sRGB-encoded, as in files, and so is the picture. In
@@ -39,6 +46,13 @@ class Renderer(keras.layers.Layer):
     faces shine through faintly where nothing is behind them. With `aggregation="hard"` alpha is the
     share of samples that hit the mesh, for pictures as clean as `supersampling` makes them; then
     colours, light and the inside of faces learn, but not where the mesh ends.
+
+    A batch of 1 beside a batch of n broadcasts, for every input: one mesh before many cameras, many
+    meshes in one colour.
+
+    `near` and `gamma` have other defaults in `SoftShade`: near 0, because it leaves faces out that
+    reach behind the camera, where this layer cuts them, and a cut needs a depth above 0; and gamma
+    1e-4, ten times as soft, which lets a hidden surface learn.
 
     Args:
         faces: int `[num_faces, 3]`; or None, for meshes whose faces differ: then they are an input.
@@ -67,11 +81,13 @@ class Renderer(keras.layers.Layer):
     Call arguments:
         inputs: vertices, float `[batch, num_vertices, 3]` in world space, or a dict of them and
 
-            - what camera and lens are called with: "eyes", "rotations", "translations",
-              "intrinsics";
+            - what camera and lens are called with: "eyes", and perhaps "at" and "up" `[batch, 3]`;
+              "rotations", "translations"; "intrinsics";
             - "faces", int `[batch, num_faces, 3]`, padded with faces of -1, if not fixed;
             - "colors", float `[batch, num_vertices, 3]`, sRGB; grey if they are missing;
             - with `face_uvs`, "textures", float `[batch, height, width, 3]`, sRGB.
+        lights: None, or lights that replace those of `lighting`: a dict as `LambertLighting` takes
+            it.
 
     Returns:
         dict: "image" `[batch, height, width, 3]` in [0, 1], sRGB; "alpha" `[batch, height, width]`
@@ -107,7 +123,9 @@ class Renderer(keras.layers.Layer):
         super().__init__(**kwargs)
         # Half precision would show as bands; the picture is cast at the end.
         dtype = geometry_dtype(self)
-        self.faces = None if faces is None else np.asarray(checked_faces(faces), np.int32)
+        self.faces = (
+            None if faces is None else standardize_faces(faces, is_padded=True, is_batched=True)
+        )
         self.image_size = standardize_image_size(image_size)
         self.camera = LookAt(dtype=dtype) if camera is None else camera
         self.lens = Perspective(dtype=dtype) if lens is None else lens
@@ -128,20 +146,18 @@ class Renderer(keras.layers.Layer):
                 "Invalid mipmaps. Expected face_uvs, too, without which there is no texture. "
                 "Received: mipmaps=True and face_uvs=None"
             )
-        self.background = None if background is None else floats("background", background, 3)
+        self.background = None if background is None else numbers("background", background, (3,))
         self.supersampling = _checked_supersampling(supersampling)
         edge = _EDGE_IN_PIXELS * 2.0 / (min(self.image_size) * self.supersampling)
-        self.sigma = standardize_positive("sigma", edge**2 if sigma is None else sigma)
-        self.gamma = standardize_positive("gamma", gamma)
+        self.sigma = positive("sigma", edge**2 if sigma is None else sigma)
+        self.gamma = positive("gamma", gamma)
         self.near, self.far = float(near), float(far)
         self.aggregation, self.implementation = aggregation, implementation
-        self.supports_jit = implementation == "reference"
-        self.autocast = False
-        self.built = True
+        self.supports_jit = supports_jit(implementation)
 
-    def call(self, inputs):
+    def call(self, inputs, lights=None):
         """Draws a batch of meshes; see the class."""
-        given = self._given(inputs)
+        given = self.split(inputs, lights)
         surface, alpha = self._rasterized(given)
         hit = keras.ops.cast(surface["share"] > 0.0, alpha.dtype)
         # What `soft_shade` leaves for the background is no part of the surface's mean.
@@ -149,7 +165,7 @@ class Renderer(keras.layers.Layer):
         surface = {name: value / share for name, value in surface.items()}
         alpha = hit if self.aggregation == "hard" else alpha[..., None]
         pixels = {
-            "colors": self._lit(self._colors(surface, given), surface, given) * alpha,
+            "colors": self._lit(self._colors(surface, given), surface, given, lights) * alpha,
             "alpha": alpha,
             "depth": surface["depth"] * hit,
             "hit": hit,
@@ -157,26 +173,51 @@ class Renderer(keras.layers.Layer):
         }
         return self._images({name: self._averaged(value) for name, value in pixels.items()})
 
-    def compute_output_spec(self, inputs):
-        """The symbolic pictures."""
-        plane = (self._given(inputs, cast=False)["vertices"].shape[0], *self.image_size)
-        return {
-            "image": keras.KerasTensor((*plane, 3), self.compute_dtype),
-            "alpha": keras.KerasTensor(plane, self.compute_dtype),
-            "depth": keras.KerasTensor(plane, geometry_dtype(self)),
-            "normals": keras.KerasTensor((*plane, 3), self.compute_dtype),
-        }
+    @property
+    def input_names(self):
+        """The names of the inputs that have to be there."""
+        names = ["vertices", *self.camera.input_names, *self.lens.input_names]
+        names += ["faces"] * (self.faces is None) + ["textures"] * (self.face_uvs is not None)
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def optional_names(self):
+        """The names of the inputs that may be there."""
+        colors = ("colors",) if self.face_uvs is None else ()
+        return (*self.camera.optional_names, *colors)
+
+    def compute_output_spec(self, inputs, lights=None):
+        """Returns the symbolic pictures."""
+        shapes = {name: tuple(value.shape) for name, value in self._named(inputs).items()}
+        shapes = self._shape(shapes, **lights_shapes(lights))
+        dtypes = dict.fromkeys(shapes, self.compute_dtype) | {"depth": geometry_dtype(self)}
+        return {name: keras.KerasTensor(shapes[name], dtypes[name]) for name in shapes}
+
+    def _output_shape(self, shapes, batch):
+        plane = (batch, *self.image_size)
+        return _Pictures(image=(*plane, 3), alpha=plane, depth=plane, normals=(*plane, 3))
+
+    def fixed_shapes(self):
+        """Returns the shapes of what the layer and its parts have one an item of."""
+        parts = [part for part in (self.camera, self.lens, self.lighting) if part is not None]
+        shapes = {}
+        for part in parts:
+            own = part.fixed_shapes()
+            shapes.update({f"{part.name}, {name}": shape for name, shape in own.items()})
+        if self.faces is not None and self.faces.ndim == 3:
+            shapes["faces"] = self.faces.shape
+        return shapes
 
     def get_config(self):
         """The arguments."""
         return {
             **super().get_config(),
-            "faces": None if self.faces is None else self.faces.tolist(),
+            "faces": None if self.faces is None else array_to_text(self.faces),
             "image_size": list(self.image_size),
             "camera": keras.saving.serialize_keras_object(self.camera),
             "lens": keras.saving.serialize_keras_object(self.lens),
             "lighting": keras.saving.serialize_keras_object(self.lighting),
-            "face_uvs": None if self.face_uvs is None else self.face_uvs.tolist(),
+            "face_uvs": None if self.face_uvs is None else array_to_text(self.face_uvs),
             "wrap": self.wrap,
             "mipmaps": self.mipmaps,
             "background": self.background,
@@ -199,7 +240,8 @@ class Renderer(keras.layers.Layer):
         return cls(**{**config, **parts})
 
     def _checked_uvs(self, face_uvs):
-        array = np.asarray(face_uvs, np.float32)
+        is_text = isinstance(face_uvs, str)
+        array = np.asarray(array_from_text(face_uvs) if is_text else face_uvs, np.float32)
         expected = None if self.faces is None else (len(self.faces), 3, 2)
         if array.shape != expected:
             raise ValueError(
@@ -209,22 +251,23 @@ class Renderer(keras.layers.Layer):
             )
         return array
 
-    def _given(self, inputs, *, cast=True):
-        """The inputs by name, all that are needed and no others."""
-        given = dict(inputs) if isinstance(inputs, dict) else {"vertices": inputs}
-        needed = {*self.camera.input_names, *self.lens.input_names}
-        needed |= {"faces"} if self.faces is None else set()
-        needed |= set() if self.face_uvs is None else {"textures"}
-        optional = {"colors"} if self.face_uvs is None else set()
-        if not needed <= set(given) <= needed | optional:
-            raise ValueError(
-                f"Invalid input of layer {self.name!r}. Expected a dict of {sorted(needed)}"
-                f"{' and perhaps colors' if optional else ''}. Received: {sorted(given)}"
-            )
-        if not cast:
-            return given
+    def split(self, inputs, lights=None):
+        """Returns the inputs by name; vertices, colours and faces have the whole batch."""
+        if lights is not None and self.lighting is None:
+            raise ValueError("lights: expected None, as lighting is None; received lights")
+        given = self._named(inputs)
         dtypes = {name: "int32" if name == "faces" else geometry_dtype(self) for name in given}
-        return {name: keras.ops.cast(value, dtypes[name]) for name, value in given.items()}
+        given = {name: keras.ops.cast(value, dtypes[name]) for name, value in given.items()}
+        batch = shared_batch(
+            [
+                *given.values(),
+                *(value for value in keras.tree.flatten(lights) if len(np.shape(value)) == 2),
+                *(np.zeros(shape[:1]) for shape in self.fixed_shapes().values()),
+            ]
+        )
+        for name in {"vertices", "colors", "faces"} & set(given):
+            given[name] = repeat_to_batch(given[name], *batch)
+        return given
 
     def _rasterized(self, given):
         """What each pixel shows of the surface, times its share in the pixel; and alpha."""
@@ -284,13 +327,14 @@ class Renderer(keras.layers.Layer):
     def _sampled_size(self):
         return tuple(side * self.supersampling for side in self.image_size)
 
-    def _lit(self, colors, surface, given):
+    def _lit(self, colors, surface, given, lights):
         if self.lighting is None:
             return colors
         inputs = {**surface, "colors": colors}
         if "eyes" in self.lighting.input_names:
             inputs["eyes"] = self.camera.eyes(*_inputs_of(self.camera, given)[1:])
-        lit = self.lighting([inputs[name] for name in self.lighting.input_names])
+        names = (*self.lighting.input_names, "positions")
+        lit = self.lighting({name: inputs[name] for name in names}, lights=lights)
         return keras.ops.cast(lit, colors.dtype)
 
     def _averaged(self, samples):
@@ -316,14 +360,26 @@ class Renderer(keras.layers.Layer):
         }
 
 
+class _Pictures(dict):
+    """The shapes of the layer's outputs by name."""
+
+    def __missing__(self, name):
+        # keras.layers.TimeDistributed asks for the first size of the only output.
+        raise ValueError(
+            "Renderer has four outputs, by name; a wrapper such as TimeDistributed takes a layer "
+            'of one: keras.Model(vertices, renderer(vertices)["image"])'
+        )
+
+
 def _inputs_of(layer, given):
     return [given[name] for name in layer.input_names]
 
 
 def _called(layer, vertices, given):
     """A camera or a lens applied to vertices, with what else it is called with."""
-    inputs = _inputs_of(layer, {**given, "vertices": vertices})
-    return layer(inputs if len(inputs) > 1 else vertices)
+    given = {**given, "vertices": vertices}
+    names = (*layer.input_names, *layer.optional_names)
+    return layer({name: given[name] for name in names if name in given})
 
 
 def _footprints(plane, uvs):

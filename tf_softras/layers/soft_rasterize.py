@@ -3,8 +3,11 @@
 import keras
 import numpy as np
 
+from tf_softras._shared.array_text import array_to_text
+from tf_softras._shared.faces import standardize_faces
 from tf_softras.geometry._image_size import standardize_image_size
-from tf_softras.layers._geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import numbers, positive
+from tf_softras.layers._geometry_layer import GeometryLayer, geometry_dtype
 from tf_softras.ops._library import xla_compiles
 from tf_softras.ops._soft_rasterize import (
     SILHOUETTE_IMPLEMENTATIONS,
@@ -14,14 +17,14 @@ from tf_softras.ops._soft_rasterize import (
 
 
 @keras.saving.register_keras_serializable(package="Softras")
-class SoftRasterize(keras.layers.Layer):
-    """Soft silhouettes of meshes whose faces are fixed.
+class SoftRasterize(GeometryLayer):
+    """Returns soft silhouettes of meshes whose faces are fixed.
 
     Formula: ``D_j = sigmoid(s d^2 / sigma)``, ``S = 1 - prod_j (1 - D_j)``.
 
     The layer renders in float32 (or float64, where that is its dtype) whatever the policy, and
-    hands back the policy's compute type. Its one weight, `sigma`, is not trainable; assigning to
-    it, as `tf_softras.training.SigmaSchedule` does, retraces nothing.
+    returns the policy's compute type. Its one weight, `sigma`, is not trainable. To assign to it,
+    as `tf_softras.training.SigmaSchedule` does, retraces nothing.
 
     On CPUs XLA compiles the op to the same code: `compile(jit_compile=True)` gives the same
     pictures, bit for bit. XLA has no kernel for GPUs: where one is visible the layer says so to
@@ -31,22 +34,35 @@ class SoftRasterize(keras.layers.Layer):
     hard silhouettes, whatever sigma is, and the approximate gradient of the Neural 3D Mesh
     Renderer (Kato et al. 2018); XLA does not compile it.
 
+    Faces with a vertex at z <= near are left out whole: a face that crosses the near plane
+    vanishes. `ClipToNear` before the projection keeps the part in front of it.
+
     Args:
-        faces: int `[num_faces, 3]`, vertex indices.
-        image_size: int, or (height, width) in pixels.
-        sigma: positive float, squared image-plane units: the sharpness.
-        near: float; a face with a vertex at z <= near is left out.
+        faces: Int `[num_faces, 3]`, vertex indices. For meshes whose faces differ by item see
+            `tf_softras.geometry.face_corners`.
+        image_size: Int, or (height, width) in pixels.
+        sigma: Positive float, squared image-plane units: the sharpness.
+        near: Float; a face with a vertex at z <= near is left out.
         implementation: "op", "reference" or "n3mr".
 
     Call arguments:
-        vertices: float `[batch, num_vertices, 3]`, image-plane x and y with camera depth z, as
+        vertices: Float `[batch, num_vertices, 3]`, image-plane x and y with camera depth z, as
             `Perspective` gives them.
 
     Returns:
         Silhouettes `[batch, height, width]` in [0, 1]; row 0 is the top, 0 where no face reaches.
 
     Raises:
-        ValueError: an argument is not as above.
+        ValueError: An argument is not as above.
+
+    Example:
+    >>> triangle = [[[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]]]
+    >>> silhouette = layers.SoftRasterize([[0, 1, 2]], image_size=4, sigma=1e-4)(triangle)
+    >>> np.asarray(silhouette)[0].round(1)                    # half where the edge cuts a pixel
+    array([[0.5, 0. , 0. , 0. ],
+           [1. , 0.5, 0. , 0. ],
+           [1. , 1. , 0.5, 0. ],
+           [1. , 1. , 1. , 0.5]], dtype=float32)
 
     Source: Liu et al. 2019, arXiv 1901.05567, eqs. 1 and 2.
     """
@@ -55,19 +71,14 @@ class SoftRasterize(keras.layers.Layer):
 
     def __init__(self, faces, image_size, sigma=3e-5, *, near=0.0, implementation="op", **kwargs):
         super().__init__(**kwargs)
-        self.faces = _standardize_faces(faces)
+        self.faces = standardize_faces(faces)
         self.image_size = standardize_image_size(image_size)
         validate_implementation(implementation, self.implementations)
         self.implementation = implementation
-        self.near = float(near)
-        self._initial_sigma = standardize_positive("sigma", sigma)
-        self.supports_jit = implementation == "reference" or (
-            implementation == "op" and xla_compiles()
-        )
-        # Vertices in float16 would be off by pixels: `call` casts them itself.
-        self.autocast = False
+        self.near = numbers("near", near, ())
+        self._initial_sigma = positive("sigma", sigma)
+        self.supports_jit = supports_jit(implementation)
         self._sigma = self._add_number("sigma", self._initial_sigma)
-        self.built = True
 
     def _add_number(self, name, value):
         # A weight, so that a schedule's value is saved with the model; float32 under every policy.
@@ -88,12 +99,12 @@ class SoftRasterize(keras.layers.Layer):
 
     @sigma.setter
     def sigma(self, value):
-        self._sigma.assign(standardize_positive("sigma", value))
+        self._sigma.assign(positive("sigma", value))
 
     def call(self, vertices):
-        """Renders a batch of meshes; see the class."""
+        """Returns the silhouettes of a batch of meshes; see the class."""
         silhouettes = soft_rasterize(
-            keras.ops.cast(vertices, geometry_dtype(self)),
+            self.split(vertices)["vertices"],
             self.faces,
             image_size=self.image_size,
             sigma=self._sigma,
@@ -102,57 +113,30 @@ class SoftRasterize(keras.layers.Layer):
         )
         return keras.ops.cast(silhouettes, self.compute_dtype)
 
-    def compute_output_shape(self, vertices_shape):
-        """`(batch, height, width)`."""
-        if len(vertices_shape) != 3 or vertices_shape[-1] not in (3, None):
-            raise ValueError(
-                f"Invalid input of layer {self.name!r}. Expected vertices of shape "
-                f"(batch, num_vertices, 3). Received: shape={tuple(vertices_shape)}"
-            )
-        return (vertices_shape[0], *self.image_size)
-
-    def compute_output_spec(self, vertices):
-        """The symbolic silhouettes."""
-        return keras.KerasTensor(self.compute_output_shape(vertices.shape), self.compute_dtype)
-
     def get_config(self):
-        """The arguments; `sigma` is the initial one, the present one is a weight."""
+        """Returns the arguments; `sigma` is the initial one, the present one is a weight."""
         return {
             **super().get_config(),
-            "faces": self.faces.tolist(),
+            "faces": array_to_text(self.faces),
             "image_size": list(self.image_size),
             "sigma": self._initial_sigma,
             "near": self.near,
             "implementation": self.implementation,
         }
 
+    def _output_shape(self, shapes, batch):
+        shape = shapes["vertices"]
+        if len(shape) != 3 or shape[-1] not in (3, None):
+            raise ValueError(
+                f"Input of layer {self.name!r}: expected vertices [batch, num_vertices, 3]; "
+                f"received {list(shape)}"
+            )
+        return (batch, *self.image_size)
 
-def _standardize_faces(faces):
-    array = np.asarray(faces)
-    if array.size == 0:
-        array = array.reshape(-1, 3).astype(np.int32)
-    if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(
-            "Invalid faces. Expected integer vertex indices of shape (num_faces, 3). "
-            f"Received: dtype {array.dtype}, shape {array.shape}"
-        )
-    if array.size and not 0 <= array.min() <= array.max() <= np.iinfo(np.int32).max:
-        raise ValueError(
-            "Invalid faces. Expected vertex indices in [0, 2**31). "
-            f"Received: indices from {array.min()} to {array.max()}"
-        )
-    return array.astype(np.int32)
+    def _output_dtype(self):
+        return self.compute_dtype
 
 
-def standardize_positive(name, value):
-    """A float from a positive finite number.
-
-    Raises:
-        ValueError: it is not one; the message calls it `name`.
-    """
-    number = float(value)
-    if not 0.0 < number < float("inf"):
-        raise ValueError(
-            f"Invalid {name}. Expected a positive finite number. Received: {name}={value!r}"
-        )
-    return number
+def supports_jit(implementation):
+    """Returns whether XLA compiles an implementation on every device that is visible."""
+    return implementation == "reference" or (implementation == "op" and xla_compiles())

@@ -4,8 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_softras._shared.array_text import array_to_text
+from tf_softras._shared.faces import standardize_faces
 from tf_softras.losses._batches import ItemLoss, at_least_float32, mean_of_middle_axes
-from tf_softras.losses._topology import MeshTopology, checked_faces
+from tf_softras.losses._topology import MeshTopology
 
 # A face whose normal (the cross product of two sides) is shorter than this share of its squared
 # sides is treated as vanishing. Below it, rounding of the vertices alone turns the normal by 1e-3.
@@ -111,13 +113,13 @@ def _vertex_rows(vertices, topology):
     shape = vertices.shape
     if len(shape) < 3 or shape[-1] != 3 or shape[-2] is None:
         raise ValueError(
-            "Invalid vertices. Expected: shape [batch, ..., num_vertices, 3] with a known "
-            f"num_vertices. Received: {tuple(shape)}"
+            "vertices: expected the shape [batch, ..., num_vertices, 3] with a known "
+            f"num_vertices; received {list(shape)}"
         )
     if topology.num_vertices_needed > shape[-2]:
         raise ValueError(
-            f"Invalid faces. Expected: vertex indices below {shape[-2]}, the number of vertices. "
-            f"Received: {topology.num_vertices_needed - 1}"
+            f"faces: expected vertex indices below {shape[-2]}, the number of vertices; "
+            f"received {topology.num_vertices_needed - 1}"
         )
     middle_shape = ops.shape(vertices)[:-2]
     meshes = ops.reshape(vertices, (-1, shape[-2], 3))
@@ -158,12 +160,12 @@ class _MeshLoss(ItemLoss):
 
     def __init__(self, faces, **kwargs):
         super().__init__(**kwargs)
-        self.faces = checked_faces(faces).astype("int32")
+        self.faces = standardize_faces(faces, is_padded=True)
         self.topology = MeshTopology.from_faces(self.faces)
 
     def get_config(self):
         """Returns the arguments of the constructor."""
-        return {**super().get_config(), "faces": self.faces.tolist()}
+        return {**super().get_config(), "faces": array_to_text(self.faces)}
 
 
 @keras.saving.register_keras_serializable(package="Softras")

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from tf_softras._shared.faces import standardize_faces
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MeshTopology:
@@ -38,12 +40,14 @@ class MeshTopology:
         so it makes no hinge either, but its distinct vertices are neighbours.
 
         Args:
-            faces: Integers [num_faces, 3], NumPy or nested lists, wound either way.
+            faces: Integers [num_faces, 3], NumPy or nested lists, wound either way; faces of three
+                -1 are left out.
 
         Raises:
             ValueError: Not integers of that shape, or a negative index.
         """
-        faces = checked_faces(faces)
+        faces = standardize_faces(faces, is_padded=True).astype("int64")
+        faces = faces[faces[:, 0] >= 0]
         sides = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
         edges = np.unique(np.sort(sides[sides[:, 0] != sides[:, 1]], axis=1), axis=0)
         pairs = np.concatenate([edges, edges[:, ::-1]])
@@ -60,23 +64,6 @@ class MeshTopology:
             hinges=hinges.astype("int32"),
             hinge_signs=hinge_signs.astype("float32"),
         )
-
-
-def checked_faces(faces):
-    array = np.asarray(faces)
-    if array.size == 0 and array.shape in ((0,), (0, 3)):
-        return np.zeros((0, 3), "int64")
-    if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind not in "iu":
-        raise ValueError(
-            "Invalid faces. Expected: integers of shape [num_faces, 3]. "
-            f"Received: {array.dtype} of shape {list(array.shape)}"
-        )
-    array = array.astype("int64")
-    if array.min() < 0:
-        raise ValueError(
-            f"Invalid faces. Expected: vertex indices of at least 0. Received: {array.min()}"
-        )
-    return array
 
 
 def _hinges(faces):

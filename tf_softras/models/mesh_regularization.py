@@ -5,6 +5,7 @@ import threading
 import keras
 from keras import ops
 
+from tf_softras._shared.array_text import array_to_text
 from tf_softras.losses import FlatteningLoss, LaplacianLoss
 
 
@@ -87,7 +88,7 @@ class MeshRegularization(keras.layers.Layer):
         """Returns the arguments of the constructor."""
         return {
             **super().get_config(),
-            "faces": self.laplacian.faces.tolist(),
+            "faces": array_to_text(self.laplacian.faces),
             "laplacian_weight": self.laplacian_weight,
             "flattening_weight": self.flattening_weight,
         }

@@ -1,37 +1,54 @@
 """The look-at camera as a Keras layer."""
 
 import keras
+import numpy as np
 
 from tf_softras.geometry.cameras import eye_from_angles, look_at
-from tf_softras.layers._call_inputs import floats, split_inputs
-from tf_softras.layers._geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import numbers
+from tf_softras.layers._geometry_layer import GeometryLayer, geometry_dtype
 
 
 @keras.saving.register_keras_serializable(package="Softras")
-class LookAt(keras.layers.Layer):
-    """Camera coordinates of meshes: x right, y up, z the depth along the viewing direction.
+class LookAt(GeometryLayer):
+    """Returns camera coordinates of meshes: x right, y up, z the depth along the viewing direction.
 
-    The camera is fixed (`eye`, or `distance`, `elevation` and `azimuth`), or one per mesh: then the
-    layer is called with vertices and eyes, `LookAt()([vertices, eyes])`.
+    The camera is fixed (`eye`, or `distance`, `elevation` and `azimuth`), or an input: then the
+    layer is called with vertices and eyes, `LookAt()([vertices, eyes])`. A batch of 1 beside a
+    batch of n broadcasts: one mesh before many cameras, or many meshes before one.
 
     Args:
-        distance: float, world units from the origin.
-        elevation: float, degrees above the x-z plane.
-        azimuth: float, degrees from +x towards +z.
-        eye: three floats, world space, instead of the angles.
-        at: three floats, the point looked at.
-        up: three floats, the direction that is up in the picture.
+        distance: Float, world units from the origin.
+        elevation: Float, degrees above the x-z plane.
+        azimuth: Float, degrees from +x towards +z.
+        eye: Three floats, world space, instead of the angles.
+        at: Three floats, the point looked at.
+        up: Three floats, the direction that is up in the picture.
+
+    Each of them may also be one an item: floats `[batch]` for angles and distance, `[batch, 3]` for
+    the others.
 
     Call arguments:
-        inputs: vertices, float `[batch, num_vertices, 3]` in world space; or, for a layer without a
-            fixed camera, a pair of vertices and eyes, float `[batch, 3]` in world space.
+        inputs: Vertices, float `[batch, num_vertices, 3]` in world space; for a layer without a
+            fixed camera, a list of vertices and eyes, float `[batch, 3]` in world space. Or a dict
+            of "vertices", "eyes" if the camera is not fixed, and perhaps "at" and "up", float
+            `[batch, 3]`, which replace the constructor's.
 
     Returns:
-        float `[batch, num_vertices, 3]` in camera space, of at least float32 under every policy.
+        Float `[batch, num_vertices, 3]` in camera space, of at least float32 under every policy.
 
     Raises:
-        ValueError: the camera is given twice, or in part, or not at all.
+        ValueError: The camera is given twice, or in part, or not at all; numbers that are not
+            finite.
+
+    Example:
+    >>> mesh = 0.5 * geometry.icosphere(1).vertices[None]     # one mesh of 42 vertices
+    >>> ring = layers.LookAt(distance=2.0, elevation=0.0, azimuth=[0.0, 90.0, 180.0])
+    >>> seen = ring(mesh)                                     # from three cameras
+    >>> tuple(seen.shape), round(float(np.mean(seen[..., 2])), 3)
+    ((3, 42, 3), 2.0)
     """
+
+    optional_names = ("at", "up")
 
     def __init__(
         self,
@@ -49,43 +66,68 @@ class LookAt(keras.layers.Layer):
         given = [name for name, value in angles.items() if value is not None]
         if given and (eye is not None or len(given) < 3):
             raise ValueError(
-                "Invalid camera. Expected distance, elevation and azimuth together, or eye, or "
-                f"none of them. Received: {', '.join(given + ['eye'] * (eye is not None))}"
+                "camera: expected distance, elevation and azimuth together, or eye, or none of "
+                f"them; received {', '.join(given + ['eye'] * (eye is not None))}"
             )
         self.distance, self.elevation, self.azimuth = (
-            None if value is None else float(value) for value in angles.values()
+            None if value is None else numbers(name, value, (), is_batched=True)
+            for name, value in angles.items()
         )
-        self.eye = None if eye is None else floats("eye", eye, 3)
-        self.at = floats("at", at, 3)
-        self.up = floats("up", up, 3)
-        self.autocast = False
-        self.built = True
+        self.eye = None if eye is None else numbers("eye", eye, (3,), is_batched=True)
+        self.at = numbers("at", at, (3,), is_batched=True)
+        self.up = numbers("up", up, (3,), is_batched=True)
 
     @property
     def has_fixed_camera(self):
-        """Whether the layer is called with vertices alone."""
+        """Whether the layer is called without eyes."""
         return self.eye is not None or self.distance is not None
 
+    @property
+    def input_names(self):
+        """The names of the inputs, in their order."""
+        return ("vertices",) if self.has_fixed_camera else ("vertices", "eyes")
+
+    @property
+    def reason(self):
+        """Why these are the inputs."""
+        return f", as its camera is {'fixed' if self.has_fixed_camera else 'not fixed'}"
+
     def call(self, inputs):
-        """Transforms a batch of meshes; see the class."""
-        vertices, *eyes = self._split(inputs)
-        dtype = geometry_dtype(self)
-        eye = keras.ops.cast(self.eyes(*eyes), dtype)
-        return look_at(keras.ops.cast(vertices, dtype), eye, at=self.at, up=self.up)
+        """Returns the meshes in camera space; see the class."""
+        given = self.split(inputs)
+        vertices = given["vertices"]
+        eye, at, up = (
+            keras.ops.cast(value, vertices.dtype)
+            for value in (
+                self.eyes(given.get("eyes")),
+                given.get("at", self.at),
+                given.get("up", self.up),
+            )
+        )
+        eye = eye + keras.ops.zeros_like(at) + keras.ops.zeros_like(up)
+        return look_at(vertices, eye, at=at, up=up)
 
     def eyes(self, eyes=None):
-        """Where the camera stands, world space: float `[3]`, or the eyes of the call."""
+        """Returns where the camera stands in world space, float `[3]` or `[batch, 3]`."""
         if eyes is not None:
             return eyes
-        return self.eye or eye_from_angles(self.distance, self.elevation, self.azimuth)
+        if self.eye is not None:
+            return keras.ops.convert_to_tensor(self.eye, geometry_dtype(self))
+        return eye_from_angles(self.distance, self.elevation, self.azimuth)
 
-    def compute_output_spec(self, inputs):
-        """The symbolic camera coordinates."""
-        vertices, *_ = self._split(inputs)
-        return keras.KerasTensor(vertices.shape, geometry_dtype(self))
+    def fixed_shapes(self):
+        """Returns the shapes of what the camera has one an item of."""
+        fixed = {"at": np.shape(self.at), "up": np.shape(self.up)}
+        if self.eye is not None:
+            fixed["eye"] = np.shape(self.eye)
+        else:
+            angles = (self.distance, self.elevation, self.azimuth)
+            shapes = (np.shape(angle) for angle in angles if angle is not None)
+            fixed["eye"] = (*np.broadcast_shapes(*shapes), 3)
+        return {name: shape for name, shape in fixed.items() if len(shape) == 2}
 
     def get_config(self):
-        """The arguments."""
+        """Returns the arguments of the constructor."""
         return {
             **super().get_config(),
             "distance": self.distance,
@@ -95,12 +137,3 @@ class LookAt(keras.layers.Layer):
             "at": self.at,
             "up": self.up,
         }
-
-    @property
-    def input_names(self):
-        """What the layer is called with."""
-        return ("vertices",) if self.has_fixed_camera else ("vertices", "eyes")
-
-    def _split(self, inputs):
-        is_fixed = "fixed" if self.has_fixed_camera else "not fixed"
-        return split_inputs(self, inputs, self.input_names, reason=f", as its camera is {is_fixed}")

@@ -3,52 +3,48 @@
 import keras
 
 from tf_softras.geometry.cameras import orthographic
-from tf_softras.layers._call_inputs import floats, split_inputs
-from tf_softras.layers._geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import numbers
+from tf_softras.layers._geometry_layer import GeometryLayer
 
 
 @keras.saving.register_keras_serializable(package="Softras")
-class Orthographic(keras.layers.Layer):
-    """Image-plane coordinates of meshes in camera space under parallel projection.
+class Orthographic(GeometryLayer):
+    """Returns image-plane coordinates of meshes in camera space under parallel projection.
 
     Formula: ``x' = 2 (x - center_x) / view_size``, ``y' = 2 (y - center_y) / view_size``.
 
     Args:
-        view_size: positive float: what the shorter image side spans, in world units.
-        center: two floats: the point of camera space in the image's middle.
+        view_size: Positive float: what the shorter image side spans, in world units.
+        center: Two floats: the point of camera space in the image's middle.
 
     Call arguments:
-        vertices: float `[batch, num_vertices, 3]`, camera space.
+        vertices: Float `[batch, num_vertices, 3]`, camera space.
 
     Returns:
-        float `[batch, num_vertices, 3]`: x', y' on the image plane, whose shorter side spans
+        Float `[batch, num_vertices, 3]`: x', y' on the image plane, whose shorter side spans
         [-1, 1], and the depth z; of at least float32 under every policy.
 
     Raises:
-        ValueError: an argument is not as above.
-    """
+        ValueError: An argument is not as above.
 
-    input_names = ("vertices",)
+    Example:
+    >>> point = [[[1.0, 0.5, 3.0]]]                           # camera space
+    >>> np.asarray(layers.Orthographic(view_size=4.0)(point))
+    array([[[0.5 , 0.25, 3.  ]]], dtype=float32)
+    """
 
     def __init__(self, *, view_size=2.0, center=(0.0, 0.0), **kwargs):
         super().__init__(**kwargs)
-        self.view_size = float(view_size)
-        self.center = floats("center", center, 2)
+        self.view_size = numbers("view_size", view_size, ())
+        self.center = numbers("center", center, (2,))
         # Checks the size now, not at the first call.
         orthographic([[0.0, 0.0, 1.0]], view_size=self.view_size)
-        self.autocast = False
-        self.built = True
 
     def call(self, vertices):
-        """Projects a batch of meshes; see the class."""
-        (vertices,) = split_inputs(self, vertices, self.input_names)
-        vertices = keras.ops.cast(vertices, geometry_dtype(self))
+        """Returns the meshes on the image plane; see the class."""
+        vertices = self.split(vertices)["vertices"]
         return orthographic(vertices, view_size=self.view_size, center=self.center)
 
-    def compute_output_spec(self, vertices):
-        """The symbolic image-plane coordinates."""
-        return keras.KerasTensor(vertices.shape, geometry_dtype(self))
-
     def get_config(self):
-        """The arguments."""
+        """Returns the arguments of the constructor."""
         return {**super().get_config(), "view_size": self.view_size, "center": self.center}

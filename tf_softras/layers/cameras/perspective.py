@@ -3,12 +3,13 @@
 import keras
 
 from tf_softras.geometry.cameras import N3MR_VIEWING_ANGLE, perspective
-from tf_softras.layers._geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import numbers
+from tf_softras.layers._geometry_layer import GeometryLayer
 
 
 @keras.saving.register_keras_serializable(package="Softras")
-class Perspective(keras.layers.Layer):
-    """Image-plane coordinates of meshes in camera space; depth is kept in z.
+class Perspective(GeometryLayer):
+    """Returns image-plane coordinates of meshes in camera space; depth is kept in z.
 
     Formula: ``x' = x / (z tan(angle))``, ``y' = y / (z tan(angle))``.
 
@@ -16,36 +17,31 @@ class Perspective(keras.layers.Layer):
         viewing_angle: HALF of the angle of view across the shorter image side, degrees in (0, 90).
 
     Call arguments:
-        vertices: float `[batch, num_vertices, 3]`, camera space, as `LookAt` gives them.
+        vertices: Float `[batch, num_vertices, 3]`, camera space, as `LookAt` gives them.
 
     Returns:
-        float `[batch, num_vertices, 3]`: x', y' on the image plane, whose shorter side spans
+        Float `[batch, num_vertices, 3]`: x', y' on the image plane, whose shorter side spans
         [-1, 1], and the depth z; of at least float32 under every policy.
 
     Raises:
         ValueError: `viewing_angle` is not in (0, 90).
+
+    Example:
+    >>> point = [[[1.0, 0.5, 2.0]]]                           # camera space
+    >>> np.asarray(layers.Perspective(viewing_angle=45.0)(point)).round(6)
+    array([[[0.5 , 0.25, 2.  ]]], dtype=float32)
     """
 
     def __init__(self, *, viewing_angle=N3MR_VIEWING_ANGLE, **kwargs):
         super().__init__(**kwargs)
-        self.viewing_angle = float(viewing_angle)
+        self.viewing_angle = numbers("viewing_angle", viewing_angle, ())
         # Checks the angle now, not at the first call.
         perspective([[0.0, 0.0, 1.0]], viewing_angle=self.viewing_angle)
-        self.autocast = False
-        self.built = True
-
-    input_names = ("vertices",)
 
     def call(self, vertices):
-        """Projects a batch of meshes; see the class."""
-        return perspective(
-            keras.ops.cast(vertices, geometry_dtype(self)), viewing_angle=self.viewing_angle
-        )
-
-    def compute_output_spec(self, vertices):
-        """The symbolic image-plane coordinates."""
-        return keras.KerasTensor(vertices.shape, geometry_dtype(self))
+        """Returns the meshes on the image plane; see the class."""
+        return perspective(self.split(vertices)["vertices"], viewing_angle=self.viewing_angle)
 
     def get_config(self):
-        """The arguments."""
+        """Returns the arguments of the constructor."""
         return {**super().get_config(), "viewing_angle": self.viewing_angle}

@@ -5,74 +5,75 @@ import numpy as np
 
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry.cameras import pinhole
-from tf_softras.layers._call_inputs import floats, split_inputs
-from tf_softras.layers._geometry_dtype import geometry_dtype
+from tf_softras.layers._call_inputs import numbers
+from tf_softras.layers._geometry_layer import GeometryLayer
 
 
 @keras.saving.register_keras_serializable(package="Softras")
-class Pinhole(keras.layers.Layer):
-    """Image-plane coordinates of meshes in camera space, by an intrinsic matrix.
+class Pinhole(GeometryLayer):
+    """Returns image-plane coordinates of meshes in camera space, by an intrinsic matrix.
 
     See `tf_softras.geometry.pinhole` for the formula, and `tf_softras.geometry.intrinsic_matrix`
-    for matrices of lenses. The matrix is fixed, or one per mesh: then the layer is called with
-    `[vertices, intrinsics]`.
+    for matrices of lenses. The matrix is fixed, or an input: then the layer is called with
+    `[vertices, intrinsics]`. A batch of 1 beside a batch of n broadcasts.
 
     Args:
-        image_size: int, or (height, width) in pixels.
-        intrinsics: None, or floats `[3, 3]`, pixels.
-        pixel_center: where the matrix has the middle of the top left pixel: 0 (OpenCV) or 0.5.
+        image_size: Int, or (height, width) in pixels.
+        intrinsics: None, or floats `[3, 3]`, or `[batch, 3, 3]` for one an item; pixels.
+        pixel_center: Where the matrix has the middle of the top left pixel: 0 (OpenCV) or 0.5.
 
     Call arguments:
-        inputs: vertices, float `[batch, num_vertices, 3]` in camera space; or, for a layer without
+        inputs: Vertices, float `[batch, num_vertices, 3]` in camera space; or, for a layer without
             fixed intrinsics, vertices and intrinsics `[batch, 3, 3]`.
 
     Returns:
-        float `[batch, num_vertices, 3]`: x', y' on the image plane, whose shorter side spans
+        Float `[batch, num_vertices, 3]`: x', y' on the image plane, whose shorter side spans
         [-1, 1], and the depth z; of at least float32 under every policy.
 
     Raises:
-        ValueError: an argument is not as above.
+        ValueError: An argument is not as above.
+
+    Example:
+    >>> matrix = geometry.intrinsic_matrix(64, focal_length=100.0)
+    >>> point = [[[0.1, 0.2, 1.0]]]                           # camera space
+    >>> np.asarray(layers.Pinhole(64, matrix)(point)).round(4)  # 10 pixels of 32, and 20
+    array([[[0.3125, 0.625 , 1.    ]]], dtype=float32)
     """
 
     def __init__(self, image_size, intrinsics=None, *, pixel_center=0.0, **kwargs):
         super().__init__(**kwargs)
         self.image_size = standardize_image_size(image_size)
-        self.intrinsics = None
-        if intrinsics is not None:
-            elements = floats("intrinsics", np.ravel(intrinsics), 9)
-            self.intrinsics = np.reshape(elements, (3, 3)).tolist()
-        self.pixel_center = float(pixel_center)
-        self.autocast = False
-        self.built = True
+        self.intrinsics = (
+            None
+            if intrinsics is None
+            else numbers("intrinsics", intrinsics, (3, 3), is_batched=True)
+        )
+        self.pixel_center = numbers("pixel_center", pixel_center, ())
 
     @property
     def input_names(self):
-        """What the layer is called with."""
+        """The names of the inputs, in their order."""
         return ("vertices",) if self.intrinsics else ("vertices", "intrinsics")
 
     def call(self, inputs):
-        """Projects a batch of meshes; see the class."""
-        vertices, *intrinsics = self._split(inputs)
-        dtype = geometry_dtype(self)
+        """Returns the meshes on the image plane; see the class."""
+        given = self.split(inputs)
+        vertices = given["vertices"]
+        intrinsics = keras.ops.cast(given.get("intrinsics", self.intrinsics), vertices.dtype)
         return pinhole(
-            keras.ops.cast(vertices, dtype),
-            keras.ops.cast(intrinsics[0] if intrinsics else self.intrinsics, dtype),
-            image_size=self.image_size,
-            pixel_center=self.pixel_center,
+            vertices, intrinsics, image_size=self.image_size, pixel_center=self.pixel_center
         )
 
-    def compute_output_spec(self, inputs):
-        """The symbolic image-plane coordinates."""
-        return keras.KerasTensor(self._split(inputs)[0].shape, geometry_dtype(self))
+    def fixed_shapes(self):
+        """Returns the shape of intrinsics that are one an item."""
+        shape = np.shape(self.intrinsics) if self.intrinsics else ()
+        return {"intrinsics": shape} if len(shape) == 3 else {}
 
     def get_config(self):
-        """The arguments."""
+        """Returns the arguments of the constructor."""
         return {
             **super().get_config(),
             "image_size": list(self.image_size),
             "intrinsics": self.intrinsics,
             "pixel_center": self.pixel_center,
         }
-
-    def _split(self, inputs):
-        return split_inputs(self, inputs, self.input_names)
