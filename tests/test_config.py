@@ -43,14 +43,18 @@ def test_presets_know_their_name_and_survive_json(name):
     assert hash(restored) == hash(original)
 
 
-@pytest.mark.parametrize("name", config.PRESETS)
-def test_presets_do_not_augment(name):
+@pytest.mark.parametrize("name", ["paper", "released", "small"])
+def test_presets_of_the_paper_do_not_augment_and_compare_pairs(name):
+    recipe = config.preset(name)
+    assert (recipe.pictures_per_object, recipe.views_per_mesh, recipe.compare_input) == (2, 2, True)
+    assert (recipe.sigma_start, recipe.final_learning_rate, recipe.warmup_steps) == (None, None, 0)
     assert (config.preset(name).mirror, config.preset(name).color_jitter) == (False, 0.0)
 
 
 def test_configurations_written_before_a_field_was_added_are_read():
     values = config.preset("paper").to_dict()
-    del values["mirror"], values["color_jitter"]
+    del values["mirror"], values["color_jitter"], values["views_per_mesh"], values["sigma_start"]
+    del values["model"]["symmetric"], values["model"]["smoothness"]
     assert config.ReconstructionConfig.from_dict(values) == config.preset("paper")
 
 
@@ -85,6 +89,17 @@ def test_unknown_preset_is_refused_with_the_names_there_are():
         {"color_jitter": -0.1},
         {"model": None},
         {"preset": ""},
+        {"pictures_per_object": 0},
+        {"views_per_mesh": 0},
+        {"views_per_mesh": 1},
+        {"compare_input": None},
+        {"sigma_start": 0.0},
+        {"sigma_anneal": 0.0},
+        {"sigma_anneal": 1.5},
+        {"warmup_steps": -1},
+        {"final_learning_rate": -1e-5},
+        {"weight_averaging": 1.0},
+        {"sigma_start": 1e-3, "decay_steps": 5},
     ],
 )
 def test_training_values_out_of_range_are_refused_by_name(changes):
@@ -107,6 +122,10 @@ def test_training_values_out_of_range_are_refused_by_name(changes):
         {"color": "rainbow"},
         {"palette_size": 0},
         {"image_size": 0},
+        {"smoothness": -1.0},
+        {"symmetric": 1},
+        {"symmetric": True, "deformation": "bounded"},
+        {"template_level": 5, "deformation": "preconditioned"},
     ],
 )
 def test_model_values_out_of_range_are_refused_by_name(changes):

@@ -1,14 +1,18 @@
-"""The decoder: a code becomes the vertices of a deformed sphere."""
+"""Turns a code into the vertices of a deformed sphere."""
 
 import keras
 
 from tf_softras.config import DEFORMATIONS, ModelConfig
-from tf_softras.models.deformations import BoundedDeformation, TemplateDisplacement
+from tf_softras.models.deformations import (
+    BoundedDeformation,
+    PreconditionedDisplacement,
+    TemplateDisplacement,
+)
 
-# Small, so that the untrained mesh is the template to within a percent and training starts from a
-# whole, closed silhouette: independent noise on each vertex would be spikes that the regularisers
-# have to iron out first. Not 0: no gradient would reach the layers before. Adam's first step, as
-# long as the learning rate whatever the gradient, is of this size already.
+# This is small, so that the untrained mesh is the template to within a percent and training starts
+# from a closed silhouette: larger noise would be spikes that the regularisers must iron out first.
+# It is not 0, because no gradient would reach the layers before. Adam's first step, which is as
+# long as the learning rate, already has this size.
 _OUTPUT_INITIALIZER_STDDEV = 1e-4
 
 
@@ -16,8 +20,8 @@ _OUTPUT_INITIALIZER_STDDEV = 1e-4
 class MeshDecoder(keras.Model):
     """Turns codes [batch, code_size] into vertices [batch, num_vertices, 3] in object units.
 
-    Dense layers with ReLU, then one that gives three numbers a vertex (and a centroid, where
-    bounded) by which the template is deformed. The last layers compute in float32 under a mixed
+    Dense layers with ReLU come first. One more layer gives three numbers a vertex (and a centroid,
+    where bounded), which deform the template. The last layers compute in float32 under a mixed
     policy: at half precision a vertex would be off by a thousandth of its displacement.
 
     Args:
@@ -25,12 +29,15 @@ class MeshDecoder(keras.Model):
         units: Units of each dense layer before the last.
         template_level: Subdivisions of the template sphere.
         template_radius: Its radius in object units.
-        deformation: `"displacement"` or `"bounded"`; see `tf_softras.config.ModelConfig`.
+        deformation: `"displacement"`, `"bounded"` or `"preconditioned"`; see
+            `tf_softras.config.ModelConfig`.
+        smoothness: lambda of the preconditioner, for `"preconditioned"`.
+        symmetric: Whether every mesh is symmetric about x = 0; not for `"bounded"`.
         name: As in `keras.Model`.
         dtype: The policy of its layers; by default the global one.
 
     Raises:
-        ValueError: `deformation` is neither.
+        ValueError: `deformation` is none of these.
 
     Source: "Soft Rasterizer", sections 4.1 and 5.1.
     """
@@ -43,6 +50,8 @@ class MeshDecoder(keras.Model):
         template_level,
         template_radius,
         deformation,
+        smoothness=ModelConfig.smoothness,
+        symmetric=ModelConfig.symmetric,
         name="mesh_decoder",
         dtype=None,
         **kwargs,
@@ -60,8 +69,16 @@ class MeshDecoder(keras.Model):
                 size, activation="relu", dtype=policy, name=f"dense_{index}"
             )(hidden)
         precise = policy if policy.compute_dtype == "float64" else "float32"
-        kind = BoundedDeformation if deformation == "bounded" else TemplateDisplacement
-        deform = kind(template_level, template_radius, dtype=precise, name="deformation")
+        template = (template_level, template_radius)
+        layer = {"dtype": precise, "name": "deformation"}
+        if deformation == "bounded":
+            deform = BoundedDeformation(*template, **layer)
+        elif deformation == "preconditioned":
+            deform = PreconditionedDisplacement(
+                *template, symmetric, smoothness=smoothness, **layer
+            )
+        else:
+            deform = TemplateDisplacement(*template, symmetric, **layer)
         numbers = [_output_layer(deform.template.size, precise, "vertices")(hidden)]
         if deformation == "bounded":
             numbers.append(_output_layer(3, precise, "centroid")(hidden))
@@ -74,6 +91,8 @@ class MeshDecoder(keras.Model):
             "template_level": template_level,
             "template_radius": template_radius,
             "deformation": deformation,
+            "smoothness": smoothness,
+            "symmetric": symmetric,
         }
 
     @classmethod
@@ -85,6 +104,8 @@ class MeshDecoder(keras.Model):
             template_level=config.template_level,
             template_radius=config.template_radius,
             deformation=config.deformation,
+            smoothness=config.smoothness,
+            symmetric=config.symmetric,
             **kwargs,
         )
 
