@@ -61,6 +61,41 @@ def test_inputs_and_targets_belong_together():
     np.testing.assert_array_equal(targets["silhouettes"], expected)
 
 
+@pytest.mark.parametrize("compare_input", [True, False])
+def test_many_views_of_an_object_are_different_and_belong_to_their_eyes(compare_input):
+    options = {"pictures_per_object": 2, "views_per_mesh": 4, "compare_input": compare_input}
+    batches = view_pairs(objects(8), batch_size=8, seed=0, colors=True, **options)
+    counts = collections.Counter()
+    for inputs, targets in batches.take(40):
+        pictures, eyes = targets["pictures"].numpy(), inputs["eyes"].numpy()
+        assert inputs["images"].shape == (8, 2, 4, 4, 4) and pictures.shape == (8, 4, 4, 4, 4)
+        silhouettes = targets["silhouettes"].numpy()
+        for mesh in (0, 1):
+            np.testing.assert_array_equal(silhouettes[:, 4 * mesh : 4 * mesh + 4], pictures[..., 3])
+        views = np.rint(pictures[:, :, 0, 0, 3] * 255 / 40).astype(int)
+        np.testing.assert_allclose(eyes, eye_from_angles(2.0, 30.0, AZIMUTHS[views]), atol=1e-6)
+        own = np.rint(inputs["images"].numpy()[:, :, 0, 0, 3] * 255 / 40).astype(int)
+        for compared, given in zip(views, own, strict=True):
+            assert len(set(compared)) == 4 and len(set(given)) == 2
+            assert list(compared[:2]) == list(given) if compare_input else True
+            assert compare_input or not set(compared) & set(given)
+            counts.update([tuple(compared)])
+        shown, compared = inputs["images"].numpy()[..., 0, 0, 0], pictures[..., 0, 0, 0]
+        assert (compared == shown[:, :1]).all()
+    # 320 draws of the 360 ordered choices of 4 views among 6 meet about 212 of them.
+    assert len(counts) > 180
+
+
+def test_the_first_two_views_do_not_depend_on_how_many_follow():
+    """Runs that were begun with pairs of views go on with the same pairs."""
+    (few, _), (many, _) = (
+        next(iter(view_pairs(objects(8), batch_size=8, seed=0, views_per_mesh=views)))
+        for views in (2, 5)
+    )
+    np.testing.assert_array_equal(few["images"], many["images"])
+    np.testing.assert_array_equal(few["eyes"], many["eyes"][:, :2])
+
+
 def test_a_view_is_never_paired_with_itself_and_every_pair_comes():
     pairs = drawn(view_pairs(objects(10), batch_size=50, seed=0), 3000)
     counts = collections.Counter((a, b) for _, a, b in pairs)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_softras import losses
 from tf_softras.geometry import icosphere
@@ -80,3 +81,11 @@ def test_layer_survives_a_keras_file(tmp_path):
     np.testing.assert_array_equal(restored(x)["silhouettes"], model(x)["silhouettes"])
     layers = [next(x for x in m.layers if "regular" in x.name) for m in (restored, model)]
     assert layers[0].get_config() == layers[1].get_config()
+
+
+def test_several_replicas_are_refused_where_they_would_share_their_losses(monkeypatch):
+    strategy = tf.distribute.get_strategy()
+    monkeypatch.setattr(type(strategy), "num_replicas_in_sync", 2)
+    layer = MeshRegularization(MESH.faces, laplacian_weight=1.0, flattening_weight=1.0)
+    with pytest.raises(ValueError, match="expected one device; received 2 replicas"):
+        layer.call(MESH.vertices[None])

@@ -45,16 +45,70 @@ def test_silhouettes_are_each_mesh_from_each_view(model, inputs):
     assert np.abs(silhouettes[:, 0] - silhouettes[:, 1]).max() > 0.05
 
 
-def test_regularisers_are_those_of_all_meshes_with_the_weights_of_the_config(model, inputs):
-    model(inputs, training=False)
-    images = tf.reshape(inputs["images"], (6, 16, 16, 4))
-    vertices = model.reconstructor(images, training=False)
-    faces = model.reconstructor.faces
-    expected = [
-        model.config.laplacian_weight * np.mean(laplacian_loss(vertices, faces)),
-        model.config.flattening_weight * np.mean(flattening_loss(vertices, faces)),
-    ]
-    np.testing.assert_allclose(sorted(model.losses), sorted(expected), rtol=1e-5)
+def batch(dataset, **options):
+    return next(iter(view_pairs(dataset, batch_size=3, seed=1, training=False, **options)))
+
+
+def eq_6_by_hand(model, inputs, targets):
+    """Returns the logs that eq. 6 asks for, summed mesh by mesh and view by view."""
+    meshes, views = inputs["images"].shape[1], inputs["eyes"].shape[1]
+    render = SoftRasterize(model.reconstructor.faces, 16, model.config.sigma)
+    ious, laplacians, flattenings, hard_ious = [], [], [], []
+    for mesh in range(meshes):
+        vertices = model.reconstructor(inputs["images"][:, mesh], training=False)
+        laplacians.append(laplacian_loss(vertices, model.reconstructor.faces))
+        flattenings.append(flattening_loss(vertices, model.reconstructor.faces))
+        for view in range(views):
+            camera = LookAt()([vertices, inputs["eyes"][:, view]])
+            drawn = render(Perspective()(camera)).numpy()
+            true = targets["silhouettes"][:, mesh * views + view].numpy()
+            union = (drawn + true - drawn * true).sum((1, 2))
+            ious.append(1 - (drawn * true).sum((1, 2)) / union)
+            drawn, true = drawn > 0.5, true > 0.5
+            hard_ious.append((drawn & true).sum((1, 2)) / (drawn | true).sum((1, 2)))
+    iou, laplacian, flattening, hard_iou = map(np.mean, (ious, laplacians, flattenings, hard_ious))
+    return {
+        "loss": iou
+        + model.config.laplacian_weight * laplacian
+        + model.config.flattening_weight * flattening,
+        "laplacian_loss": laplacian,
+        "flattening_loss": flattening,
+        "silhouette_iou": hard_iou,
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"pictures_per_object": 1, "views_per_mesh": 4},
+        {"pictures_per_object": 2, "views_per_mesh": 3, "compare_input": False},
+    ],
+)
+def test_loss_is_eq_6_of_every_mesh_in_every_view(model, dataset, options):
+    inputs, targets = batch(dataset, **options)
+    model.compile("adam")
+    one_batch = tf.data.Dataset.from_tensors((inputs, targets))
+    logs = model.evaluate(one_batch, verbose=0, return_dict=True)
+    assert logs == pytest.approx(eq_6_by_hand(model, inputs, targets), rel=1e-5)
+
+
+def test_loss_is_a_mean_over_objects_whatever_the_batches(model, dataset):
+    model.compile("adam")
+    options = {"seed": 1, "training": False}
+    together, apart = (
+        model.evaluate(view_pairs(dataset, batch_size=size, **options), verbose=0, return_dict=True)
+        for size in (4, 3)
+    )
+    assert apart == pytest.approx(together, rel=1e-5)
+
+
+def test_a_loss_beside_eq_6_and_sample_weights_are_refused(model, dataset):
+    with pytest.raises(ValueError, match="loss: expected None.*received 'mse'"):
+        model.compile("adam", loss="mse")
+    model.compile("adam")
+    with pytest.raises(ValueError, match="sample_weight: expected None"):
+        model.compute_loss(None, None, None, sample_weight=1.0)
 
 
 def test_gradient_of_the_silhouettes_reaches_every_weight_of_the_network(model, inputs):

@@ -1,12 +1,51 @@
-"""Batches for training and evaluation out of a data set of objects seen from many sides."""
+"""Makes batches for training and evaluation from a data set of objects seen from many sides."""
+
+import dataclasses
 
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from tf_softras.geometry.cameras import eye_from_angles
 
-# Pairs that are shuffled together: about 130 MB of 64 x 64 pictures.
-_SHUFFLED_PAIRS = 4096
+# Views that are shuffled together, with their objects: about 130 MB of 64 x 64 pictures.
+_SHUFFLED_VIEWS = 8192
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshViewPairs:
+    """Pairs each mesh of an object with each view: the one place that knows the order of pairs.
+
+    Pair ``mesh * num_views + view`` holds the values of its mesh and of its view. With meshes and
+    views a and b the order is (a, a), (a, b), (b, a), (b, b).
+
+    Attributes:
+        num_meshes: int, the meshes of each object.
+        num_views: int, the views that each mesh is seen in.
+
+    Example:
+        >>> pairs = MeshViewPairs(num_meshes=2, num_views=3)
+        >>> of_meshes = pairs.of_meshes(np.array([[1, 2]]))
+        >>> of_views = pairs.of_views(np.array([[10, 20, 30]]))
+        >>> (of_meshes + of_views).numpy().tolist()
+        [[11, 21, 31, 12, 22, 32]]
+    """
+
+    num_meshes: int
+    num_views: int
+
+    @property
+    def count(self) -> int:
+        """Returns the number of pairs of an object."""
+        return self.num_meshes * self.num_views
+
+    def of_meshes(self, values):
+        """Returns `[batch, count, ...]`, for each pair its mesh's of `[batch, num_meshes, ...]`."""
+        return ops.repeat(values, self.num_views, axis=1)
+
+    def of_views(self, values):
+        """Returns `[batch, count, ...]`, for each pair its view's of `[batch, num_views, ...]`."""
+        return ops.tile(values, (1, self.num_meshes, *[1] * (len(values.shape) - 2)))
 
 
 def view_pairs(
@@ -18,70 +57,103 @@ def view_pairs(
     first_batch: int = 0,
     mirror: bool = False,
     color_jitter: float = 0.0,
+    pictures_per_object: int = 2,
+    views_per_mesh: int = 2,
+    compare_input: bool = True,
+    colors: bool = False,
 ) -> tf.data.Dataset:
-    """Returns batches of two different views a and b of each object, with what training compares.
+    """Returns batches of pictures of each object, and of the views that its meshes are compared in.
 
-    Each pass takes every object once, with a pair of views that is drawn anew; a view is never
-    paired with itself. The same `seed` gives the same batches. In training, passes in new orders
-    follow one another without end and every batch is full, also where the data set has fewer
-    objects than a batch: the trainer says how many steps make an epoch. Otherwise there is one
-    pass, in the data set's order, and the last batch may be smaller.
+    Each pass takes every object once and draws its views anew; no view is drawn twice. The same
+    `seed` gives the same batches. In training, passes in new orders follow one another without end
+    and every batch is full, even if the data set has fewer objects than a batch: the trainer says
+    how many steps make an epoch. Otherwise there is one pass, in the data set's order, and the last
+    batch may be smaller.
 
     Args:
         dataset: examples of `shapenet_views`, not batched.
         batch_size: objects in a batch.
-        seed: of the orders and the pairs.
+        seed: seed of the orders and the views.
         training: without end and shuffled, or one pass in order.
-        first_batch: the number of batches to leave out, in training. Of whole passes among them
-            nothing is read.
-        mirror: whether half of the objects, drawn anew in each pass, are mirrored, in training:
-            pictures left to right, and eyes in the plane x = 0. It is what the object would look
-            like that is mirrored in this plane.
+        first_batch: the number of batches to leave out, in training. Whole passes among them are
+            not read.
+        mirror: whether half of the objects, drawn anew in each pass, are mirrored, in training.
+            Their pictures are mirrored left to right and their eyes in the plane x = 0, so they
+            show the object as it would look mirrored in this plane.
         color_jitter: the most that each channel's gain differs from 1, in training.
+        pictures_per_object: pictures that meshes are made of.
+        views_per_mesh: views that each mesh is compared in.
+        compare_input: whether these begin with the pictures' own views, or have none of them.
+        colors: whether the targets hold the views in colour too.
 
     Returns:
-        tf.data of ({"images": float32 `[batch, 2, height, width, 4]` in [0, 1], straight RGB and
-        alpha; "eyes": float32 `[batch, 2, 3]`, world space}, {"silhouettes": float32
-        `[batch, 4, height, width]` in [0, 1]}). The 4 are what (mesh a, view a), (mesh a, view b),
-        (mesh b, view a), (mesh b, view b) should look like: alpha a, b, a, b.
+        tf.data of (inputs, targets). Inputs: {"images": float32 `[batch, pictures_per_object,
+        height, width, 4]` in [0, 1], straight RGB and alpha; "eyes": float32
+        `[batch, views_per_mesh, 3]`, world space}. Targets: {"silhouettes": float32
+        `[batch, pictures_per_object * views_per_mesh, height, width]` in [0, 1], what each mesh
+        should look like in each view, in the order of `MeshViewPairs`} and, with
+        `colors`, {"pictures": float32 `[batch, views_per_mesh, height, width, 4]`, the views}.
 
     Raises:
-        ValueError: the data set is empty or has fewer than two views an object, or `batch_size` is
+        ValueError: the data set is empty or has too few views an object, or `batch_size` is
             less than 1.
     """
+    pairs = MeshViewPairs(pictures_per_object, views_per_mesh)
+    drawn_views = _num_drawn(pictures_per_object, views_per_mesh, compare_input)
     num_views = _checked(dataset, batch_size).element_spec["images"].shape[0]
-    if num_views is None or num_views < 2:
+    if num_views is None or num_views < drawn_views:
         raise ValueError(
-            "Invalid dataset. Expected `images` of at least 2 views an object. "
+            f"Invalid dataset. Expected `images` of at least {drawn_views} views an object. "
             f"Received: {dataset.element_spec['images'].shape}"
         )
 
     def convert(example, seed):
-        pair = _two_views(example, num_views, seed)
-        return _augmented(pair, seed, mirror, color_jitter) if training else pair
+        drawn = _draw_views(example, num_views, drawn_views, seed)
+        return _augmented(drawn, seed, mirror, color_jitter) if training else drawn
 
+    def inputs_and_targets(drawn):
+        images, eyes = drawn["images"], drawn["eyes"]
+        first = 0 if compare_input else pictures_per_object
+        inputs = {"images": _unit_range(images[:, :pictures_per_object]), "eyes": eyes[:, first:]}
+        targets = {"silhouettes": pairs.of_views(_unit_range(images[:, first:, ..., 3]))}
+        if colors:
+            targets["pictures"] = _unit_range(images[:, first:])
+        return inputs, targets
+
+    first = first_batch * batch_size
     return (
-        _pairs(dataset, convert, seed=seed, training=training, first=first_batch * batch_size)
+        _objects(dataset, convert, drawn_views, seed=seed, training=training, first=first)
         .batch(batch_size, drop_remainder=training)
-        .map(_inputs_and_targets, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(inputs_and_targets, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
 
 
 def batch_model_ids(
-    dataset: tf.data.Dataset, *, batch_size: int, seed: int, batch: int
+    dataset: tf.data.Dataset,
+    *,
+    batch_size: int,
+    seed: int,
+    batch: int,
+    pictures_per_object: int = 2,
+    views_per_mesh: int = 2,
+    compare_input: bool = True,
 ) -> list[str]:
     """Returns the model ids of the objects in a batch of `view_pairs` in training.
 
     Args:
         dataset: examples of `shapenet_views`, not batched.
-        batch_size: as `view_pairs` has it.
-        seed: as `view_pairs` has it.
-        batch: its number, from 0.
+        batch_size: as in `view_pairs`.
+        seed: as in `view_pairs`.
+        batch: the batch's number, from 0.
+        pictures_per_object: as in `view_pairs`.
+        views_per_mesh: as in `view_pairs`.
+        compare_input: as in `view_pairs`.
     """
-    ids = _pairs(
+    ids = _objects(
         dataset.map(lambda example: example["model_id"]),
         lambda model_id, _: model_id,
+        _num_drawn(pictures_per_object, views_per_mesh, compare_input),
         seed=seed,
         training=True,
         first=batch * batch_size,
@@ -89,7 +161,16 @@ def batch_model_ids(
     return [name.decode() for name in ids.take(batch_size).as_numpy_iterator()]
 
 
-def _pairs(dataset, convert, *, seed: int, training: bool, first: int) -> tf.data.Dataset:
+def _num_drawn(pictures_per_object: int, views_per_mesh: int, compare_input: bool) -> int:
+    """Returns how many views of an object a batch needs."""
+    if not compare_input:
+        return pictures_per_object + views_per_mesh
+    return max(pictures_per_object, views_per_mesh)
+
+
+def _objects(
+    dataset, convert, drawn_views: int, *, seed: int, training: bool, first: int
+) -> tf.data.Dataset:
     """Returns `convert(example, seed of its own)` in the order of `view_pairs`, from `first` on."""
 
     def one_pass(number):
@@ -98,12 +179,12 @@ def _pairs(dataset, convert, *, seed: int, training: bool, first: int) -> tf.dat
         def pick(index, example):
             return convert(example, _folded(seed, number, index))
 
-        pairs = dataset.enumerate().map(pick, num_parallel_calls=tf.data.AUTOTUNE)
+        objects = dataset.enumerate().map(pick, num_parallel_calls=tf.data.AUTOTUNE)
         if not training:
-            return pairs
-        # Picked before it is shuffled: a pair is a twelfth of an object's size.
+            return objects
+        # Views are drawn before the shuffle, because few views are smaller than a whole object.
         order = tf.cast(_folded(seed, number, -1), tf.int64)
-        return pairs.shuffle(_SHUFFLED_PAIRS, seed=order[0])
+        return objects.shuffle(max(1, _SHUFFLED_VIEWS // drawn_views), seed=order[0])
 
     if not training:
         return one_pass(0)
@@ -148,7 +229,7 @@ def _checked(dataset: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         raise ValueError(
             f"Invalid batch_size. Expected at least 1. Received: batch_size={batch_size}"
         )
-    # Of an empty data set the endless passes would look for a first object without end.
+    # Endless passes over an empty data set would look for a first object without end.
     cardinality = int(dataset.cardinality())
     if cardinality == 0 or (
         cardinality == tf.data.UNKNOWN_CARDINALITY and not list(dataset.take(1))
@@ -158,25 +239,34 @@ def _checked(dataset: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
 
 
 def _folded(seed: int, number, index) -> tf.Tensor:
-    """Returns a seed int64 `[2]` of its own for every pass and object."""
+    """Returns a seed, int64 `[2]`, that differs for every pass and object."""
     folded = tf.random.fold_in(tf.constant([seed, 0], tf.int64), number)
     return tf.random.fold_in(folded, index)
 
 
-def _two_views(example: dict, num_views: int, seed: tf.Tensor) -> dict:
-    """Returns two different views, every ordered pair of them equally likely."""
+def _draw_views(example: dict, num_views: int, count: int, seed: tf.Tensor) -> dict:
+    """Returns `count` different views. Every ordered choice of them is equally likely."""
+    # The first two are drawn as they were when there were never more, so old runs go on unchanged.
     first = tf.random.stateless_uniform([], seed, maxval=num_views, dtype=tf.int32)
-    step = tf.random.stateless_uniform(
-        [], tf.random.fold_in(seed, 1), minval=1, maxval=num_views, dtype=tf.int32
-    )
-    views = tf.stack([first, (first + step) % num_views])
+    views = [first[None]]
+    if count > 1:
+        step = tf.random.stateless_uniform(
+            [], tf.random.fold_in(seed, 1), minval=1, maxval=num_views, dtype=tf.int32
+        )
+        second = (first + step) % num_views
+        views.append(second[None])
+    if count > 2:
+        order = tf.argsort(tf.random.stateless_uniform([num_views], tf.random.fold_in(seed, 4)))
+        others = tf.boolean_mask(order, (order != first) & (order != second))
+        views.append(tf.ensure_shape(others[: count - 2], [count - 2]))
+    views = tf.concat(views, axis=0)
     cameras = {name: tf.gather(angles, views) for name, angles in example["cameras"].items()}
     return {"images": tf.gather(example["images"], views), "eyes": eye_from_angles(**cameras)}
 
 
-def _augmented(pair: dict, seed: tf.Tensor, mirror: bool, color_jitter: float) -> dict:
-    """Returns a pair mirrored, or not, and its colours multiplied, by draws from `seed`."""
-    images, eyes = pair["images"], pair["eyes"]
+def _augmented(drawn: dict, seed: tf.Tensor, mirror: bool, color_jitter: float) -> dict:
+    """Returns the views mirrored, or not, and their colours multiplied, by draws from `seed`."""
+    images, eyes = drawn["images"], drawn["eyes"]
     if mirror:
         mirrored = tf.random.stateless_uniform([], tf.random.fold_in(seed, 2)) < 0.5
         images = tf.where(mirrored, tf.reverse(images, [2]), images)
@@ -189,12 +279,6 @@ def _augmented(pair: dict, seed: tf.Tensor, mirror: bool, color_jitter: float) -
         colors = tf.cast(tf.round(tf.minimum(colors, 255.0)), images.dtype)
         images = tf.concat([colors, images[..., 3:]], axis=-1)
     return {"images": images, "eyes": eyes}
-
-
-def _inputs_and_targets(pairs: dict) -> tuple[dict, dict]:
-    images = _unit_range(pairs["images"])
-    silhouettes = tf.tile(images[..., 3], [1, 2, 1, 1])
-    return {"images": images, "eyes": pairs["eyes"]}, {"silhouettes": silhouettes}
 
 
 def _unit_range(images: tf.Tensor) -> tf.Tensor:

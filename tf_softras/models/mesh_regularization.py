@@ -1,8 +1,7 @@
-"""The two regularisers of eq. 6 as a layer, for models that are trained with `fit`."""
-
-import threading
+"""Adds the two regularisers of eq. 6 inside a functional model that is trained with `fit`."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tf_softras._shared.array_text import array_to_text
@@ -11,11 +10,14 @@ from tf_softras.losses import FlatteningLoss, LaplacianLoss
 
 @keras.saving.register_keras_serializable(package="Softras")
 class MeshRegularization(keras.layers.Layer):
-    """Hands vertices on unchanged and adds their weighted Laplacian and flattening loss.
+    """Returns vertices unchanged and adds their weighted Laplacian and flattening loss.
 
     Keras wants a target for every output that `compile(loss=...)` names; these losses have none.
-    Added from inside the model they need no dummy target in the data, and `fit` and `evaluate` log
-    each of them, unweighted, as `laplacian_loss` and `flattening_loss`.
+    This layer adds them from inside the model, so the data need no dummy target. `fit` and
+    `evaluate` log each of them, unweighted, as `laplacian_loss` and `flattening_loss`.
+
+    The layer is for one device: the replicas of a `tf.distribute.Strategy` would share its list of
+    losses. `training.train` spreads a run over devices; it holds eq. 6 in its own model.
 
     Formula:
 
@@ -24,7 +26,7 @@ class MeshRegularization(keras.layers.Layer):
     loss += flattening_weight * mean(flattening_loss(vertices, faces))
     ```
 
-    A sample weight given to `fit` does not reach them, as with every loss that a layer adds.
+    A sample weight given to `fit` does not reach them; Keras does so with all losses of layers.
 
     Args:
         faces: Integers [num_faces, 3].
@@ -33,7 +35,14 @@ class MeshRegularization(keras.layers.Layer):
         **kwargs: For `keras.layers.Layer`.
 
     Raises:
-        ValueError: `faces` are not such integers.
+        ValueError: `faces` are not such integers; or, in a call, there are several replicas.
+
+    Example:
+        >>> sphere = geometry.icosphere(1)
+        >>> layer = MeshRegularization(sphere.faces, laplacian_weight=1.0, flattening_weight=0.0)
+        >>> vertices = layer(sphere.vertices[None])
+        >>> bool(layer.losses[0] == losses.laplacian_loss(vertices, sphere.faces)[0])
+        True
 
     Source: "Soft Rasterizer", eq. 6.
     """
@@ -46,38 +55,24 @@ class MeshRegularization(keras.layers.Layer):
         self.flattening_weight = flattening_weight
         self.laplacian_tracker = keras.metrics.Mean(name="laplacian_loss")
         self.flattening_tracker = keras.metrics.Mean(name="flattening_loss")
-        # The replicas of one process are threads that share this layer, and its list of losses.
-        self._thread_of_loss: dict[int, int] = {}
         # A mixed policy would hand the vertices over in half precision.
         self.autocast = False
 
-    def _get_own_losses(self):
-        """Returns the losses of the replica that asks."""
-        here = threading.get_ident()
-        return [
-            loss
-            for loss in super()._get_own_losses()
-            if self._thread_of_loss.get(id(loss), here) == here
-        ]
-
-    def _clear_losses(self):
-        super()._clear_losses()
-        self._thread_of_loss.clear()
-
     def call(self, vertices):
         """Returns `vertices`, [batch, ..., num_vertices, 3]."""
-        batch = ops.shape(vertices)[0]
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1:
+            raise ValueError(
+                f"MeshRegularization: expected one device; received {replicas} replicas. Compute "
+                "the losses in `compute_loss` of a model instead, or call `training.train`"
+            )
         for loss, weight, tracker in (
             (self.laplacian, self.laplacian_weight, self.laplacian_tracker),
             (self.flattening, self.flattening_weight, self.flattening_tracker),
         ):
-            # Not `loss(...)`: under `tf.distribute` that divides by the number of replicas, and the
-            # trainer does so once more with what a layer adds.
-            value = ops.mean(loss.call(None, vertices))
-            weighted = weight * value
-            self._thread_of_loss[id(weighted)] = threading.get_ident()
-            self.add_loss(weighted)
-            tracker.update_state(value, sample_weight=batch)
+            values = loss.call(None, vertices)
+            self.add_loss(weight * ops.mean(values))
+            tracker.update_state(values)
         return vertices
 
     def compute_output_shape(self, vertices_shape):

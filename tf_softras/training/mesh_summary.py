@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.mesh import summary_v2 as mesh_plugin
 
-from tf_softras.geometry.cameras import eye_from_angles
+from tf_softras.geometry.cameras import eye_from_angles, look_at, perspective
+from tf_softras.ops import soft_rasterize
 from tf_softras.reconstruction import as_reconstructor, meshes_of
 
 # The view that meshes are made of, of the views of each object: from the front right.
@@ -78,9 +79,17 @@ class MeshSummary(keras.callbacks.Callback):
 
     def _silhouettes(self, mesh, eyes) -> np.ndarray:
         """Returns [num_views, height, width]: as the model in training sees the mesh."""
-        model = self.model
-        meshes = tf.repeat(mesh[None], len(eyes), axis=0)
-        return model.rasterize(model.perspective(model.look_at([meshes, eyes]))).numpy()
+        layer = self.model.rasterize
+        plane = perspective(look_at(tf.repeat(mesh[None], len(eyes), axis=0), eyes))
+        silhouettes = soft_rasterize(
+            plane,
+            layer.faces,
+            image_size=layer.image_size,
+            sigma=layer.sigma,
+            near=layer.near,
+            implementation=layer.implementation,
+        )
+        return silhouettes.numpy()
 
     def on_train_end(self, logs=None):
         """Closes the file."""

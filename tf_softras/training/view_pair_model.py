@@ -1,28 +1,48 @@
-"""The network as it is trained: two views in, four silhouettes out."""
+"""Trains a network: pictures in, the silhouettes of every mesh in every view out, eq. 6."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from tf_softras.config import ReconstructionConfig
-from tf_softras.layers import LookAt, Perspective, ProjectVoxels, SoftRasterize, SoftShade
-from tf_softras.losses import color_loss
-from tf_softras.models import MeshReconstructor, MeshRegularization, VoxelReconstructor
+from tf_softras.datasets.view_pairs import MeshViewPairs
+from tf_softras.losses import (
+    MeshTopology,
+    color_loss,
+    flattening_loss,
+    laplacian_loss,
+    silhouette_iou_loss,
+)
+from tf_softras.metrics import SilhouetteIoU
+from tf_softras.models import MeshReconstructor, VoxelReconstructor
+from tf_softras.training._drawing import drawing
 
 
 @keras.saving.register_keras_serializable(package="Softras")
 class ViewPairModel(keras.Model):
-    """Reconstructs an object from each of two views and draws each answer from both views.
+    """Reconstructs an object from each of its pictures and draws each answer in each view.
 
-    Input, as `datasets.view_pairs` gives it: {"images": float32 [batch, 2, height, width, 4],
-    "eyes": float32 [batch, 2, 3] in world space}. Output: {"silhouettes": float32
-    [batch, 4, height, width] in [0, 1]}: (answer a, view a), (answer a, view b),
-    (answer b, view a), (answer b, view b).
+    Inputs, as `datasets.view_pairs` gives them: {"images": float32 [batch, pictures, height, width,
+    4], "eyes": float32 [batch, views, 3] in world space}. The paper has two pictures of an object
+    and compares each mesh in both of their views; `config.views_per_mesh` may ask for more.
 
-    Meshes are rasterised; the regularisers of eq. 6 are added from inside, so `compile` needs the
-    silhouettes' loss only. So is the colours' loss, where the reconstructor gives colours: each
-    mesh is compared with the pictures of both views; `fit` logs it, unweighted, as `color_loss`.
-    Voxels are projected by as many rays as they have cells, or as there are pixels if those are
-    fewer.
+    Outputs, all float32: {"silhouettes": [batch, pictures * views, height, width] in [0, 1], in the
+    order of `datasets.view_pairs.MeshViewPairs`} and, for a `MeshReconstructor`,
+    {"vertices": [batch, pictures, num_vertices, 3] in object units}; if it gives colours also
+    {"colors": [batch, pictures, num_vertices, 3], "pictures": [batch, pictures * views, height,
+    width, 3]}, sRGB.
+
+    Formula (eq. 6, with the colours' term where there are colours):
+
+    ```python
+    loss = mean(silhouette_iou_loss(true_silhouettes, silhouettes))
+    loss += laplacian_weight * mean(laplacian_loss(vertices, faces))
+    loss += flattening_weight * mean(flattening_loss(vertices, faces))
+    loss += color_weight * mean(color_loss(true_pictures, pictures))
+    ```
+
+    The model holds this formula itself, so `compile` takes an optimizer and no loss. `fit` logs
+    each term, unweighted, and `silhouette_iou`.
 
     Args:
         reconstructor: The `MeshReconstructor` or `VoxelReconstructor` that is trained.
@@ -31,18 +51,15 @@ class ViewPairModel(keras.Model):
         **kwargs: For `keras.Model`.
 
     Attributes:
-        reconstructor: The network; after training it is all that is needed.
-        rasterize: The `SoftRasterize` layer, whose `sigma` a schedule may change; voxels have none.
-            With colours it is a `SoftShade`, whose alpha is the silhouette. Its aggregation is
-            soft: a colour that is wrong then moves faces from behind others, and across their
-            edges, which the nearest face alone does not. Of 64 pictures of 64 x 64 it takes 0.14 s
-            of one core, forward and backward (the nearest face alone 0.06 s, silhouettes alone
-            0.02 s).
+        reconstructor: The network. After training it is all that is needed.
+        drawing: The layer that draws its answers; see `tf_softras.training._drawing`.
+        rasterize: The `SoftRasterize` layer in it, whose `sigma` a schedule may change; None for
+            voxels. With colours it is a `SoftShade`, whose alpha is the silhouette.
 
     Raises:
         ValueError: The rays of voxels do not divide the picture's pixels.
 
-    Source: "Soft Rasterizer", section 5.1; the pairs follow the authors' released code.
+    Source: "Soft Rasterizer", eq. 6 and section 5.1; the pairs follow the authors' released code.
     """
 
     def __init__(self, reconstructor: MeshReconstructor | VoxelReconstructor, config, **kwargs):
@@ -51,73 +68,101 @@ class ViewPairModel(keras.Model):
             config = ReconstructionConfig.from_dict(config)
         self.config = config
         self.reconstructor = reconstructor
-        image_size = reconstructor.config.image_size
-        if isinstance(reconstructor, VoxelReconstructor):
-            rays = min(image_size, reconstructor.resolution)
-            if image_size % rays:
-                raise ValueError(
-                    f"Invalid image_size. Expected: a multiple of the {rays} voxels along a side. "
-                    f"Received: {image_size}"
-                )
-            self.project = ProjectVoxels(rays)
-            self.pixels_per_ray = image_size // rays
-            return
-        self.regularization = MeshRegularization(
-            reconstructor.faces,
-            laplacian_weight=config.laplacian_weight,
-            flattening_weight=config.flattening_weight,
-        )
-        self.look_at = LookAt()
-        self.perspective = Perspective()
-        faces, sigma = reconstructor.faces, config.sigma
-        if _has_colors(reconstructor):
-            self.rasterize = SoftShade(faces, image_size, sigma)
-            self.color_tracker = keras.metrics.Mean(name="color_loss")
-            return
-        self.rasterize = SoftRasterize(
-            faces,
-            image_size,
-            sigma,
-            implementation="n3mr" if config.method == "n3mr" else "op",
-        )
+        self.drawing = drawing(reconstructor, config)
+        self.rasterize = self.drawing.rasterize
+        self.topology = None
+        if isinstance(reconstructor, MeshReconstructor):
+            self.topology = MeshTopology.from_faces(reconstructor.faces)
+        self.silhouette_iou = SilhouetteIoU()
+        self.trackers = {
+            name: keras.metrics.Mean(name=name) for name in self._weights() if name != "silhouettes"
+        }
+
+    def _weights(self) -> dict[str, float]:
+        """Returns the terms of the loss, by name, and their weights."""
+        weights = {"silhouettes": 1.0}
+        if isinstance(self.reconstructor, MeshReconstructor):
+            weights["laplacian_loss"] = self.config.laplacian_weight
+            weights["flattening_loss"] = self.config.flattening_weight
+            if self.reconstructor.color_decoder is not None:
+                weights["color_loss"] = self.config.color_weight
+        return weights
+
+    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
+        """Configures training, as `keras.Model.compile` does.
+
+        Raises:
+            ValueError: A loss is given: the model has its own.
+        """
+        if loss is not None:
+            raise ValueError(
+                "loss: expected None, because a ViewPairModel holds eq. 6 itself; received "
+                f"{loss!r}"
+            )
+        super().compile(optimizer, **kwargs)
 
     def call(self, inputs, training=None):
-        """Returns {"silhouettes": ...}; see the class."""
+        """Returns the silhouettes and the meshes; see the class."""
         images, eyes = inputs["images"], inputs["eyes"]
-        pictures = ops.reshape(images, (-1, *images.shape[2:]))
-        colors = None
-        if _has_colors(self.reconstructor):
-            answers, colors = self.reconstructor.colored(pictures, training=training)
-        else:
-            answers = self.reconstructor(pictures, training=training)
-        answers = ops.reshape(answers, (-1, 2, *answers.shape[1:]))
-        if not isinstance(self.reconstructor, VoxelReconstructor):
-            answers = self.regularization(answers)
-        answers = _beside_both_views(answers)
-        views = ops.reshape(ops.tile(eyes, (1, 2, 1)), (-1, 3))
-        if colors is None:
-            silhouettes = self._silhouettes(answers, views)
-        else:
-            colors = _beside_both_views(ops.reshape(colors, (-1, 2, *colors.shape[1:])))
-            on_plane = self.perspective(self.look_at([answers, views]))
-            rendered, silhouettes = self.rasterize([on_plane, colors])
-            self._add_color_loss(images, rendered)
-        return {"silhouettes": ops.reshape(silhouettes, (-1, 4, *silhouettes.shape[1:]))}
+        pairs = MeshViewPairs(images.shape[1], eyes.shape[1])
+        answers = {
+            name: _unflat(value, pairs.num_meshes)
+            for name, value in self._answers(_flat(images), training).items()
+        }
+        beside = [*map(pairs.of_meshes, answers.values()), pairs.of_views(eyes)]
+        drawn = self.drawing([_flat(values) for values in beside])
+        return answers | {name: _unflat(value, pairs.count) for name, value in drawn.items()}
 
-    def _silhouettes(self, answers, eyes):
-        if not isinstance(self.reconstructor, VoxelReconstructor):
-            return self.rasterize(self.perspective(self.look_at([answers, eyes])))
-        silhouettes = self.project([answers, eyes])
-        for axis in (1, 2):
-            silhouettes = ops.repeat(silhouettes, self.pixels_per_ray, axis=axis)
-        return silhouettes
+    def _answers(self, images, training) -> dict:
+        """Returns what the network makes of pictures [count, height, width, 4]."""
+        if not isinstance(self.reconstructor, MeshReconstructor):
+            return {"voxels": self.reconstructor(images, training=training)}
+        if self.reconstructor.color_decoder is None:
+            return {"vertices": self.reconstructor(images, training=training)}
+        vertices, colors = self.reconstructor.colored(images, training=training)
+        return {"vertices": vertices, "colors": colors}
 
-    def _add_color_loss(self, images, rendered):
-        """Compares colours [4 batch, height, width, 3] with the pictures of the same views."""
-        rendered = ops.reshape(rendered, (-1, 4, *rendered.shape[1:]))
-        losses = color_loss(ops.tile(images, (1, 2, 1, 1, 1)), rendered)
-        self.add_loss(self.config.color_weight * ops.mean(losses))
-        self.color_tracker.update_state(losses)
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns eq. 6, and notes its terms for the logs.
+
+        Args:
+            x: Not used.
+            y: The targets of `datasets.view_pairs`.
+            y_pred: What `call` returned.
+            sample_weight: None.
+            training: Not used.
+
+        Raises:
+            ValueError: There are sample weights, which eq. 6 does not know.
+        """
+        del x, training
+        if sample_weight is not None:
+            raise ValueError("sample_weight: expected None; received weights")
+        total = 0.0
+        weights = self._weights()
+        for name, values in self._terms(y, y_pred).items():
+            if name in self.trackers:
+                self.trackers[name].update_state(values)
+            total += weights[name] * ops.mean(values)
+        # Keras adds up the gradients of the replicas, each of which sees its part of the batch.
+        return total / tf.distribute.get_strategy().num_replicas_in_sync
+
+    def _terms(self, y, y_pred) -> dict:
+        """Returns the terms of eq. 6, unweighted, each [batch]."""
+        terms = {"silhouettes": silhouette_iou_loss(y["silhouettes"], y_pred["silhouettes"])}
+        if self.topology is not None:
+            vertices = y_pred["vertices"]
+            terms["laplacian_loss"] = laplacian_loss(vertices, self.topology)
+            terms["flattening_loss"] = flattening_loss(vertices, self.topology)
+        if "pictures" in y_pred:
+            pairs = MeshViewPairs(y_pred["vertices"].shape[1], y["pictures"].shape[1])
+            terms["color_loss"] = color_loss(pairs.of_views(y["pictures"]), y_pred["pictures"])
+        return terms
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Returns the logs of a step: the loss, its terms, and the silhouettes' IoU."""
+        self.silhouette_iou.update_state(y["silhouettes"], y_pred["silhouettes"])
+        return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def get_config(self):
         """Returns the arguments of the constructor."""
@@ -136,11 +181,11 @@ class ViewPairModel(keras.Model):
         return cls(reconstructor, **config)
 
 
-def _has_colors(reconstructor) -> bool:
-    is_mesh = isinstance(reconstructor, MeshReconstructor)
-    return is_mesh and reconstructor.color_decoder is not None
+def _flat(values):
+    """Returns [batch * count, ...] of [batch, count, ...]."""
+    return ops.reshape(values, (-1, *values.shape[2:]))
 
 
-def _beside_both_views(values):
-    """Returns [4 batch, ...] of [batch, 2, ...]: a, a, b, b beside the views a, b, a, b."""
-    return ops.reshape(ops.repeat(values, 2, axis=1), (-1, *values.shape[2:]))
+def _unflat(values, count: int):
+    """Returns [batch, count, ...] of [batch * count, ...]."""
+    return ops.reshape(values, (-1, count, *values.shape[1:]))
