@@ -25,12 +25,13 @@ config_option = click.option(
 )
 _RECIPE_OPTIONS = (
     click.option("--steps", type=int, help="Optimizer steps of a whole run."),
-    click.option("--batch-size", type=int, help="Objects in a batch; each brings two views."),
-    click.option("--learning-rate", type=float, help="Of Adam."),
+    click.option("--batch-size", type=int, help="Objects in a batch."),
+    click.option("--views-per-mesh", type=int, help="Views that each mesh is compared in."),
+    click.option("--learning-rate", type=float, help="Adam's learning rate."),
     click.option("--sigma", type=float, help="Sharpness of silhouettes (eq. 1)."),
     click.option("--laplacian-weight", type=float, help="lambda of eq. 6."),
     click.option("--flattening-weight", type=float, help="mu of eq. 6."),
-    click.option("--seed", type=int, help="Of the weights and of the order of the data."),
+    click.option("--seed", type=int, help="Seed of the weights and of the order of the data."),
 )
 checkpoint_option = click.option(
     "--checkpoint",

@@ -1,4 +1,4 @@
-"""`softras train`: a run folder out of a data set."""
+"""`softras train`: trains a network on a data set and writes a run folder."""
 
 import click
 
@@ -13,11 +13,14 @@ from tf_softras.cli.options import (
 )
 from tf_softras.config import COLORS, DISTRIBUTIONS, METHODS, PRESETS, preset
 
+# The exit status of a program that Ctrl-C ended.
+INTERRUPTED = 130
+
 
 @click.command(
     cls=Command,
     examples=[
-        "softras train --preset small --data-dir data --run runs/small --steps 2000",
+        "softras train --preset many-views --data-dir data --run runs/first",
         "softras train --preset paper --data-dir data --run runs/paper --batch-size 32",
         "softras train --method n3mr --data-dir data --run runs/n3mr --steps 2000",
         "softras train --preset paper --color palette --data-dir data --run runs/colored",
@@ -29,7 +32,7 @@ from tf_softras.config import COLORS, DISTRIBUTIONS, METHODS, PRESETS, preset
     "--preset",
     "preset_name",
     type=click.Choice(list(PRESETS)),
-    help="Recipe.  [default: paper, or that of the run that goes on]",
+    help="Recipe; many-views learns most in an hour.  [default: paper, or that of the run there]",
 )
 @click.option(
     "--method",
@@ -69,10 +72,11 @@ def train(
 ):
     """Train a network on a data set.
 
-    It learns from the split train; the split val, if there, chooses the best weights.
+    It learns from the split train. The split val, if there is one, chooses the best weights.
 
-    What is not named, the preset says. A run that was killed goes on where it was when the same
-    command is given again.
+    The preset sets what no option sets. Soon after the start a line says how long the run will
+    take. Ctrl-C ends it after the present step and saves what it has learned. A run that was ended
+    or killed goes on where it was when you give the same command again.
     """
     from tf_softras import training
 
@@ -88,18 +92,38 @@ def train(
     }
     if time_limit is not None:
         options["time_limit"] = 60.0 * time_limit
-    with wrong_input(ValueError):
-        folder = training.train(
-            config_of_run,
-            train_dataset=open_split(builder, "train"),
-            validation_dataset=open_split(builder, "val") if "val" in builder.info.splits else None,
-            run_folder=run,
-            strategy=strategy,
-            **{name: value for name, value in options.items() if value is not None},
-        )
+    datasets = {"train_dataset": open_split(builder, "train")}
+    if "val" in builder.info.splits:
+        datasets["validation_dataset"] = open_split(builder, "val")
+    try:
+        with wrong_input(ValueError):
+            folder = training.train(
+                config_of_run,
+                **datasets,
+                run_folder=run,
+                strategy=strategy,
+                **{name: value for name, value in options.items() if value is not None},
+            )
+    except KeyboardInterrupt:
+        click.echo(_ended(training.RunFolder.open(run)), err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     # A worker that does not write may be here before the rows are.
-    if rows := folder.history():
-        click.echo(f"Trained {rows[-1]['step']} steps ({config_of_run.method}): {folder.path}")
+    if folder.history():
+        click.echo(_ended(folder))
+
+
+def _ended(folder) -> str:
+    """Returns a sentence that says how far a run is, and how it goes on if it is not complete."""
+    rows = folder.history()
+    if not rows:
+        return f"Nothing was saved yet: {folder.path}"
+    done, steps = rows[-1]["step"], folder.config.steps
+    if done >= steps:
+        return f"Trained {done} steps ({folder.config.method}): {folder.path}"
+    return (
+        f"Trained {done} of {steps} steps ({folder.config.method}): {folder.path}. The network so "
+        "far can be used; the same command goes on."
+    )
 
 
 def run_config(run, preset_name, changes):

@@ -14,6 +14,7 @@ from tf_softras.sheets._comparison_sheet import comparison_sheet
 from tf_softras.sheets._contact_sheet import contact_sheet
 from tf_softras.sheets._training_curve import training_curve
 from tf_softras.training._train import train
+from tf_softras.training._train_options import TrainOptions
 from tf_softras.training.callbacks import NonFiniteLossError
 from tf_softras.training.distributed import make_strategy
 from tf_softras.training.experiments import run_experiment
@@ -28,6 +29,7 @@ __all__ = [
     "RunFolderError",
     "SigmaSchedule",
     "TemplateBaseline",
+    "TrainOptions",
     "ViewPairModel",
     "color_sheet",
     "comparison_sheet",

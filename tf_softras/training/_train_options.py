@@ -1,24 +1,41 @@
-"""What a call of `train` says beside the configuration: it changes no weight, but when it ends."""
+"""Options of `train` outside the configuration: when it stops and what it records."""
 
 import dataclasses
 
 PROGRESS = ("tqdm", "keras", "none")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """The arguments of `train` of the same names, checked.
+    """Holds the options of `train` that change no step. They are keyword arguments of `train`.
+
+    Attributes:
+        steps_per_epoch: Steps between two validations and checkpoints.
+        voxel_validation_objects: The number of validation objects whose 3D IoU, over all views, is
+            logged each epoch (about 0.3 s each). If any, it chooses the best checkpoint.
+        tensorboard_meshes: The number of objects, of validation if there is any, whose mesh is
+            written for TensorBoard each epoch.
+        time_limit: Seconds after which training ends at the next step, or None.
+        patience: Training ends after so many epochs in a row without a better value of what
+            chooses the best checkpoint; None for never. Called again it goes on only with more.
+        backup_seconds: Seconds between two backups within an epoch. A run that is killed goes on
+            from its last backup.
+        cache: Whether to keep decoded examples in memory: 0.4 MB each.
+        progress: "tqdm" (one bar for the run, and how long it will take), "keras" (one bar an
+            epoch) or "none".
 
     Raises:
-        ValueError: One is out of range; the message names it.
+        ValueError: A value is out of range; the message names it.
     """
 
-    steps_per_epoch: int
-    voxel_validation_objects: int
-    tensorboard_meshes: int
-    time_limit: float | None
-    patience: int | None
-    progress: str
+    steps_per_epoch: int = 250
+    voxel_validation_objects: int = 0
+    tensorboard_meshes: int = 0
+    time_limit: float | None = None
+    patience: int | None = None
+    backup_seconds: float = 300.0
+    cache: bool = True
+    progress: str = "tqdm"
 
     def __post_init__(self):
         if self.steps_per_epoch < 1:
@@ -30,14 +47,16 @@ class TrainOptions:
             raise _invalid("time_limit", "a positive number of seconds", self.time_limit)
         if self.patience is not None and self.patience < 1:
             raise _invalid("patience", "at least 1 epoch", self.patience)
+        if not self.backup_seconds > 0:
+            raise _invalid("backup_seconds", "a positive number of seconds", self.backup_seconds)
         if self.progress not in PROGRESS:
             raise _invalid("progress", f"one of {', '.join(PROGRESS)}", repr(self.progress))
 
     def monitor(self, *, has_validation: bool) -> str:
-        """Returns the log that chooses the best checkpoint: the nearest there is to a test's.
+        """Returns the name of the log that chooses the best checkpoint.
 
-        With few objects to learn from, silhouettes of new ones get worse while their meshes get
-        better.
+        It is the one nearest to a test. With few objects to learn from, silhouettes of new ones get
+        worse while their meshes get better.
         """
         if not has_validation:
             return "silhouette_iou"

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import sys
 import time
 from collections.abc import Callable
 
@@ -11,11 +12,11 @@ import tqdm
 
 from tf_softras._shared.errors import SoftrasError
 from tf_softras._shared.files import replaced_whole, write_json
-from tf_softras.run_folder import RunFolder
+from tf_softras.run_folder import RunFolder, RunFolderError
 
 
 class NonFiniteLossError(SoftrasError, RuntimeError):
-    """The loss, or what it is of, became NaN or infinite."""
+    """Raised when the loss, or the vertices it is computed from, became NaN or infinite."""
 
     @classmethod
     def at(cls, step: int, what: str, model_ids: list[str]) -> "NonFiniteLossError":
@@ -28,30 +29,40 @@ class NonFiniteLossError(SoftrasError, RuntimeError):
         """
         return cls(
             f"Training stopped: {what} became NaN or infinite at step {step}, whose objects are "
-            f"{', '.join(model_ids)}. What was saved at the end of the last epoch is untouched; "
-            "try a smaller learning rate or a larger sigma"
+            f"{', '.join(model_ids)}. The last checkpoint and backup are untouched; try a smaller "
+            "learning rate or a larger sigma"
         )
 
 
 class WholeBackupAndRestore(keras.callbacks.BackupAndRestore):
-    """`keras.callbacks.BackupAndRestore` at epoch ends, safe from a kill while it is writing.
+    """Backs up weights and optimizer at epoch ends and by time, safe from a kill while writing.
 
-    Keras overwrites the weights and then the epoch's number; killed between the two it would repeat
-    an epoch on weights that have it behind them, killed earlier it has no weights. Here each backup
-    is a file of its own, and replacing training_metadata.json, which names it, is the one moment at
-    which the new backup counts.
+    `keras.callbacks.BackupAndRestore` overwrites the weights and then the epoch's number. Killed
+    between the two it would repeat an epoch on weights that have it behind them; killed earlier it
+    has no weights. Here each backup is a file of its own, and replacing training_metadata.json,
+    which names it, is the one moment at which the new backup counts.
 
     Args:
         backup_dir: The folder of the backup.
         last_step: The step of the optimizer after which the run is complete and its backup goes.
+        every_seconds: Seconds between two backups within an epoch.
         read_only: Whether another process writes the backups, and this one only begins from them.
     """
 
-    def __init__(self, backup_dir, *, last_step: int, read_only: bool = False):
+    def __init__(
+        self,
+        backup_dir,
+        *,
+        last_step: int,
+        every_seconds: float = math.inf,
+        read_only: bool = False,
+    ):
         super().__init__(str(backup_dir), save_freq="epoch", delete_checkpoint=False)
         self.folder = backup_dir
         self.last_step = last_step
+        self.every_seconds = every_seconds
         self.read_only = read_only
+        self._saved_at = math.nan
         metadata = backup_dir / "training_metadata.json"
         self._metadata = json.loads(metadata.read_text()) if metadata.exists() else {}
         if self._metadata:
@@ -59,7 +70,7 @@ class WholeBackupAndRestore(keras.callbacks.BackupAndRestore):
 
     @property
     def epoch(self) -> int:
-        """How many epochs are backed up."""
+        """How many whole epochs are backed up."""
         return self._metadata.get("epoch", 0)
 
     @property
@@ -67,24 +78,65 @@ class WholeBackupAndRestore(keras.callbacks.BackupAndRestore):
         """How many steps of the optimizer are backed up."""
         return self._metadata.get("step", 0)
 
+    def on_train_begin(self, logs=None):
+        """Restores the backup, if there is one.
+
+        Raises:
+            RunFolderError: It cannot be read into this model.
+        """
+        self._saved_at = time.monotonic()
+        try:
+            super().on_train_begin(logs)
+        except (ValueError, KeyError, OSError) as error:
+            raise RunFolderError(
+                f"The run cannot go on from {self._weights_path}: expected a backup of this "
+                "version of tf_softras. Its checkpoints can still be used. Received: "
+                f"{' '.join(str(error).split())[:200]}"
+            ) from error
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Backs up within a long epoch. A run that goes on from there begins another epoch."""
+        if time.monotonic() - self._saved_at >= self.every_seconds:
+            self._back_up(self.epoch)
+
     def on_epoch_end(self, epoch, logs=None):
         """Backs the weights and the optimizer up."""
+        self._back_up(epoch + 1)
+
+    def _back_up(self, epochs: int) -> None:
         if self.read_only:
             return
         step = int(self.model.optimizer.iterations.numpy())
         weights = self.folder / f"step-{step}.weights.h5"
         with replaced_whole(weights) as written:
             self.model.save_weights(written)
-        self._metadata = {"epoch": epoch + 1, "step": step, "weights": weights.name}
+        self._metadata = {"epoch": epochs, "step": step, "weights": weights.name}
         write_json(self.folder / "training_metadata.json", self._metadata)
         for older in self.folder.glob("*.weights.h5"):
             if older != weights:
                 older.unlink()
+        self._saved_at = time.monotonic()
 
     def on_train_end(self, logs=None):
         """Removes the backup of a complete run."""
         if self.step >= self.last_step and not self.read_only:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class SwapBack(keras.callbacks.Callback):
+    """Puts a model's own weights back at an epoch's end, before they are backed up.
+
+    Args:
+        averages: The `keras.callbacks.SwapEMAWeights` that put the averages in their place.
+    """
+
+    def __init__(self, averages: keras.callbacks.SwapEMAWeights):
+        super().__init__()
+        self.averages = averages
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Puts them back. Keras itself does so when the next epoch begins."""
+        self.averages.on_epoch_begin(epoch)
 
 
 class ReconstructorCheckpoint(keras.callbacks.Callback):
@@ -146,19 +198,23 @@ class RunRecorder(keras.callbacks.Callback):
 
 
 class StopTraining(keras.callbacks.Callback):
-    """Ends training after a number of the optimizer's steps, or after some seconds.
+    """Ends training after a number of the optimizer's steps, after some seconds, or when told.
 
     The epoch that is cut short still ends as one: with validation, checkpoint and backup.
 
     Args:
         last_step: Steps of the optimizer.
         time_limit: Seconds from the start of training, or None.
+
+    Attributes:
+        interrupted: Whether to end after the current step; a signal's handler may set it.
     """
 
     def __init__(self, *, last_step: int, time_limit: float | None):
         super().__init__()
         self.last_step = last_step
         self.time_limit = math.inf if time_limit is None else time_limit
+        self.interrupted = False
         self._deadline = math.inf
 
     def on_train_begin(self, logs=None):
@@ -167,6 +223,8 @@ class StopTraining(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Looks at the step and at the clock."""
+        if self.interrupted:
+            self.model.stop_training = True
         if time.monotonic() >= self._deadline:
             self.model.stop_training = True
         if int(self.model.optimizer.iterations.numpy()) >= self.last_step:
@@ -220,6 +278,71 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         if not math.isfinite(float(logs["loss"])):
             step = int(self.model.optimizer.iterations.numpy())
             raise NonFiniteLossError.at(step, "the loss", self.model_ids_of(step))
+
+
+# The first steps trace the graph and fill the data set's cache.
+_UNTYPICAL_STEPS = 3
+# An estimate takes some steps and some seconds, whichever is longer.
+_ESTIMATE_STEPS, _ESTIMATE_SECONDS = 10, 5.0
+# Longer runs are told what a shorter one takes.
+_LONG_RUN_SECONDS = 600.0
+
+
+class TimeEstimate(keras.callbacks.Callback):
+    """Writes to stderr, soon after the start, how long the run will take.
+
+    Args:
+        first_step: Steps done before this start.
+        last_step: Steps of the run.
+    """
+
+    def __init__(self, *, first_step: int, last_step: int):
+        super().__init__()
+        self.first_step = first_step
+        self.last_step = last_step
+        self._steps = 0
+        self._started = math.nan
+        self._told = False
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Counts, and writes once."""
+        self._steps += 1
+        if self._steps == _UNTYPICAL_STEPS:
+            self._started = time.monotonic()
+        timed = self._steps - _UNTYPICAL_STEPS
+        seconds = time.monotonic() - self._started
+        if self._told or timed < _ESTIMATE_STEPS or seconds < _ESTIMATE_SECONDS:
+            return
+        self._told = True
+        left = self.last_step - self.first_step - self._steps
+        tqdm.tqdm.write(time_estimate(left, seconds / timed), file=sys.stderr)
+
+
+def time_estimate(steps_left: int, seconds_a_step: float) -> str:
+    """Returns a sentence or two: how long the run takes, and what a shorter one would take."""
+    seconds = steps_left * seconds_a_step
+    told = (
+        f"The {steps_left:,} steps that are left take about {_duration(seconds)}, without "
+        f"validation: {seconds_a_step:.2g} s a step on this machine, as busy as it is now."
+    )
+    if seconds < _LONG_RUN_SECONDS:
+        return told
+    shorter = max(1, int(float(f"{_LONG_RUN_SECONDS / seconds_a_step:.1g}")))
+    return (
+        f"{told} A run of {shorter:,} steps takes about {_duration(shorter * seconds_a_step)}. "
+        "Ctrl-C ends the run early and keeps what it has learned."
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Returns words such as "40 seconds", "12 minutes" or "3.5 hours"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} minutes"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86400:.1f} days"
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -78,9 +78,11 @@ def is_multi_worker(strategy: tf.distribute.Strategy | None) -> bool:
 
 def synchronize_batch_statistics(model: keras.Model) -> None:
     """Lets batch normalisation see the whole batch, not a replica's part of it."""
-    for layer in model._flatten_layers():
+    for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
+        elif isinstance(layer, keras.Model):
+            synchronize_batch_statistics(layer)
 
 
 def fit(
@@ -129,8 +131,10 @@ def fit(
                 break
         if validation_data is not None:
             model.reset_metrics()
+            hooks.on_test_begin()
             for batch in validation_data:
                 test_step(batch)
+            hooks.on_test_end()
             logs |= {f"val_{name}": value for name, value in _metrics(model).items()}
         hooks.on_epoch_end(epoch, logs)
         if model.stop_training:
