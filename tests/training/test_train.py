@@ -190,6 +190,92 @@ def test_run_that_reaches_its_time_limit_can_go_on(dataset, tmp_path, unbroken):
     again.load_reconstructor("best")
 
 
+_INTERRUPTED = """
+import os, signal, sys
+from tests.shapes import ellipsoids, tiny_config
+from tf_softras.training import callbacks, train
+
+def interrupt(self, batch, logs=None):
+    if int(self.model.optimizer.iterations) == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+
+callbacks.StopOnNonFiniteLoss.on_train_batch_end = interrupt
+dataset = ellipsoids()
+train(tiny_config(), train_dataset=dataset, validation_dataset=dataset, run_folder=sys.argv[1],
+      steps_per_epoch=6, progress="none")
+"""
+
+
+def test_ctrl_c_saves_what_was_learned_and_the_run_goes_on(dataset, tmp_path, unbroken):
+    stopped = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, str(tmp_path / "run")],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        timeout=400,
+        text=True,
+    )
+    assert stopped.returncode == -signal.SIGINT or "KeyboardInterrupt" in stopped.stderr
+    assert "saving what was learned" in stopped.stderr
+    folder = RunFolder.open(tmp_path / "run")
+    (row,) = folder.history()
+    assert row["step"] == 3 and "val_silhouette_iou" in row
+    folder.load_reconstructor("best")
+    again = _train(tiny_config(), dataset, tmp_path / "run")
+    assert again.history()[-1]["step"] == 6
+    _assert_same_weights(again, unbroken)
+
+
+def test_a_long_epoch_is_backed_up_by_time_and_goes_on_from_there(
+    dataset, tmp_path, monkeypatch, unbroken
+):
+    class Killed(BaseException):
+        pass
+
+    def kill(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == 5:
+            raise Killed
+
+    options = {"steps_per_epoch": 6, "validation_dataset": None, "backup_seconds": 1e-9}
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks_module.StopOnNonFiniteLoss, "on_train_batch_end", kill)
+        with pytest.raises(Killed):
+            _train(tiny_config(), dataset, tmp_path / "run", **options)
+    metadata = json.loads((tmp_path / "run/backup/training_metadata.json").read_text())
+    assert (metadata["epoch"], metadata["step"]) == (0, 4)
+    again = _train(tiny_config(), dataset, tmp_path / "run", **options)
+    assert [row["step"] for row in again.history()] == [6]
+    _assert_same_weights(again, unbroken)
+
+
+def test_a_backup_of_another_version_is_named_and_left_alone(dataset, tmp_path):
+    options = {"validation_dataset": None, "steps_per_epoch": 1}
+    _train(tiny_config(), dataset, tmp_path / "run", time_limit=1e-9, **options)
+    (weights,) = (tmp_path / "run/backup").glob("*.h5")
+    weights.write_bytes(b"no HDF5")
+    with pytest.raises(RunFolderError, match="cannot go on.*expected a backup of this version"):
+        _train(tiny_config(), dataset, tmp_path / "run", **options)
+    assert weights.read_bytes() == b"no HDF5"
+    RunFolder.open(tmp_path / "run").load_reconstructor("last")
+
+
+def test_estimates_of_a_runs_time_are_words_of_the_right_size():
+    estimate = callbacks_module.time_estimate
+    assert "1,000 steps that are left take about 50 seconds" in estimate(1000, 0.05)
+    assert "A run of" not in estimate(1000, 0.05)
+    long = estimate(250_000, 1.3)
+    assert "about 3.8 days" in long and "1.3 s a step" in long
+    # Ten minutes are 461 steps; a round number near it.
+    assert "A run of 500 steps takes about 11 minutes" in long and "Ctrl-C" in long
+    assert "12 minutes" in estimate(720, 1.0) and "5.0 hours" in estimate(18_000, 1.0)
+
+
+def test_the_time_that_a_run_takes_is_told_once(dataset, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(callbacks_module, "_ESTIMATE_STEPS", 1)
+    monkeypatch.setattr(callbacks_module, "_ESTIMATE_SECONDS", 0.0)
+    _train(tiny_config(), dataset, tmp_path / "run", progress="tqdm", validation_dataset=None)
+    assert capfd.readouterr().err.count("steps that are left take about") == 1
+
+
 def test_training_ends_after_epochs_without_a_better_iou_also_over_a_restart(
     dataset, tmp_path, monkeypatch
 ):
@@ -299,6 +385,7 @@ def test_bar_of_keras_is_shown_on_demand(dataset, tmp_path, capfd):
     [
         ({"steps_per_epoch": 0}, "steps_per_epoch. Expected: at least 1. Received: 0"),
         ({"time_limit": 0.0}, "time_limit. Expected: a positive"),
+        ({"backup_seconds": 0.0}, "backup_seconds. Expected: a positive"),
         ({"patience": 0}, "patience. Expected: at least 1 epoch. Received: 0"),
         ({"progress": "dots"}, "progress. Expected: one of tqdm, keras, none"),
         (

@@ -17,6 +17,7 @@ from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_o
         "softras prepare --config sample --data-dir data",
         "softras prepare --meshes ~/ShapeNetCore.v1 --data-dir data --processes 8",
         "softras prepare --meshes ~/ShapeNetCore.v1 --config meshes_120 --splits all.csv",
+        "softras prepare --meshes ~/meshes --data-dir data --variants 6",
         "softras prepare --nmr ~/downloads --data-dir data --strict",
     ],
 )
@@ -40,6 +41,11 @@ from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_o
 )
 @data_dir_option
 @click.option(
+    "--variants",
+    type=click.IntRange(1),
+    help="Deformed copies of each training mesh.  [default: 6 with --config meshes_variants]",
+)
+@click.option(
     "--processes",
     type=click.IntRange(1),
     default=1,
@@ -48,22 +54,27 @@ from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_o
 )
 @click.option("--strict", is_flag=True, help="Stop at the first object that cannot be used.")
 @click.option("--overwrite", is_flag=True, help="Prepare it again if it is there.")
-def prepare(config, meshes, nmr, splits, data_dir, processes, strict, overwrite):
+def prepare(config, meshes, nmr, splits, data_dir, variants, processes, strict, overwrite):
     """Render the views and voxels of a data set.
 
-    Each mesh is drawn from 24 sides (or 120: --config meshes_120) and voxelised. A file index.csv
+    Each mesh is drawn from 24 sides (or 120: --config meshes_120; or 24 random ones for each
+    object: --config meshes_random) and voxelised. With --variants N, N deformed copies of each
+    training mesh are added. A file index.csv
     in the folder (columns synset, model, split), or --splits, says which split a mesh belongs to;
     otherwise a hash of its name does. The renders of the Neural 3D Mesh Renderer are taken as they
     are (--nmr). What cannot be used is named, counted and listed in report.json.
     """
-    config = config or ("meshes" if meshes else "nmr" if nmr else "sample")
+    of_meshes = "meshes" if variants is None else "meshes_variants"
+    config = config or (of_meshes if meshes else "nmr" if nmr else "sample")
     if config.startswith("meshes") != (meshes is not None):
-        raise WrongInput("--meshes FOLDER goes with --config meshes or meshes_120, with no other.")
+        raise WrongInput("--meshes FOLDER goes with the configs whose names begin with meshes.")
     if (config == "nmr") != (nmr is not None):
         raise WrongInput("--nmr FOLDER goes with --config nmr, and with no other.")
     if splits is not None and meshes is None:
         raise WrongInput("--splits FILE goes with --meshes FOLDER.")
-    builder = data_builder(config, data_dir, strict=strict, splits_file=splits)
+    if variants is not None and config != "meshes_variants":
+        raise WrongInput("--variants N goes with --config meshes_variants, with no other.")
+    builder = data_builder(config, data_dir, strict=strict, splits_file=splits, variants=variants)
     _recover(builder)
     if builder.is_prepared() and not overwrite:
         raise WrongInput(

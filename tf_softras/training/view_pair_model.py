@@ -88,19 +88,6 @@ class ViewPairModel(keras.Model):
                 weights["color_loss"] = self.config.color_weight
         return weights
 
-    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
-        """Configures training, as `keras.Model.compile` does.
-
-        Raises:
-            ValueError: A loss is given: the model has its own.
-        """
-        if loss is not None:
-            raise ValueError(
-                "loss: expected None, because a ViewPairModel holds eq. 6 itself; received "
-                f"{loss!r}"
-            )
-        super().compile(optimizer, **kwargs)
-
     def call(self, inputs, training=None):
         """Returns the silhouettes and the meshes; see the class."""
         images, eyes = inputs["images"], inputs["eyes"]
@@ -133,9 +120,14 @@ class ViewPairModel(keras.Model):
             training: Not used.
 
         Raises:
-            ValueError: There are sample weights, which eq. 6 does not know.
+            ValueError: `compile` got a loss, or there are sample weights: eq. 6 has neither.
         """
         del x, training
+        if self.loss is not None:
+            raise ValueError(
+                "loss: expected none in `compile`, because a ViewPairModel holds eq. 6 itself; "
+                f"received {self.loss!r}"
+            )
         if sample_weight is not None:
             raise ValueError("sample_weight: expected None; received weights")
         total = 0.0

@@ -60,7 +60,7 @@ class MeshModel:
         """Yields its example, or the problem that there is with the file."""
         try:
             mesh = load_mesh(self.path, max_faces=rendering.max_faces, foreign_files="error")
-            views = object_views(mesh, rendering)
+            views = object_views(mesh, rendering, self.name)
         except (ValueError, OSError) as error:
             yield Problem(self.name, str(error))
             return

@@ -1,6 +1,7 @@
 """What the data set holds of a mesh: pictures from all sides, their cameras, and voxels."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from tf_softras.geometry.cameras import (
     eye_from_angles,
 )
 from tf_softras.rendering import render_views
+
+# Photographs are taken from these sides; nearer than 2.3, corners of a cube leave the picture.
+_RANDOM_ELEVATIONS = (-10.0, 60.0)
+_RANDOM_DISTANCES = (2.3, 3.5)
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -28,6 +33,8 @@ class Rendering:
             cameras is equally spaced about the object, the first on the side of +x; views come
             elevation by elevation.
         distance: of the cameras from the object's centre; the object's longest side is 1.
+        random_cameras: whether each object has cameras of its own instead: azimuths all around,
+            elevations from -10 to 60 degrees, distances from 2.3 to 3.5, each uniform.
         supersampling: samples along each side of a pixel.
         voxel_resolution: cells along each side of the voxel grid.
         max_faces: the most triangles that a mesh may have.
@@ -40,13 +47,25 @@ class Rendering:
     supersampling: int = 4
     voxel_resolution: int = 32
     max_faces: int = 1_000_000
+    random_cameras: bool = False
 
-    def cameras(self) -> dict[str, np.ndarray]:
+    def cameras(self, name: str = "") -> dict[str, np.ndarray]:
         """Returns `distance`, `elevation` and `azimuth` (degrees), float32 `[num_views]` each.
+
+        Args:
+            name: of the object, which settles its random cameras.
 
         Raises:
             ValueError: `num_views` is not a positive multiple of the number of elevations.
         """
+        if self.random_cameras:
+            random = np.random.default_rng(list(hashlib.sha256(name.encode()).digest()))
+            drawn = {
+                "distance": random.uniform(*_RANDOM_DISTANCES, self.num_views),
+                "elevation": random.uniform(*_RANDOM_ELEVATIONS, self.num_views),
+                "azimuth": random.uniform(0.0, 360.0, self.num_views),
+            }
+            return {key: values.astype(np.float32) for key, values in drawn.items()}
         azimuths, rest = divmod(self.num_views, max(1, len(self.elevations)))
         if rest or azimuths < 1 or not self.elevations:
             raise ValueError(
@@ -61,14 +80,19 @@ class Rendering:
         }
 
 
-def object_views(mesh: Mesh, rendering: Rendering) -> dict:
+def object_views(mesh: Mesh, rendering: Rendering, name: str = "") -> dict:
     """Returns the features `images`, `voxels` and `cameras` of a mesh, normalised first.
+
+    Args:
+        mesh: the mesh.
+        rendering: how it is rendered.
+        name: of the object, which settles its random cameras.
 
     Raises:
         ValueError: the mesh is empty, or no view shows anything of it.
     """
     mesh = mesh.normalized()
-    cameras = rendering.cameras()
+    cameras = rendering.cameras(name)
     images = render_views(
         mesh,
         eye_from_angles(**cameras),

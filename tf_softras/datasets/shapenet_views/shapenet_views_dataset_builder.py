@@ -16,6 +16,7 @@ from tf_softras.datasets.shapenet_views.mesh_folder import (
     SPLITS,
     scan_mesh_folder,
 )
+from tf_softras.datasets.shapenet_views.mesh_variants import with_variants
 from tf_softras.datasets.shapenet_views.nmr_archive import check_axes, find_files
 from tf_softras.datasets.shapenet_views.object_views import Rendering
 from tf_softras.datasets.shapenet_views.sources import (
@@ -44,9 +45,11 @@ class ShapenetViewsConfig(Rendering, tfds.core.BuilderConfig):
     Attributes:
         source: "embedded", the meshes that come with the package; "meshes", those of manual_dir;
             or "nmr", the renders of the Neural 3D Mesh Renderer in manual_dir, as they are.
+        variants: deformed copies of each mesh of split train; see `mesh_variants`.
     """
 
     source: str = "meshes"
+    variants: int = 0
 
     def rendering(self) -> Rendering:
         """Returns the part that workers need."""
@@ -71,6 +74,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         strict: whether the first object that cannot be used ends the build, with a
             `BadObjectError`.
         splits_file: CSV file that says which model is in which split; see `scan_mesh_folder`.
+        variants: instead of the config's number of variants.
         **kwargs: for `tfds.core.GeneratorBasedBuilder`.
     """
 
@@ -93,22 +97,37 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             elevations=ELEVATIONS_OF_120,
         ),
         ShapenetViewsConfig(
+            name="meshes_variants",
+            description="The same as `meshes`, with 6 deformed copies of each training object.",
+            variants=6,
+        ),
+        ShapenetViewsConfig(
+            name="meshes_random",
+            description="Meshes of your own from 24 random sides each, as photographs show them.",
+            random_cameras=True,
+        ),
+        ShapenetViewsConfig(
             name="nmr",
             description="The renders of the Neural 3D Mesh Renderer (Kato et al.).",
             source="nmr",
         ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "The configs `meshes` and `meshes_120` read a folder in ShapeNet's layout, "
+        "The configs whose names begin with `meshes` read a folder in ShapeNet's layout, "
         "SYNSET/MODEL/models/model_normalized.obj (or .glb, .off, .ply, .stl), with an optional "
         "index.csv (columns synset, model, split); `nmr` a folder with "
         "mesh_reconstruction_dataset.zip, or with what that holds. Name the folder as "
         "manual_dir; the config `sample` needs none."
     )
 
-    def __init__(self, *, strict: bool = False, splits_file=None, **kwargs):
+    def __init__(
+        self, *, strict: bool = False, splits_file=None, variants: int | None = None, **kwargs
+    ):
+        if variants is not None and variants < 0:
+            raise ValueError(f"variants: expected at least 0; received {variants}")
         self._strict = strict
         self._splits_file = splits_file
+        self._variants = variants
         super().__init__(**kwargs)
 
     @classmethod
@@ -171,6 +190,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         objects = {name: split.num_examples for name, split in self.info.splits.items()}
         report = {
             "objects": objects,
+            "variants": self._num_variants(),
             "num_problems": len(self._problems),
             "problems": [dataclasses.asdict(problem) for problem in self._problems],
         }
@@ -203,7 +223,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             unpack_sample(self._scratch)
             return scan_mesh_folder(self._scratch)
         if source == "meshes":
-            return scan_mesh_folder(dl_manager.manual_dir, splits_file=self._splits_file)
+            models, problems = scan_mesh_folder(
+                dl_manager.manual_dir, splits_file=self._splits_file
+            )
+            return with_variants(models, self._num_variants()), problems
         if source == "nmr":
             files, problems = find_files(dl_manager.manual_dir)
             check_axes(files)
@@ -211,6 +234,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         raise ValueError(
             f"Invalid source. Expected: one of {', '.join(SOURCES)}. Received: {source!r}"
         )
+
+    def _num_variants(self) -> int:
+        return self.builder_config.variants if self._variants is None else self._variants
 
     def _generate_examples(self, split: str, sources: list[Source]):
         rendering = self.builder_config.rendering()
