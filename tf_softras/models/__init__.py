@@ -1,5 +1,6 @@
 """Networks that make a mesh out of one picture, and the baselines that make voxels."""
 
+from tf_softras.models._pretrained import pretrained_names
 from tf_softras.models.color_decoder import ColorDecoder
 from tf_softras.models.image_encoder import ImageEncoder
 from tf_softras.models.mesh_decoder import MeshDecoder
@@ -16,4 +17,5 @@ __all__ = [
     "MeshRegularization",
     "RetrievalReconstructor",
     "VoxelReconstructor",
+    "pretrained_names",
 ]

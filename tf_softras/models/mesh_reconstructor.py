@@ -2,8 +2,14 @@
 
 import keras
 
-from tf_softras.config import COLORS, ModelConfig, preset
+from tf_softras.config import COLORS, PRESETS, ModelConfig, preset
 from tf_softras.geometry import Mesh, icosphere
+from tf_softras.models._pretrained import (
+    FOLDER,
+    pretrained_names,
+    read_pretrained,
+    set_pretrained,
+)
 from tf_softras.models.color_decoder import ColorDecoder
 from tf_softras.models.image_encoder import ImageEncoder
 from tf_softras.models.mesh_decoder import MeshDecoder
@@ -65,12 +71,28 @@ class MeshReconstructor(keras.Model):
 
     @classmethod
     def from_preset(cls, name, **kwargs):
-        """Returns an untrained network of the preset `name` ("paper", "released" or "small").
+        """Returns the network of a preset.
+
+        The names of `models.pretrained_names()` give trained networks: their weights come with the
+        package, and `softras reconstruct` uses them when no run is named. The names of
+        `config.PRESETS` ("paper", "many-views", ...) give untrained ones.
+
+        Args:
+            name: The preset's name.
+            **kwargs: For the constructor.
 
         Raises:
             ValueError: There is no such preset; the message lists those there are.
         """
-        return cls(preset(name).model, **kwargs)
+        if name not in pretrained_names():
+            if name not in PRESETS:
+                names = ", ".join((*pretrained_names(), *PRESETS))
+                raise ValueError(f"preset: expected one of {names}; received {name!r}")
+            return cls(preset(name).model, **kwargs)
+        config, weights = read_pretrained(FOLDER / f"{name}.npz")
+        network = cls(config, **kwargs)
+        set_pretrained(network, weights, name)
+        return network
 
     @property
     def faces(self):
