@@ -135,7 +135,7 @@ def test_integer_pictures_are_refused():
 
 def test_unknown_presets_and_bad_configurations_are_refused():
     for make in (MeshReconstructor, MeshReconstructor.from_preset):
-        with pytest.raises(ValueError, match="paper, released, small"):
+        with pytest.raises(ValueError, match="paper, released, small, many-views.*'papper'"):
             make("papper")
     with pytest.raises(ValueError, match="Invalid deformation"):
         MeshReconstructor({**TINY.to_dict(), "deformation": "free"})

@@ -55,6 +55,33 @@ def test_experiment_is_resumed_and_writes_tables_and_a_picture(tmp_path, monkeyp
         run_experiment("table2", config, datasets, tmp_path)
 
 
+def test_seeds_are_runs_of_their_own_and_intervals_compare_them(tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        EXPERIMENTS,
+        "table1",
+        {method: experiments.Variant({"method": method}) for method in ("retrieval", "softras")},
+    )
+    options = {"steps_per_epoch": 2, "progress": "none", "seeds": 2}
+    results = run_experiment(
+        "table1", tiny_config(steps=2, seed=5), lambda *_: ellipsoids(), tmp_path, **options
+    )
+    assert {title: result.seed for title, result in results.items()} == {
+        "retrieval": 5, "softras": 5, "softras, seed 6": 6,
+    }  # fmt: skip
+    assert (tmp_path / "softras_seed_6" / "config.json").is_file()
+    one, other = (results[title].evaluation for title in ("softras", "softras, seed 6"))
+    assert one.per_object != other.per_object and set(one.per_object) == {
+        "table/ellipsoid 0", "lamp/ellipsoid 1", "lamp/ellipsoid 2", "sofa/ellipsoid 3",
+    }  # fmt: skip
+    lamps = [one.per_object[f"lamp/ellipsoid {i}"] for i in (1, 2)]
+    assert sum(lamps) / 2 == pytest.approx(one.per_class["lamp"], rel=1e-5)
+    text = (tmp_path / "results.md").read_text()
+    mean = f"{(one.mean + other.mean) / 2:.3f}".replace("0.", ".", 1)
+    assert f"| softras | 2 | {mean} (" in text and "softras ahead, classes" in text
+    with pytest.raises(ValueError, match="seeds: expected at least 1; received 0"):
+        run_experiment("table1", tiny_config(), None, tmp_path, seeds=0)
+
+
 def test_a_run_that_went_on_is_evaluated_again(tmp_path):
     options = {"steps_per_epoch": 1, "progress": "none"}
     config = tiny_config(steps=2)

@@ -26,11 +26,13 @@ class Evaluation:
             in the order of Table 1.
         objects: Class name -> number of objects.
         views: Reconstructions of each object.
+        per_object: CLASS/MODEL -> mean IoU over its views; empty in files of older versions.
     """
 
     per_class: dict[str, float | None]
     objects: dict[str, int]
     views: int
+    per_object: dict[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def mean(self) -> float:
@@ -113,6 +115,7 @@ def evaluate(
     class_names = tuple(CLASS_SYNSETS)
     metric = VoxelIoU(class_names=class_names)
     objects = np.zeros(len(class_names), int)
+    per_object: dict[str, float] = {}
     total = int(dataset.cardinality())
     bar = tqdm.tqdm(
         total=total if total >= 0 else None, desc="3D IoU", unit="object", disable=not progress
@@ -125,13 +128,26 @@ def evaluate(
             voxels = _voxelized(answers, resolution=truth.shape[1], pool=pool)
             voxels = voxels.reshape(count, views, *truth.shape[1:])
             metric.update_state(truth, voxels, labels=batch["label"])
+            names = (name.decode() for name in batch["model_id"].numpy())
+            for name, label, one, other in zip(
+                names, batch["label"].numpy(), truth, voxels, strict=True
+            ):
+                per_object[f"{class_names[label]}/{name}"] = _mean_iou(one, other)
             objects += np.bincount(batch["label"], minlength=len(class_names))
             bar.update(count)
     return Evaluation(
         per_class=metric.per_class(),
         objects=dict(zip(class_names, objects.tolist(), strict=True)),
         views=views,
+        per_object=per_object,
     )
+
+
+def _mean_iou(truth: np.ndarray, voxels: np.ndarray) -> float:
+    """Returns the mean IoU of bool [views, x, y, z] with [x, y, z]; two empty grids agree."""
+    intersection = (voxels & truth).sum(axis=(1, 2, 3))
+    union = (voxels | truth).sum(axis=(1, 2, 3))
+    return float(np.mean(np.where(union, intersection / np.maximum(union, 1), 1.0)))
 
 
 def _voxelized(answers: Meshes | Voxels, *, resolution: int, pool) -> np.ndarray:

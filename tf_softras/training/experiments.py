@@ -1,4 +1,4 @@
-"""The paper's experiments: several runs that differ in one thing, a table, a picture.
+"""Runs the paper's experiments: several runs that differ in one thing, tables, a picture.
 
 Source: "Soft Rasterizer", Table 1 and sections 5.3 and 5.4.
 """
@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_softras._shared.files import replaced_whole, write_json
 from tf_softras.config import METHODS, ReconstructionConfig
+from tf_softras.evaluation._bootstrap import interval_table
 from tf_softras.evaluation._evaluate import Evaluation, comparison_table, evaluate
 from tf_softras.evaluation._measure import Measurements, measure, metrics_table
 from tf_softras.geometry import Mesh
@@ -112,16 +113,17 @@ def run_experiment(
     datasets: Callable[[str | None, str], tf.data.Dataset],
     folder,
     *,
+    seeds: int = 1,
     split: str = "val",
     metrics: bool = False,
     truth: Callable[[str, str], Mesh] | None = None,
     **training,
 ) -> dict[str, Result]:
-    """Returns title -> result of each variant, and writes them to a folder.
+    """Returns title -> result of each run, and writes them to a folder.
 
-    `results.md` (tables), `results.json` and `picture.png` lie in it beside a run folder a
-    variant. Called again it goes on: a run after its last backup; what was evaluated at the
-    steps that the run has now is not evaluated again.
+    `results.md` (tables), `results.json` and `picture.png` lie in it beside the run folders.
+    Called again it goes on: a run after its last backup; what was evaluated at the steps that the
+    run has now is not evaluated again.
 
     Args:
         name: A key of `EXPERIMENTS`.
@@ -130,11 +132,13 @@ def run_experiment(
             and a split to its examples, not batched. Runs are validated on "val", and all are
             evaluated on `split` of the experiment's own.
         folder: Where to write.
+        seeds: Runs of each variant, with seeds from that of `config` on; titles of further runs end
+            with their seed. Retrieval has no seed and runs once.
         split: What is evaluated.
         metrics: Whether `measure` is asked too.
         truth: For `measure` and the picture.
-        **training: Further arguments of `train`, such as `steps_per_epoch` and `time_limit`, which
-            is that of each variant.
+        **training: The attributes of `TrainOptions`, such as `steps_per_epoch`. A `time_limit` is
+            that of each run.
 
     Raises:
         ValueError: There is no such experiment, or an argument is refused by `train`.
@@ -144,23 +148,39 @@ def run_experiment(
         raise ValueError(
             f"Invalid experiment. Expected: one of {', '.join(EXPERIMENTS)}. Received: {name!r}"
         )
+    if seeds < 1:
+        raise ValueError(f"seeds: expected at least 1; received {seeds}")
     folder = pathlib.Path(folder)
     shown = datasets(None, split)
-    results, networks = {}, {}
+    results: dict[str, Result] = {}
+    networks = {}
+    runs_of: dict[str, list[Result]] = {}
     for title, variant in EXPERIMENTS[name].items():
-        run = train(
-            config.replace(**variant.changes),
-            train_dataset=datasets(variant.data, "train"),
-            validation_dataset=datasets(variant.data, "val"),
-            run_folder=folder / title.replace(" ", "_"),
-            **training,
-        )
-        networks[title] = run.load_reconstructor()
-        results[title] = _result(run, networks[title], shown, split, metrics, truth)
-    _write(folder, name, config, split, results)
+        runs_of[title] = []
+        for run_title, run_config in _runs(title, config.replace(**variant.changes), seeds):
+            run = train(
+                run_config,
+                train_dataset=datasets(variant.data, "train"),
+                validation_dataset=datasets(variant.data, "val"),
+                run_folder=folder / run_title.replace(",", "").replace(" ", "_"),
+                **training,
+            )
+            network = run.load_reconstructor()
+            networks.setdefault(title, network)
+            results[run_title] = _result(run, network, shown, split, metrics, truth)
+            runs_of[title].append(results[run_title])
+    _write(folder, name, config, split, results, runs_of)
     examples = shown.shuffle(1000, seed=0, reshuffle_each_iteration=False).take(_SHOWN)
     comparison_sheet(networks, examples, folder / "picture.png", truth=truth)
     return results
+
+
+def _runs(title: str, config: ReconstructionConfig, seeds: int):
+    """Yields the title and the configuration of each run of a variant."""
+    yield title, config
+    if config.method != "retrieval":
+        for seed in range(config.seed + 1, config.seed + seeds):
+            yield f"{title}, seed {seed}", config.replace(seed=seed)
 
 
 def _result(run: RunFolder, network, dataset, split: str, metrics: bool, truth) -> Result:
@@ -169,7 +189,8 @@ def _result(run: RunFolder, network, dataset, split: str, metrics: bool, truth) 
     last = run.history()[-1]
     if path.is_file():
         written = Result.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        if written.steps == last["step"] and (written.measurements or not metrics):
+        complete = written.evaluation.per_object and (written.measurements or not metrics)
+        if written.steps == last["step"] and complete:
             return written
     result = Result(
         evaluation=evaluate(network, dataset),
@@ -183,12 +204,25 @@ def _result(run: RunFolder, network, dataset, split: str, metrics: bool, truth) 
     return result
 
 
-def _write(folder: pathlib.Path, name: str, config, split: str, results: dict[str, Result]):
+def _write(
+    folder: pathlib.Path,
+    name: str,
+    config,
+    split: str,
+    results: dict[str, Result],
+    runs_of: dict[str, list[Result]],
+) -> None:
     """Writes results.json and results.md."""
     values = {title: result.to_dict() for title, result in results.items()}
     common = {"experiment": name, "split": split, "config": config.to_dict()}
     write_json(folder / "results.json", {**common, "variants": values})
-    text = comparison_table({title: result.evaluation for title, result in results.items()})
+    *_, reference = runs_of
+    text = "3D IoU, with 95 % bootstrap intervals over objects; leads that exclude 0 are bold:\n\n"
+    text += interval_table(
+        {title: [one.evaluation.per_object for one in runs] for title, runs in runs_of.items()},
+        reference=reference,
+    )
+    text += "\n" + comparison_table({title: result.evaluation for title, result in results.items()})
     measured = {t: r.measurements for t, r in results.items() if r.measurements is not None}
     if measured:
         text += "\n" + metrics_table(measured)
