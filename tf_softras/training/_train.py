@@ -50,6 +50,8 @@ class _Run:
         rows: The epochs that are done.
         train_dataset: Examples, not batched.
         validation_dataset: The same, or None.
+        measured: The validation examples whose 3D IoU is logged, or None.
+        watched: The examples whose meshes are written for TensorBoard, or None.
         options: When it stops and what it records.
         stop: Ends it early.
     """
@@ -59,6 +61,8 @@ class _Run:
     rows: list[dict]
     train_dataset: tf.data.Dataset
     validation_dataset: tf.data.Dataset | None
+    measured: tf.data.Dataset | None
+    watched: tf.data.Dataset | None
     options: TrainOptions
     stop: StopTraining
 
@@ -138,6 +142,10 @@ def train(
     keras.utils.set_random_seed(config.seed)
     # tf.data cannot trace the seeds of `view_pairs` under TensorFlow's global seed 0.
     tf.random.set_seed(config.seed + 1)
+    # A few examples are taken before the cache: a cache that is read in part is thrown away, with a
+    # warning.
+    measured = _some(validation_dataset, checked.voxel_validation_objects)
+    watched = _some(validation_dataset or train_dataset, checked.tensorboard_meshes)
     if checked.cache:
         train_dataset = train_dataset.cache()
         validation_dataset = validation_dataset and validation_dataset.cache()
@@ -157,6 +165,8 @@ def train(
             rows=folder.history()[: backup.epoch],
             train_dataset=train_dataset,
             validation_dataset=validation_dataset,
+            measured=measured,
+            watched=watched,
             options=checked,
             stop=StopTraining(last_step=config.steps, time_limit=checked.time_limit),
         )
@@ -166,6 +176,11 @@ def train(
     if run.stop.interrupted:
         raise KeyboardInterrupt
     return folder
+
+
+def _some(dataset: tf.data.Dataset | None, count: int) -> tf.data.Dataset | None:
+    """Returns the first `count` examples, kept in memory; None without a data set or a count."""
+    return dataset.take(count).cache() if dataset is not None and count else None
 
 
 @contextlib.contextmanager
@@ -322,9 +337,8 @@ def _callbacks(run: _Run) -> list[keras.callbacks.Callback]:
     averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     if config.weight_averaging:
         callbacks.append(averages)
-    if run.validation_dataset is not None and options.voxel_validation_objects:
-        measured = run.validation_dataset.take(options.voxel_validation_objects)
-        callbacks.append(VoxelValidation(measured))
+    if run.measured is not None:
+        callbacks.append(VoxelValidation(run.measured))
     recorder = RunRecorder(folder, monitor=run.monitor, rows=run.rows)
     best = max((row[run.monitor] for row in run.rows if row.get(run.monitor)), default=-math.inf)
     callbacks += [
@@ -334,10 +348,9 @@ def _callbacks(run: _Run) -> list[keras.callbacks.Callback]:
     ]
     if options.patience is not None:
         callbacks.append(StopWithoutProgress(recorder, patience=options.patience))
-    if options.tensorboard_meshes:
-        watched = (run.validation_dataset or run.train_dataset).take(options.tensorboard_meshes)
+    if run.watched is not None:
         path = folder.tensorboard_path / "meshes"
-        callbacks.append(MeshSummary(watched, path, first_step=run.backup.step))
+        callbacks.append(MeshSummary(run.watched, path, first_step=run.backup.step))
     if options.progress != "none":
         callbacks.append(TimeEstimate(first_step=run.backup.step, last_step=config.steps))
     if options.progress == "tqdm":
