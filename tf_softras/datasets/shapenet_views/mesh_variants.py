@@ -51,9 +51,7 @@ class MeshVariant:
     def examples(self, rendering: Rendering) -> Iterator[Example | Problem]:
         """Yields its example, or the problem that there is with the file."""
         try:
-            mesh = load_mesh(
-                self.model.path, max_faces=rendering.max_faces, foreign_files="error"
-            )
+            mesh = load_mesh(self.model.path, max_faces=rendering.max_faces, foreign_files="error")
             digest = hashlib.sha256(self.name.encode()).digest()
             variant = deformed(mesh.normalized(), np.random.default_rng(list(digest)))
             views = object_views(variant, rendering, self.name)
