@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def save_pretrained(reconstructor, path) -> None:
         PretrainedError: A weight does not fit into half precision.
     """
     config = json.dumps(reconstructor.config.to_dict()).encode()
-    arrays = {"config": np.frombuffer(config, np.uint8)}
+    arrays: dict[str, Any] = {"config": np.frombuffer(config, np.uint8)}
     for index, weight in enumerate(reconstructor.get_weights()):
         with np.errstate(over="ignore"):
             stored = weight.astype(_STORED)
