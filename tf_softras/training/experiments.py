@@ -7,6 +7,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -153,7 +154,7 @@ def run_experiment(
     folder = pathlib.Path(folder)
     shown = datasets(None, split)
     results: dict[str, Result] = {}
-    networks = {}
+    networks: dict[str, Any] = {}
     runs_of: dict[str, list[Result]] = {}
     for title, variant in EXPERIMENTS[name].items():
         runs_of[title] = []
