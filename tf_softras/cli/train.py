@@ -117,12 +117,12 @@ def _ended(folder) -> str:
     rows = folder.history()
     if not rows:
         return f"Nothing was saved yet: {folder.path}"
-    done, steps = rows[-1]["step"], folder.config.steps
-    if done >= steps:
-        return f"Trained {done} steps ({folder.config.method}): {folder.path}"
+    done, steps, method = rows[-1]["step"], folder.config.steps, folder.config.method
+    if not folder.backup_path.exists():
+        return f"Trained {done} steps ({method}): {folder.path}"
     return (
-        f"Trained {done} of {steps} steps ({folder.config.method}): {folder.path}. The network so "
-        "far can be used; the same command goes on."
+        f"Trained {done} of {steps} steps ({method}): {folder.path}. The network so far can be "
+        "used. The same command goes on (after --patience, with more of it)."
     )
 
 
