@@ -11,6 +11,7 @@ from tf_softras.cli import main
 from tf_softras.export import _checks as checks
 from tf_softras.export import _picture_graph as picture_graph
 from tf_softras.export import _server_files as server_files
+from tf_softras.pictures._decoding import MAX_JPEG_SCANS
 from tf_softras.serving.client import Endpoint
 from tf_softras.version import TENSORFLOW_MINOR
 
@@ -94,7 +95,7 @@ def test_the_limits_in_the_documentation_are_those_of_the_graph():
         f"at most {picture_graph.MAX_PICTURE_BYTES // 2**20} MiB",
         f"sides of 1 to {picture_graph.MAX_PICTURE_SIDE}",
         f"at most {round(picture_graph.MAX_PICTURE_PIXELS**0.5)}² pixels",
-        f"at most {picture_graph.MAX_JPEG_SCANS} scans",
+        f"at most {MAX_JPEG_SCANS} scans",
         f"within {checks.MAX_COORDINATE:g} of the origin",
         f"at most {server_files.MAX_ENQUEUED_BATCHES} batches",
         f"at most {server_files.BATCH_TIMEOUT_MICROSECONDS // 1000} ms",

@@ -23,8 +23,15 @@ from tf_softras.cli.options import PATH, checkpoint_option
     is_flag=True,
     help="Also write OUTPUT_with_op/VERSION, whose silhouettes come from the op.",
 )
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1, 4096 * 4096),
+    default=4096 * 4096,
+    show_default=True,
+    help="The most pixels of a served picture: 20 bytes of memory each for every call in work.",
+)
 @checkpoint_option
-def export(run, output, version, with_op, checkpoint):
+def export(run, output, version, with_op, max_pixels, checkpoint):
     """Write a run's network as the SavedModel OUTPUT/VERSION.
 
     TensorFlow Serving offers OUTPUT as it is, and TensorFlow alone runs it: images, PNG and JPEG
@@ -47,5 +54,6 @@ def export(run, output, version, with_op, checkpoint):
             version=version,
             sigma=run.config.sigma,
             implementation=implementation,
+            max_pixels=max_pixels,
         )
         click.echo(f"Wrote {path}")

@@ -1,34 +1,21 @@
-"""Checks that stay in a graph: what a server is fed meets them before any kernel does.
+"""Input checks saved in the graph; they run before any kernel sees a request.
 
-A server compares nothing that it is fed with the signature, and some kernels end the process when
-they get another rank or an empty batch. Every check here is an INVALID_ARGUMENT of its own, and
-what it returns carries it: nothing that uses the value can run before it.
+A server does not compare requests with the signature, and some kernels end the process when they
+get another rank or an empty batch. Each check raises INVALID_ARGUMENT; the value that it returns
+depends on it, so nothing that uses the value runs before it.
 """
 
 import tensorflow as tf
 
+from tf_softras.pictures._checks import require
+
 # The largest batch of one call, and of the batches that a server makes of several calls.
 MAX_BATCH_SIZE = 64
-# Of coordinates of vertices and cameras, object units: far outside of every object, and still far
+# The largest coordinate of vertices and cameras, object units: far outside of every object, and far
 # from where float32 overflows on the way to a silhouette.
 MAX_COORDINATE = 1000.0
-# Pictures that were scaled in float32 may leave [0, 1] by rounding, and by nothing more.
+# How far images may leave [0, 1]: scaling in float32 rounds.
 _RANGE_SLACK = 0.01
-
-
-def require(value, *conditions):
-    """Returns `value`, which exists only if every condition holds.
-
-    Args:
-        value: A tensor.
-        *conditions: Triples of a bool scalar, a message, and the tensor to show behind it.
-    """
-    asserts = [
-        tf.debugging.Assert(holds, [message, shown], summarize=8)
-        for holds, message, shown in conditions
-    ]
-    with tf.control_dependencies(asserts):
-        return tf.identity(value)
 
 
 def batch_of(name: str, value, shape):
@@ -54,7 +41,7 @@ def batch_of(name: str, value, shape):
 def images_in_range(name: str, images, image_size: int):
     """Returns float32 `[batch, image_size, image_size, 4]`, finite and in [0, 1]."""
     images = batch_of(name, images, [image_size, image_size, 4])
-    # False for NaN too, of which a minimum may say nothing.
+    # A comparison with NaN is false; a minimum of NaN may be anything.
     inside = tf.reduce_all((images >= -_RANGE_SLACK) & (images <= 1.0 + _RANGE_SLACK))
     return require(
         images,
@@ -69,7 +56,7 @@ def images_in_range(name: str, images, image_size: int):
 def coordinates(name: str, points, shape):
     """Returns float32 `[batch, *shape]`, finite and at most `MAX_COORDINATE` from the origin."""
     points = batch_of(name, points, shape)
-    # False for NaN too.
+    # A comparison with NaN is false.
     near = tf.reduce_all(tf.abs(points) <= MAX_COORDINATE)
     return require(
         points,
@@ -83,7 +70,7 @@ def coordinates(name: str, points, shape):
 
 
 def same_batch(**tensors):
-    """Returns the tensors, whose first dimensions are one another's."""
+    """Returns the tensors, after checking that their batch sizes are equal."""
     names = " and ".join(tensors)
     sizes = tf.stack([tf.shape(tensor)[0] for tensor in tensors.values()])
     message = f"{names}: expected batches of one size, received sizes of:"

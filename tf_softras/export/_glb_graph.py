@@ -8,8 +8,8 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from tf_softras.export._checks import require
 from tf_softras.geometry import Mesh, linear_from_srgb, save_mesh
+from tf_softras.pictures._checks import require
 
 # A float32 in text that reads back as the same, always this wide: sign or space, "d.dddddddde-dd".
 _DIGITS = 8

@@ -5,20 +5,23 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from tf_softras.export._checks import batch_of, coordinates, images_in_range, require, same_batch
+from tf_softras.export._checks import batch_of, coordinates, images_in_range, same_batch
 from tf_softras.export._glb_graph import GlbWriter
-from tf_softras.export._picture_graph import framed_images
+from tf_softras.export._picture_graph import framed_images, picture_limits
 from tf_softras.geometry import look_at, perspective
 from tf_softras.models import MeshReconstructor
 from tf_softras.ops import soft_rasterize
 from tf_softras.ops._soft_rasterize_reference import soft_rasterize_by_rows
+from tf_softras.pictures._checks import require
 
 DEFAULT = "serving_default"
 # An eye this near to the origin, which it looks at, looks nowhere.
 _NEAREST_EYE = 1e-3
 
 
-def signatures(reconstructor: MeshReconstructor, *, sigma: float, implementation: str) -> dict:
+def signatures(
+    reconstructor: MeshReconstructor, *, sigma: float, implementation: str, max_pixels: int
+) -> dict:
     """Returns name -> (function, its `tf.TensorSpec`s).
 
     Every output has the batch as its first dimension, as REST's row format and a server's batching
@@ -28,8 +31,10 @@ def signatures(reconstructor: MeshReconstructor, *, sigma: float, implementation
         reconstructor: The network.
         sigma: Of the silhouettes.
         implementation: Of the silhouettes: "reference", of TensorFlow's own operations, or "op".
+        max_pixels: The most pixels of a picture or a mask.
     """
     size = reconstructor.config.image_size
+    limits = picture_limits(max_pixels)
     faces = tf.constant(reconstructor.faces, tf.int32)
     num_vertices = len(reconstructor.template.vertices)
     template = reconstructor.template
@@ -56,7 +61,7 @@ def signatures(reconstructor: MeshReconstructor, *, sigma: float, implementation
             image_bytes=batch_of("image_bytes", image_bytes, []),
             mask_bytes=batch_of("mask_bytes", mask_bytes, []),
         )
-        return framed_images(image_bytes, mask_bytes, image_size=size)
+        return framed_images(image_bytes, mask_bytes, image_size=size, limits=limits)
 
     def serving_default(images):
         return mesh(images_in_range("images", images, size))
