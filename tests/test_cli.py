@@ -20,7 +20,7 @@ import pytest
 import tensorflow as tf
 import trimesh
 
-from tests.geometry.mesh_files.test_mesh_files import read_glb
+from tests.geometry.mesh_files.test_obj_and_written_files import read_glb
 from tests.page.servers import model_server, rest_api
 from tf_softras.cli import main
 from tf_softras.cli.command import LOG_LEVEL
@@ -491,7 +491,7 @@ WRONG = {
     "render: no output": (f"render {BOX} -o OUT/none/a.png", "folder that exists"),
     "render: too large": (f"render {BOX} -o OUT/a.png --views 99 --size 4096", "pixels in all"),
     "view: no mesh": ("view {}/none.glb -o OUT/a.html", "No such file"),
-    "view: no glTF": ("view {}/empty.glb -o OUT/a.html", "Expected a mesh in binary glTF"),
+    "view: no glTF": ("view {}/empty.glb -o OUT/a.html", "Expected a binary glTF file"),
     "view: no OBJ": ("view {}/mask.png -o OUT/a.html", "ends in .obj"),
     "view: no run": ("view {}/no_run -o OUT/a.html", "is none of these"),
     "view: suffix": (f"view {BOX} -o OUT/a.png", "ends in .html"),

@@ -12,11 +12,11 @@ import tensorflow as tf
 import trimesh
 from google.protobuf import text_format
 from tensorflow.core.framework import tensor_pb2
-from tests.geometry.mesh_files.test_mesh_files import read_glb
 
 from tests.conftest import SIGMA
 from tests.export.batching_parameters import BatchingParameters
 from tests.export.processes import run_as_a_server
+from tests.geometry.mesh_files.test_obj_and_written_files import read_glb
 from tf_softras.config import preset
 from tf_softras.export import (
     ExportedReconstructor,

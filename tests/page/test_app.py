@@ -14,8 +14,8 @@ import numpy as np
 import PIL.Image
 import pytest
 import trimesh
-from tests.geometry.mesh_files.test_mesh_files import read_glb
 
+from tests.geometry.mesh_files.test_obj_and_written_files import read_glb
 from tests.page.networks import Ball
 from tests.page.servers import serving
 from tf_softras.geometry import load_mesh

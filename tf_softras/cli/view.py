@@ -7,8 +7,8 @@ import click
 from tf_softras.cli.command import Command, WrongInput, wrong_input
 from tf_softras.cli.options import PATH, checkpoint_option
 
-# A page holds the file in base64, and the browser keeps it several times over.
-MAX_BYTES = 64 * 2**20
+# A browser keeps a page several times over.
+MAX_BYTES = 256 * 2**20
 
 
 @click.command(
@@ -25,8 +25,9 @@ MAX_BYTES = 64 * 2**20
 def view(source, output, checkpoint):
     """Write an HTML file that shows a mesh, turning, and works offline.
 
-    A mesh is a .glb, .obj, .ply, .off or .stl file. For a run or a SavedModel the page shows the
-    meshes that its network makes of the sample's pictures.
+    A mesh is a .glb, .obj, .ply, .off or .stl file. The page shows it as `softras render` draws it,
+    with its colours, textures and glass. For a run or a SavedModel the page shows the meshes that
+    its network makes of the sample's pictures.
     """
     from tf_softras._shared.files import replaced_whole
     from tf_softras.viewer import view_html
@@ -41,28 +42,25 @@ def view(source, output, checkpoint):
         views = [_view_of_mesh(source)]
     with wrong_input(ValueError):
         page = view_html(views)
+    if len(page) > MAX_BYTES:
+        raise WrongInput(
+            f"Expected a mesh that makes a page of at most {MAX_BYTES} bytes, received '{source}', "
+            f"which makes {len(page)}."
+        )
     with replaced_whole(output) as written:
         written.write_text(page, encoding="utf-8")
     click.echo(f"{output}: {len(views)} mesh{'' if len(views) == 1 else 'es'}, {len(page)} bytes")
 
 
 def _view_of_mesh(path: pathlib.Path):
-    from tf_softras.geometry import encode_mesh, load_mesh
+    from tf_softras.geometry import load_mesh
     from tf_softras.viewer import View
 
-    if path.suffix.lower() != ".glb":
-        glb = encode_mesh("mesh.glb", load_mesh(path))["mesh.glb"]
-    else:
-        with path.open("rb") as file:
-            glb = file.read(MAX_BYTES + 1)
-    if len(glb) > MAX_BYTES:
-        raise WrongInput(f"Expected a mesh of at most {MAX_BYTES} bytes, received '{path}'.")
-    return View(name=path.name, glb=glb)
+    return View(name=path.name, mesh=load_mesh(path))
 
 
 def _views_of_network(path: pathlib.Path, checkpoint: str) -> list:
     from tf_softras.datasets.shapenet_views.sample_pictures import sample_pictures
-    from tf_softras.geometry import encode_mesh
     from tf_softras.reconstruction import mesh_from_picture, open_reconstructor
     from tf_softras.viewer import View
 
@@ -70,6 +68,5 @@ def _views_of_network(path: pathlib.Path, checkpoint: str) -> list:
     views = []
     for name, picture in sample_pictures().items():
         mesh, _ = mesh_from_picture(network, picture)
-        glb = encode_mesh("mesh.glb", mesh)["mesh.glb"]
-        views.append(View(name=name, glb=glb, picture=picture))
+        views.append(View(name=name, mesh=mesh, picture=picture))
     return views

@@ -30,7 +30,7 @@ from tf_softras.reconstruction import (
     mesh_from_picture,
     require_answers,
 )
-from tf_softras.viewer import png_url, viewer_script
+from tf_softras.viewer import png_url, scene_of, viewer_script
 
 MAX_UPLOAD_BYTES = 16 * 2**20
 # A decoded picture takes four bytes a pixel, and some more while it is framed.
@@ -181,6 +181,7 @@ def _answer(reconstructor: Reconstructor, picture: bytes, mask: bytes | None) ->
     return {
         "cutOut": png_url(seen),
         "silhouettes": _silhouettes(mesh),
+        "scene": scene_of(mesh),
         "files": {
             name: base64.b64encode(content).decode()
             for file in ("mesh.glb", "mesh.obj")

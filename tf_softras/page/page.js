@@ -63,7 +63,7 @@ function picture(url, words) {
   return figure;
 }
 
-function show({ cutOut, silhouettes, files }) {
+function show({ cutOut, silhouettes, files, scene }) {
   at("result").hidden = false;
   at("cut-out").src = cutOut;
   at("silhouettes").replaceChildren(...silhouettes.map((view) => picture(view.picture, `${view.azimuth}°`)));
@@ -76,7 +76,7 @@ function show({ cutOut, silhouettes, files }) {
     return link;
   }));
   viewer = viewer || new MeshViewer(document.querySelector("canvas"));
-  viewer.show(Object.fromEntries(bytes)["mesh.glb"].buffer);
+  viewer.show(scene).catch((error) => say("", error.message));
 }
 
 for (const name of ["picture", "mask"])

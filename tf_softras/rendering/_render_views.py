@@ -78,6 +78,7 @@ def render_views(
             surface,
             eyes[views],
             image_size=(height * supersampling, width * supersampling),
+            supersampling=supersampling,
             viewing_angle=viewing_angle,
         )
         colors, coverage = _filtered(drawn, supersampling)
@@ -146,7 +147,9 @@ def _checked_color(color) -> np.ndarray:
     return color
 
 
-def _samples(mesh: Mesh, surface: Surface, eyes, *, image_size, viewing_angle) -> np.ndarray:
+def _samples(
+    mesh: Mesh, surface: Surface, eyes, *, image_size, supersampling, viewing_angle
+) -> np.ndarray:
     """Returns float32 `[num_views, height, width, 4]`: colour times opacity, and opacity."""
     seen = look_at(mesh.vertices, eyes)
     vertices, faces, owners = _in_front(mesh, seen, eyes)
@@ -166,7 +169,16 @@ def _samples(mesh: Mesh, surface: Surface, eyes, *, image_size, viewing_angle) -
     samples = table[np.arange(len(eyes))[:, None, None], face_index]
     slope = np.tan(np.radians(viewing_angle))
     seen = seen.numpy()
-    _color_varied(samples, mesh, surface, seen, light, face_index, slope)
+    _color_varied(
+        samples,
+        mesh,
+        surface,
+        seen,
+        light,
+        face_index,
+        slope=slope,
+        supersampling=supersampling,
+    )
     if surface.is_clear.any():
         clear = np.flatnonzero(surface.is_clear)
         # `_in_front` may have changed the unit of a view.
@@ -188,24 +200,47 @@ def _samples(mesh: Mesh, surface: Surface, eyes, *, image_size, viewing_angle) -
     return samples
 
 
-def _color_varied(samples, mesh, surface, seen, light, face_index, slope) -> None:
-    """Gives samples of faces that have more than one colour theirs, in place."""
+def _color_varied(samples, mesh, surface, seen, light, face_index, *, slope, supersampling) -> None:
+    """Gives samples of faces that have more than one colour theirs, in place.
+
+    A pixel that shows one face is looked at once, in its middle; at borders of faces each sample
+    is. Either way a pixel's size chooses the level of a texture, as graphics cards do it.
+    """
     varied = np.append(surface.is_varied & ~surface.is_clear, False)
-    view, row, column = np.nonzero(varied[face_index])
-    if not len(view):
+    if not varied.any():
         return
-    height, width = face_index.shape[1:]
-    face = face_index[view, row, column]
+    num_views, height, width = face_index.shape
     step = 2.0 * slope / min(height, width)
-    x = (column - (width - 1) / 2.0) * step
-    y = ((height - 1) / 2.0 - row) * step
 
-    def corners(part):
-        return seen[view[part, None], mesh.faces[face[part]]].astype(np.float64)
+    def colored(view, face, row, column):
+        """Returns the lit colours of faces at places, which may lie between samples."""
+        directions = np.stack(
+            [(column - (width - 1) / 2.0) * step, ((height - 1) / 2.0 - row) * step], axis=-1
+        )
 
-    directions = np.stack([x, y], axis=-1)
-    colors = surface.colors(corners, face, directions, spacing=step)
-    samples[view, row, column, :3] = colors[:, :3] * light[view, face, None]
+        def corners(part):
+            return seen[view[part, None], mesh.faces[face[part]]].astype(np.float64)
+
+        colors = surface.colors(corners, face, directions, spacing=step * supersampling)
+        return colors[:, :3] * light[view, face, None]
+
+    blocks = face_index.reshape(
+        num_views, height // supersampling, supersampling, width // supersampling, supersampling
+    )
+    first = blocks[:, :, 0, :, 0]
+    is_alike = (blocks == first[:, :, None, :, None]).all(axis=(2, 4))
+    view, row, column = np.nonzero(is_alike & varied[first])
+    if len(view):
+        middle = (supersampling - 1) / 2.0
+        rows, columns = row * supersampling, column * supersampling
+        colors = colored(view, first[view, row, column], rows + middle, columns + middle)
+        for down in range(supersampling):
+            for across in range(supersampling):
+                samples[view, rows + down, columns + across, :3] = colors
+    mixed = np.broadcast_to(~is_alike[:, :, None, :, None], blocks.shape).reshape(face_index.shape)
+    view, row, column = np.nonzero(mixed & varied[face_index])
+    if len(view):
+        samples[view, row, column, :3] = colored(view, face_index[view, row, column], row, column)
 
 
 def _light(mesh: Mesh, eyes: np.ndarray) -> np.ndarray:

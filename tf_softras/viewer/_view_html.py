@@ -3,17 +3,18 @@
 import base64
 import dataclasses
 import html
-import io
 import json
 import pathlib
 import string
 from collections.abc import Sequence
 
 import numpy as np
-import PIL.Image
+
+from tf_softras.geometry import Mesh, encode_mesh
+from tf_softras.viewer._png import png_url
+from tf_softras.viewer._scene import scene_of
 
 ASSETS = pathlib.Path(__file__).parent
-_GLB_MAGIC = b"glTF"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,41 +22,38 @@ class View:
     """One mesh of a page, by a name, beside the picture that it was made of if there is one.
 
     Attributes:
-        name: What it is called on the page.
-        glb: The mesh as binary glTF, as `geometry.encode_mesh` gives it.
+        name: The mesh's name on the page.
+        mesh: The mesh, with a face at least.
         picture: uint8 `[height, width, 3 or 4]`, or None.
     """
 
     name: str
-    glb: bytes
+    mesh: Mesh
     picture: np.ndarray | None = None
 
 
 def view_html(views: Sequence[View]) -> str:
     """Returns an HTML page that shows meshes, one at a time, turning until they are touched.
 
-    Meshes are shown as `rendering.render_views` draws them: the same camera, light and colours. The
-    page holds all it needs and may ask the network for nothing (its content security policy says
-    so). `page.html#azimuth=30&elevation=20&turning=0` opens it at a view of one's choice.
+    Meshes are shown as `rendering.render_views` draws them: the same light, colours, textures and
+    glass, from a distance at which the whole mesh is in the frame. The page offers each mesh as
+    binary glTF. It holds all it needs and may ask the network for nothing (its content security
+    policy says so). `page.html#azimuth=30&elevation=20&distance=3&turning=0` opens it at a view of
+    one's choice.
 
     Args:
         views: The meshes, at least one.
 
     Raises:
-        ValueError: There is none, or one is not binary glTF.
+        ValueError: There is no mesh, or one has no faces or no extent.
     """
     if not views:
-        raise ValueError("Invalid views. Expected at least one mesh. Received: none")
-    for view in views:
-        if view.glb[:4] != _GLB_MAGIC:
-            raise ValueError(
-                f"Invalid view {view.name!r}. Expected a mesh in binary glTF. Received: another "
-                "kind of file"
-            )
+        raise ValueError("views: expected at least one mesh; received none")
     data = [
         {
             "name": view.name,
-            "glb": base64.b64encode(view.glb).decode(),
+            "scene": scene_of(view.mesh),
+            "glb": base64.b64encode(encode_mesh("mesh.glb", view.mesh)["mesh.glb"]).decode(),
             "picture": None if view.picture is None else png_url(view.picture),
         }
         for view in views
@@ -70,12 +68,5 @@ def view_html(views: Sequence[View]) -> str:
 
 
 def viewer_script() -> str:
-    """Returns the JavaScript of `MeshViewer`, which shows binary glTF on a canvas."""
-    return "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("gltf.js", "viewer.js"))
-
-
-def png_url(picture: np.ndarray) -> str:
-    """Returns uint8 `[height, width, 3 or 4]` as the data URL of a PNG."""
-    stream = io.BytesIO()
-    PIL.Image.fromarray(picture).save(stream, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+    """Returns the JavaScript of `MeshViewer`, which shows what `scene_of` gives on a canvas."""
+    return (ASSETS / "viewer.js").read_text(encoding="utf-8")
