@@ -216,7 +216,6 @@ def _write_report(output, fitted, views, steps):
 def _page(name, fitted, views):
     """Returns the page: the mesh turning in its vertices' colours, true and fitted views."""
     from tf_softras.fitting import compared_views, upright
-    from tf_softras.geometry import encode_mesh
     from tf_softras.viewer import PicturePair, comparison_html
 
     pairs = []
@@ -225,8 +224,8 @@ def _page(name, fitted, views):
         kind = "held out" if measures["held_out"] else "fitted"
         caption = f"{view.name}, {kind}: IoU {measures['iou']:.3f}, {measures['psnr']:.1f} dB"
         pairs.append(PicturePair(caption, view.true, view.fitted, measures["held_out"]))
-    glb = encode_mesh("mesh.glb", upright(fitted.mesh, fitted.state, views))["mesh.glb"]
-    return comparison_html(name, glb, pairs, summary=_summary(fitted))
+    mesh = upright(fitted.mesh, fitted.state, views)
+    return comparison_html(name, mesh, pairs, summary=_summary(fitted))
 
 
 def _number(value):

@@ -1,6 +1,5 @@
 """A page with a mesh that turns, and pictures of it beside true ones."""
 
-import base64
 import html
 import json
 import string
@@ -9,7 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_softras.viewer._view_html import ASSETS, png_url, viewer_script
+from tf_softras.geometry import Mesh
+from tf_softras.viewer._png import png_url
+from tf_softras.viewer._scene import scene_of
+from tf_softras.viewer._view_html import ASSETS, viewer_script
 
 
 class PicturePair(NamedTuple):
@@ -28,14 +30,14 @@ class PicturePair(NamedTuple):
     is_unseen: bool = False
 
 
-def comparison_html(title: str, glb: bytes, pairs: Sequence[PicturePair], summary: str = "") -> str:
+def comparison_html(title: str, mesh: Mesh, pairs: Sequence[PicturePair], summary: str = "") -> str:
     """Returns an HTML page of a mesh that turns, and pairs of pictures below it.
 
     The page holds all it needs and asks the network for nothing.
 
     Args:
         title: The page's title.
-        glb: The mesh as binary glTF.
+        mesh: The mesh, shown as `view_html` shows it.
         pairs: True pictures and pictures of the mesh.
         summary: A line below the title.
     """
@@ -51,6 +53,6 @@ def comparison_html(title: str, glb: bytes, pairs: Sequence[PicturePair], summar
         title=html.escape(title),
         summary=html.escape(summary),
         figures=figures,
-        glb=json.dumps(base64.b64encode(glb).decode()),
+        scene=json.dumps(scene_of(mesh)).replace("<", "\\u003c"),
         script=viewer_script(),
     )
