@@ -4,7 +4,7 @@
 // Image plane: the shorter image side spans [-1, 1], pixels are square, row 0
 // is the top; the triangle's z is the camera's depth, positive in front. Under
 // perspective 1/z is linear on the image plane, so depths are interpolated as
-// 1/z.
+// 1/z; under parallel projection z itself is.
 //
 // Coverage is closed (a centre on an edge is inside) and two-sided. Every edge
 // function is evaluated from the edge's lexicographically smaller end, so that
@@ -57,7 +57,7 @@ class HardTriangle {
 
   // Prepares DepthAt. False if the triangle covers nothing by definition: a
   // vertex at depth <= near (which must not be negative), or no area.
-  TF_SOFTRAS_INLINE bool SetUp(double near) {
+  TF_SOFTRAS_INLINE bool SetUp(double near, bool is_linear = false) {
     const ImageVertex& v0 = vertices_[0];
     const ImageVertex& v1 = vertices_[1];
     const ImageVertex& v2 = vertices_[2];
@@ -82,9 +82,11 @@ class HardTriangle {
     }
     // Relative to the nearest vertex's, so that 1/z of the smallest depths
     // cannot overflow.
-    inverse_depth_[0] = nearest_ / v0.z;
-    inverse_depth_[1] = nearest_ / v1.z;
-    inverse_depth_[2] = nearest_ / v2.z;
+    for (int k = 0; k < 3; ++k) {
+      const double z = vertices_[k].z;
+      inverse_depth_[k] = is_linear ? 1.0 : nearest_ / z;
+      beyond_[k] = is_linear ? z - nearest_ : 0.0;
+    }
     return true;
   }
 
@@ -126,7 +128,9 @@ class HardTriangle {
                            w2 * inverse_depth_[2];
     // An inverse that underflowed to zero gives infinity, which the clamp turns
     // into farthest_.
-    const double exact = nearest_ * (weight / inverse);
+    const double exact =
+        nearest_ * (weight / inverse) +
+        (w0 * beyond_[0] + w1 * beyond_[1] + w2 * beyond_[2]) / weight;
     *depth =
         exact < nearest_ ? nearest_ : (exact > farthest_ ? farthest_ : exact);
     return true;
@@ -157,7 +161,8 @@ class HardTriangle {
   ImageVertex vertices_[3];
   double min_x_, max_x_, min_y_, max_y_;
   Edge edges_[3];
-  double inverse_depth_[3];
+  double inverse_depth_[3];  // 1 if linear
+  double beyond_[3];         // depth beyond nearest_ if linear, else 0
   double nearest_, farthest_;
   double scale_;
 };

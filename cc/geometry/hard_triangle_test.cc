@@ -20,6 +20,16 @@ TEST(HardTriangle, DepthIsLinearInItsInverse) {
   EXPECT_DOUBLE_EQ(depth, 2.0);
 }
 
+TEST(HardTriangle, UnderParallelProjectionDepthIsLinear) {
+  HardTriangle triangle({-1, 0, 1}, {1, 0, 3}, {0, 1, 2.5});
+  ASSERT_TRUE(triangle.SetUp(0.0, /*is_linear=*/true));
+  double depth;
+  ASSERT_TRUE(triangle.DepthAt(0.0, 0.0, &depth));
+  EXPECT_DOUBLE_EQ(depth, 2.0);  // half way between 1 and 3
+  ASSERT_TRUE(triangle.DepthAt(0.0, 0.5, &depth));
+  EXPECT_DOUBLE_EQ(depth, 2.25);  // and from there half way to 2.5
+}
+
 TEST(HardTriangle, WeightsAreBarycentricAndTheirSlopesAreTheirDifferences) {
   // Clockwise, and of a size at which coordinates are scaled.
   for (const double size : {1.0, 0x1p+500}) {

@@ -1,9 +1,11 @@
-// What a face's corners give at a point of it: attributes and depth,
-// interpolated with perspective, and the gradient of both.
+// What a face's corners give at a point of it, attributes and depth, and the
+// gradient of both.
 //
 // With b_k >= 0 the point's barycentric coordinates on the image plane (their
-// sum is 1) and z_k > 0 the corners' depths, 1/z is linear on the image plane:
-//   z = 1 / sum_k (b_k / z_k),  w_k = b_k z / z_k,  attribute = sum_k w_k A_k.
+// sum is 1) and z_k > 0 the corners' depths, attribute = sum_k w_k A_k with
+//   perspective (1/z is linear on the image plane):
+//     z = 1 / sum_k (b_k / z_k),  w_k = b_k z / z_k;
+//   parallel projection (z is linear there): w_k = b_k,  z = sum_k b_k z_k.
 //
 // A pixel outside a face takes the face's closest point to it, the one that
 // eq. 1 measures the distance to. It exists for every face, those without area
@@ -18,23 +20,32 @@
 
 namespace tf_softras {
 
-// The depths of a face's corners.
+// The depths of a face's corners, and how they are interpolated. Numbers
+// instead of a flag, so that both ways are the same code: a branch would keep
+// loops over pixels from becoming vector code.
 template <typename C>
 struct FaceDepths {
   C nearest;
-  C ratio[3];    // nearest / z_k, in (0, 1]
-  C inverse[3];  // 1 / z_k, kept finite
+  C ratio[3];     // nearest / z_k, in (0, 1]; 1 if linear
+  C inverse[3];   // 1 / z_k, kept finite; 0 if linear
+  C beyond[3];    // 0; z_k - nearest if linear
+  C perspective;  // 1; 0 if linear
 };
 
 template <typename C>
-TF_SOFTRAS_INLINE FaceDepths<C> MakeFaceDepths(C z0, C z1, C z2) {
+TF_SOFTRAS_INLINE FaceDepths<C> MakeFaceDepths(C z0, C z1, C z2,
+                                               bool is_linear = false) {
   const C z[3] = {z0, z1, z2};
   FaceDepths<C> depths;
   depths.nearest = Min(Min(z0, z1), z2);
+  depths.perspective = is_linear ? C(0) : C(1);
   for (int k = 0; k < 3; ++k) {
-    depths.ratio[k] =
+    const C ratio =
         Max(depths.nearest / z[k], static_cast<C>(Far<C>::kShortestEdge));
-    depths.inverse[k] = Min(C(1) / z[k], static_cast<C>(Far<C>::kDistance));
+    const C inverse = Min(C(1) / z[k], static_cast<C>(Far<C>::kDistance));
+    depths.ratio[k] = is_linear ? C(1) : ratio;
+    depths.inverse[k] = is_linear ? C(0) : inverse;
+    depths.beyond[k] = is_linear ? z[k] - depths.nearest : C(0);
   }
   return depths;
 }
@@ -107,7 +118,11 @@ TF_SOFTRAS_INLINE Interpolation<C> Interpolate(const FaceDepths<C>& depths,
   const C inverse = C(1) / (scaled[0] + scaled[1] + scaled[2]);
   Interpolation<C> at;
   for (int k = 0; k < 3; ++k) at.weights[k] = scaled[k] * inverse;
-  at.depth = depths.nearest * (sum * inverse);
+  // Linear: the first term is `nearest`. With perspective the others are 0.
+  at.depth =
+      depths.nearest * (sum * inverse) +
+      (at.weights[0] * depths.beyond[0] + at.weights[1] * depths.beyond[1] +
+       at.weights[2] * depths.beyond[2]);
   return at;
 }
 
@@ -122,20 +137,28 @@ struct InterpolationGradient {
 // deviation[k] = d loss / d w_k less its mean over the corners, weighted by w;
 // depth_gradient = d loss / d z. From the formulas above,
 //   d loss / d b_k = (z / z_k) (deviation[k] - z depth_gradient),
-//   d loss / d z_k = -(b_k / z_k) d loss / d b_k.
+//   d loss / d z_k = -(b_k / z_k) d loss / d b_k;
+// linear, but for a part that all b_k share, whose sum does not change:
+//   d loss / d b_k = deviation[k] + z_k depth_gradient,
+//   d loss / d z_k = b_k depth_gradient.
 template <typename C>
 TF_SOFTRAS_INLINE InterpolationGradient<C> GradientOfInterpolation(
     const FaceDepths<C>& depths, const C (&coordinates)[3], C sum,
     const Interpolation<C>& at, const C (&deviation)[3], C depth_gradient) {
   const C inverse_sum = C(1) / sum;
-  const C shift = at.depth * depth_gradient;
-  const C relative_depth = at.depth / depths.nearest;
+  const bool is_linear = depths.perspective == C(0);
+  const C shift = depths.perspective * at.depth * depth_gradient;
+  const C relative_depth = is_linear ? C(1) : at.depth / depths.nearest;
+  const C linear_gradient = is_linear ? depth_gradient : C(0);
   InterpolationGradient<C> gradient;
   for (int k = 0; k < 3; ++k) {
     gradient.coordinates[k] =
-        relative_depth * depths.ratio[k] * (deviation[k] - shift);
-    gradient.depths[k] = -(coordinates[k] * inverse_sum * depths.inverse[k]) *
-                         gradient.coordinates[k];
+        relative_depth * depths.ratio[k] * (deviation[k] - shift) +
+        linear_gradient * depths.beyond[k];
+    const C coordinate = coordinates[k] * inverse_sum;
+    gradient.depths[k] =
+        linear_gradient * coordinate -
+        coordinate * depths.inverse[k] * gradient.coordinates[k];
   }
   return gradient;
 }

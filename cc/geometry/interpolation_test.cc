@@ -23,7 +23,7 @@ struct Seen {
   FaceDepths<double> depths;
   Interpolation<double> at;
 
-  explicit Seen(const Face& f)
+  explicit Seen(const Face& f, bool is_linear = false)
       : triangle(Localize<double>(
             MakeTriangle<double>({f.x[0], f.y[0]}, {f.x[1], f.y[1]},
                                  {f.x[2], f.y[2]}),
@@ -31,7 +31,7 @@ struct Seen {
         sample(Sample(triangle, 0.0, 0.0)),
         closest(ClosestPoint(triangle, sample)),
         shares(MakeEdgeShares(triangle)),
-        depths(MakeFaceDepths(f.z[0], f.z[1], f.z[2])) {
+        depths(MakeFaceDepths(f.z[0], f.z[1], f.z[2], is_linear)) {
     PointOnFace(shares, sample, closest, &point);
     at = Interpolate(depths, point.coordinates, point.sum);
   }
@@ -108,6 +108,28 @@ TEST(InterpolationTest, DepthAndWeightsAreThoseOfTheRayInSpace) {
   EXPECT_GT(inside, 50);
 }
 
+// Parallel projection: the point (0, 0, z) of the plane through the corners.
+TEST(InterpolationTest, LinearDepthAndWeightsAreThoseOfThePlane) {
+  std::mt19937 random(3);
+  int inside = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const Face f = RandomFace(random);
+    const Seen seen(f, /*is_linear=*/true);
+    if (!seen.point.inside) continue;
+    ++inside;
+    double space[3] = {0, 0, 0};
+    for (int k = 0; k < 3; ++k) {
+      space[0] += seen.at.weights[k] * f.x[k];
+      space[1] += seen.at.weights[k] * f.y[k];
+      space[2] += seen.at.weights[k] * f.z[k];
+    }
+    EXPECT_NEAR(space[0], 0, 1e-9);
+    EXPECT_NEAR(space[1], 0, 1e-9);
+    EXPECT_NEAR(space[2], seen.at.depth, 1e-9);
+  }
+  EXPECT_GT(inside, 50);
+}
+
 TEST(InterpolationTest, AnyPositiveDepthsAreFinite) {
   for (const double z : {1e-300, 1e-40, 1.0, 1e38, 1e300}) {
     const FaceDepths<double> depths = MakeFaceDepths(z, 1.0, 1 / z);
@@ -121,11 +143,11 @@ TEST(InterpolationTest, AnyPositiveDepthsAreFinite) {
 
 // Every coordinate of every corner, for points inside, on edges and at ends:
 // of a loss of weights and depth.
-TEST(InterpolationTest, GradientsAreThoseOfDifferences) {
+void CheckGradients(bool is_linear) {
   const double by_weight[3] = {0.3, -1.1, 0.7};
   const double by_depth = 0.4;
   const auto loss = [&](const Face& face) {
-    const Seen seen(face);
+    const Seen seen(face, is_linear);
     double sum = by_depth * seen.at.depth;
     for (int k = 0; k < 3; ++k) sum += by_weight[k] * seen.at.weights[k];
     return sum;
@@ -133,7 +155,7 @@ TEST(InterpolationTest, GradientsAreThoseOfDifferences) {
   std::mt19937 random(2);
   for (int i = 0; i < 300; ++i) {
     const Face face = RandomFace(random);
-    const Seen seen(face);
+    const Seen seen(face, is_linear);
     const double* w = seen.at.weights;
     double mean = 0;
     for (int k = 0; k < 3; ++k) mean += w[k] * by_weight[k];
@@ -162,6 +184,14 @@ TEST(InterpolationTest, GradientsAreThoseOfDifferences) {
       EXPECT_NEAR(gradient.depths[k], dz, 1e-8);
     }
   }
+}
+
+TEST(InterpolationTest, GradientsAreThoseOfDifferences) {
+  CheckGradients(/*is_linear=*/false);
+}
+
+TEST(InterpolationTest, LinearGradientsAreThoseOfDifferences) {
+  CheckGradients(/*is_linear=*/true);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ struct FaceAtPixel {
     const ImageVertex v1 = VertexOf(item, face, 1);
     const ImageVertex v2 = VertexOf(item, face, 2);
     HardTriangle triangle(v0, v1, v2);
-    triangle.SetUp(static_cast<double>(item.near));
+    triangle.SetUp(static_cast<double>(item.near), item.is_linear);
     triangle.WeightsAt(item.plane.x(static_cast<double>(column)),
                        item.plane.y(static_cast<double>(row)), coordinates);
     sum = coordinates[0] + coordinates[1] + coordinates[2];
@@ -48,7 +48,7 @@ struct FaceAtPixel {
       slope_x[k] = is_point ? 0.0 : triangle.SlopeX(k);
       slope_y[k] = is_point ? 0.0 : triangle.SlopeY(k);
     }
-    depths = MakeFaceDepths(v0.z, v1.z, v2.z);
+    depths = MakeFaceDepths(v0.z, v1.z, v2.z, item.is_linear);
     at = Interpolate(depths, coordinates, sum);
   }
 };

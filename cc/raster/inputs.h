@@ -19,6 +19,9 @@ struct SoftRasterizeInputs {
   int64_t width;
   T sigma;  // positive, finite
   T near;   // a face with a vertex at z <= near is left out
+  // Whether depths and attributes, not 1/z, are linear over a face on the image
+  // plane: parallel projection. Silhouettes do not depend on it.
+  bool is_linear = false;
 };
 
 // Pointers are row-major and valid for the call.
@@ -33,6 +36,7 @@ struct HardRasterizeInputs {
   int64_t height;
   int64_t width;
   double near;  // not negative; a face with a vertex at z <= near is left out
+  bool is_linear = false;  // whether z, not 1/z, is linear on the image plane
 };
 
 // Pointers are row-major and valid for the call.

@@ -19,7 +19,8 @@ struct MeshItem {
   const int32_t* faces;
   ImagePlane plane;
   T near;
-  double radius;  // how far from its boundary a face is seen
+  double radius;           // how far from its boundary a face is seen
+  bool is_linear = false;  // see SoftRasterizeInputs
 
   TF_SOFTRAS_INLINE const T* vertex(int64_t face, int corner) const {
     return vertices + 3 * static_cast<int64_t>(faces[3 * face + corner]);
@@ -62,8 +63,12 @@ double Radius(double cutoff, const SoftRasterizeInputs<T>& inputs) {
 template <typename T>
 MeshItem<T> MakeMeshItem(const SoftRasterizeInputs<T>& inputs, int64_t item,
                          double radius) {
-  return {inputs.vertices + item * inputs.num_vertices * 3, inputs.faces,
-          ImagePlane{inputs.height, inputs.width}, inputs.near, radius};
+  return {inputs.vertices + item * inputs.num_vertices * 3,
+          inputs.faces,
+          ImagePlane{inputs.height, inputs.width},
+          inputs.near,
+          radius,
+          inputs.is_linear};
 }
 
 }  // namespace tf_softras

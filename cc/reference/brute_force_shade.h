@@ -82,9 +82,10 @@ struct DeepFace {
   Face plane;
   DualVector corners[3];
   Dual depths[3];
+  bool is_linear;  // z, not 1/z, on the image plane
 
   DeepFace(const SoftRasterizeInputs<T>& inputs, int64_t item, int64_t face)
-      : plane(inputs, item, face) {
+      : plane(inputs, item, face), is_linear(inputs.is_linear) {
     for (int k = 0; k < 3; ++k) {
       const T* v =
           inputs.vertices + 3 * (item * inputs.num_vertices +
@@ -130,8 +131,12 @@ struct DeepFace {
     return Dot(offset, offset);
   }
 
-  // Depth and the weights of the corners, with perspective.
+  // Depth and the weights of the corners.
   Dual Interpolate(const Dual (&b)[3], Dual (&weights)[3]) const {
+    if (is_linear) {
+      for (int k = 0; k < 3; ++k) weights[k] = b[k];
+      return b[0] * depths[0] + b[1] * depths[1] + b[2] * depths[2];
+    }
     const Dual inverse = b[0] / depths[0] + b[1] / depths[1] + b[2] / depths[2];
     const Dual depth = Dual(1) / inverse;
     for (int k = 0; k < 3; ++k) weights[k] = b[k] * depth / depths[k];

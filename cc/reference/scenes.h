@@ -20,6 +20,7 @@ struct Scene {
   std::vector<int32_t> faces;
   T sigma = T(1e-3);
   T near = T(0);
+  bool is_linear = false;
 
   SoftRasterizeInputs<T> inputs() const {
     return {vertices.data(),
@@ -30,7 +31,8 @@ struct Scene {
             height,
             width,
             sigma,
-            near};
+            near,
+            is_linear};
   }
   int64_t pixels() const { return batch * height * width; }
 };

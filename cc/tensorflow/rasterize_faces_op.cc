@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
 
 #include "absl/status/status.h"
 #include "cc/cpu/rasterize/hard_rasterize.h"
@@ -41,6 +42,7 @@ REGISTER_OP("Softras>RasterizeFaces")
     .Attr("height: int >= 1")
     .Attr("width: int >= 1")
     .Attr("near: float = 0.0")
+    .Attr("interpolation: {'perspective', 'linear'} = 'perspective'")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle image;
       TF_RETURN_IF_ERROR(MeshImageShape(c, &image));
@@ -52,10 +54,10 @@ REGISTER_OP("Softras>RasterizeFaces")
 The nearest face at each pixel centre, and its depth there.
 
 A face covers a pixel if the pixel's centre is inside it or on its boundary; both sides of a face
-are seen. Depth is interpolated with perspective: 1/z is linear on the image plane. Of faces at equal
-depth the one with the lower index is kept. A face without area covers nothing, and a face with a
-vertex at z <= near is left out. The result does not depend on the number of threads. There is no
-gradient.
+are seen. Depth is interpolated with perspective (1/z is linear on the image plane), or linearly, as
+parallel projection has it. Of faces at equal depth the one with the lower index is kept. A face
+without area covers nothing, and a face with a vertex at z <= near is left out. The result does not
+depend on the number of threads. There is no gradient.
 
 vertices: `[batch, num_vertices, 3]`: x and y on the image plane, whose shorter side spans [-1, 1]
   with square pixels, and the camera's depth z.
@@ -65,6 +67,7 @@ depth: `[batch, height, width]`: 0 where no face covers the pixel's centre.
 height: Rows of the image.
 width: Columns of the image.
 near: A finite depth, not negative.
+interpolation: What is linear over a face on the image plane: 'perspective', 1/z; 'linear', z.
 )doc");
 
 // ------------------------------------------------------------------ Kernel
@@ -77,6 +80,9 @@ class RasterizeFacesOp : public tensorflow::OpKernel {
     OP_REQUIRES_OK(context, context->GetAttr("height", &height_));
     OP_REQUIRES_OK(context, context->GetAttr("width", &width_));
     OP_REQUIRES_OK(context, context->GetAttr("near", &near_));
+    std::string interpolation;
+    OP_REQUIRES_OK(context, context->GetAttr("interpolation", &interpolation));
+    is_linear_ = interpolation == "linear";
     OP_REQUIRES(
         context, std::isfinite(near_) && near_ >= 0.0f,
         InvalidArgument(
@@ -98,6 +104,7 @@ class RasterizeFacesOp : public tensorflow::OpKernel {
     inputs.height = height_;
     inputs.width = width_;
     inputs.near = static_cast<double>(near_);
+    inputs.is_linear = is_linear_;
     OP_REQUIRES_OK(context, ValidateMeshValues(inputs));
     constexpr int64_t kMostFaces = std::numeric_limits<int32_t>::max();
     OP_REQUIRES(context, inputs.num_faces <= kMostFaces,
@@ -124,6 +131,7 @@ class RasterizeFacesOp : public tensorflow::OpKernel {
   int64_t height_;
   int64_t width_;
   float near_;
+  bool is_linear_;
 };
 
 #define TF_SOFTRAS_REGISTER(T)                                \

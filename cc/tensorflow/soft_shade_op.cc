@@ -42,6 +42,7 @@ REGISTER_OP("Softras>SoftShade")
     .Attr("epsilon: float = 1e-3")
     .Attr("min_coverage: float = 1e-4")
     .Attr("aggregation: {'soft', 'hard'} = 'soft'")
+    .Attr("interpolation: {'perspective', 'linear'} = 'perspective'")
     .Attr("T: {float, double}")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle plane, image;
@@ -59,9 +60,9 @@ z > near:
   w_j ~ D_j exp(l_j / gamma) where D_j >= min_coverage, else 0,
   w_b ~ exp(epsilon / gamma),  l = (far - z) / (far - near).
 D_j is that of Softras>SoftRasterize. C_j and z are those of the face where it is closest to the pixel's
-centre on the image plane, interpolated with perspective: 1/z is linear there. With 'hard' aggregation
-the image is that of the nearest face at the pixel's centre, as Softras>RasterizeFaces finds it; sigma
-has a part in alpha alone.
+centre on the image plane, interpolated with perspective (1/z is linear there), or linearly, as parallel
+projection has it (z is). With 'hard' aggregation the image is that of the nearest face at the pixel's
+centre, as Softras>RasterizeFaces finds it; sigma has a part in alpha alone.
 
 vertices: [batch, num_vertices, 3], image-plane x and y with camera depth z; finite.
 faces: [num_faces, 3], vertex indices in [0, num_vertices).
@@ -79,6 +80,8 @@ far: Scales l, and above near; what lies beyond has a negative l and is not left
 epsilon: The level l of the background.
 min_coverage: In (0, 0.5]: the smallest D that counts.
 aggregation: 'soft', or 'hard' for the nearest face alone.
+interpolation: What is linear over a face on the image plane: 'perspective', 1/z and what is divided by
+  it; 'linear', z and the attributes.
 )doc");
 
 REGISTER_OP("Softras>SoftShadeGrad")
@@ -101,6 +104,7 @@ REGISTER_OP("Softras>SoftShadeGrad")
     .Attr("epsilon: float = 1e-3")
     .Attr("min_coverage: float = 1e-4")
     .Attr("aggregation: {'soft', 'hard'} = 'soft'")
+    .Attr("interpolation: {'perspective', 'linear'} = 'perspective'")
     .Attr("T: {float, double}")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle plane, image;
@@ -138,6 +142,7 @@ far: As in the forward op.
 epsilon: As in the forward op.
 min_coverage: As in the forward op.
 aggregation: As in the forward op.
+interpolation: As in the forward op.
 )doc");
 
 // ----------------------------------------------------------------- Kernels

@@ -32,10 +32,10 @@ struct SoftShadeInput {
 struct SoftShadeAttributes {
   int64_t height, width;
   float near, far, epsilon, min_coverage;
-  bool is_hard;
+  bool is_hard, is_linear;
 
   absl::Status Read(tensorflow::OpKernelConstruction* context) {
-    std::string aggregation;
+    std::string aggregation, interpolation;
     TF_RETURN_IF_ERROR(context->GetAttr("height", &height));
     TF_RETURN_IF_ERROR(context->GetAttr("width", &width));
     TF_RETURN_IF_ERROR(context->GetAttr("near", &near));
@@ -43,7 +43,9 @@ struct SoftShadeAttributes {
     TF_RETURN_IF_ERROR(context->GetAttr("epsilon", &epsilon));
     TF_RETURN_IF_ERROR(context->GetAttr("min_coverage", &min_coverage));
     TF_RETURN_IF_ERROR(context->GetAttr("aggregation", &aggregation));
+    TF_RETURN_IF_ERROR(context->GetAttr("interpolation", &interpolation));
     is_hard = aggregation == "hard";
+    is_linear = interpolation == "linear";
     return Validate();
   }
 
@@ -130,6 +132,7 @@ void FillInputs(const SoftShadeShapes& shapes,
   inputs->mesh.height = attributes.height;
   inputs->mesh.width = attributes.width;
   inputs->mesh.near = static_cast<T>(attributes.near);
+  inputs->mesh.is_linear = attributes.is_linear;
   inputs->background_is_image = shapes.background.dims() == 4;
   inputs->channels = shapes.channels();
   inputs->far = static_cast<double>(attributes.far);

@@ -42,6 +42,7 @@ REGISTER_OP("Softras>SoftShadeScalesGrad")
     .Attr("epsilon: float = 1e-3")
     .Attr("min_coverage: float = 1e-4")
     .Attr("aggregation: {'soft', 'hard'} = 'soft'")
+    .Attr("interpolation: {'perspective', 'linear'} = 'perspective'")
     .Attr("T: {float, double}")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle plane, image;
@@ -81,6 +82,7 @@ far: As in the forward op.
 epsilon: As in the forward op.
 min_coverage: As in the forward op.
 aggregation: As in the forward op.
+interpolation: As in the forward op.
 )doc");
 
 // ------------------------------------------------------------------ Kernel

@@ -133,6 +133,11 @@ class TestAccuracy:
         image_size = (70, 150)
         self._check(_scene("small faces", image_size), image_size, aggregation=aggregation)
 
+    @pytest.mark.parametrize("aggregation", ["soft", "hard"])
+    @pytest.mark.parametrize("name", ["random mesh", "small faces", "sphere"])
+    def test_linear_interpolation_is_within_the_promised_bounds(self, name, aggregation):
+        self._check(_scene(name), aggregation=aggregation, interpolation="linear")
+
     @pytest.mark.parametrize("min_coverage", [1e-30, 1e-2, 0.5])
     def test_any_least_coverage_is_within_the_promised_bounds(self, min_coverage):
         self._check(_scene("small faces"), gamma=1e-2, min_coverage=min_coverage)
@@ -248,6 +253,33 @@ class TestFormula:
         np.testing.assert_allclose((y + z * centres[:, None])[covered], 0, atol=1e-9)
         np.testing.assert_allclose(z[covered], depth[0][covered], atol=1e-9)
 
+    @pytest.mark.parametrize("aggregation", ["soft", "hard"])
+    @pytest.mark.parametrize("implementation", ["op", "reference"])
+    def test_linear_interpolation_is_that_of_parallel_rays(self, aggregation, implementation):
+        """Positions as attributes: what a pixel sees lies above it, at the depth of the plane."""
+        corners = np.array([[[-1.2, -0.9, 1.0], [1.1, -1.0, 4.0], [0.1, 1.3, 2.0]]])
+        options = {"image_size": 16, "interpolation": "linear"}
+        image, _ = soft_shade(
+            corners,
+            [[0, 1, 2]],
+            corners,
+            sigma=1e-12,
+            gamma=1e-6,
+            aggregation=aggregation,
+            implementation=implementation,
+            **options,
+        )
+        centres = (2 * np.arange(16) + 1 - 16) / 16
+        x, y = np.meshgrid(centres, -centres)
+        # z = p x + q y + r through the corners.
+        p, q, r = np.linalg.solve(np.c_[corners[0, :, :2], np.ones(3)], corners[0, :, 2])
+        index, depth = rasterize_faces(corners, [[0, 1, 2]], **options)
+        covered = index[0].numpy() == 0
+        assert 60 < covered.sum() < 200
+        expected = np.stack([x, y, p * x + q * y + r], axis=-1)
+        np.testing.assert_allclose(image[0][covered], expected[covered], atol=1e-12)
+        np.testing.assert_allclose(depth[0][covered], expected[covered][:, 2], atol=1e-12)
+
     def test_hard_is_the_nearest_face_and_the_background_elsewhere(self):
         scene = _scene("small faces")
         index, _ = rasterize_faces(scene.vertices, scene.faces, image_size=IMAGE_SIZE)
@@ -274,7 +306,31 @@ class TestFormula:
         )
         np.testing.assert_allclose(soft, hard, atol=2e-4)
 
-    def test_what_lies_beyond_far_is_hidden_by_the_background_and_not_left_out(self):
+    @pytest.mark.parametrize("implementation", ["op", "reference"])
+    @pytest.mark.parametrize("aggregation", ["soft", "hard"])
+    @pytest.mark.parametrize("scale", [1.0, 30.0, 300.0, 1e6])
+    def test_what_lies_beyond_far_is_drawn_where_alpha_is_1(
+        self, scale, aggregation, implementation
+    ):
+        # Red at depths 2 and, behind it, green at 3: in units of which far, 100, is ever less.
+        vertices = np.array([[[-9.0, -9, 2], [9, -9, 2], [0, 9, 2]] * 2], np.float32)
+        vertices[0, 3:, 2] = 3.0
+        vertices[..., 2] *= scale
+        colors = np.repeat(np.eye(2, dtype=np.float32), 3, axis=0)[None]
+        image, alpha = soft_shade(
+            vertices,
+            [[0, 1, 2], [3, 4, 5]],
+            colors,
+            image_size=3,
+            sigma=1e-3,
+            background=7.0,
+            aggregation=aggregation,
+            implementation=implementation,
+        )
+        np.testing.assert_allclose(alpha, np.ones((1, 3, 3)), atol=1e-6)
+        np.testing.assert_allclose(image, np.ones((1, 3, 3, 1)) * [1.0, 0.0], atol=1e-6)
+
+    def test_a_background_with_a_level_hides_what_lies_beyond_it_and_leaves_nothing_out(self):
         vertices = np.array([[[-9, -9, 20.0], [9, -9, 20.0], [0, 9, 20.0]]])
         options = {"image_size": 1, "sigma": 1e-3, "far": 10.0, "background": 0.0, "epsilon": 0.0}
         color = np.ones((1, 3, 1))
@@ -350,6 +406,13 @@ class TestGradient:
     def test_hard_agrees_with_numeric_differences(self, name):
         scene = _scene(name)
         self._check(scene, scene.background, sigma=1e-3, aggregation="hard", tolerance=1e-5)
+
+    @pytest.mark.parametrize("aggregation", ["soft", "hard"])
+    @pytest.mark.parametrize("name", ["random mesh", "small faces", "sphere"])
+    def test_linear_interpolation_agrees_with_numeric_differences(self, name, aggregation):
+        scene = _scene(name)
+        options = {"aggregation": aggregation, "interpolation": "linear"}
+        self._check(scene, scene.background, sigma=1e-3, gamma=1e-2, tolerance=1e-5, **options)
 
     @pytest.mark.parametrize("aggregation", ["soft", "hard"])
     @pytest.mark.parametrize("background", [0.25, [0.5, -0.25, 1.0]])

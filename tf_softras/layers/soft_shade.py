@@ -6,6 +6,7 @@ import numpy as np
 from tf_softras.layers._call_inputs import numbers, positive
 from tf_softras.layers._geometry_layer import same_batch
 from tf_softras.layers.soft_rasterize import SoftRasterize
+from tf_softras.ops._interpolation import validate_interpolation
 from tf_softras.ops._soft_rasterize import IMPLEMENTATIONS
 from tf_softras.ops._soft_shade import AGGREGATIONS, soft_shade
 
@@ -30,17 +31,20 @@ class SoftShade(SoftRasterize):
         image_size: Int, or (height, width) in pixels.
         sigma: Positive float, squared image-plane units: the sharpness.
         gamma: Positive float, a share of far - near: the sharpness in depth.
-        epsilon: Float, the level of the background, as a share of far - near before `far`.
+        epsilon: None for a background behind every face, or a float, its level: a share of
+            far - near before `far`.
         near: Float, not negative; a face with a vertex at z <= near is left out.
-        far: Float above near.
+        far: Float above near, the unit of gamma; nothing is cut off there.
         background: A float, or one a channel; what a call without a background takes.
         aggregation: "soft", or "hard" for the nearest face alone.
         min_coverage: Float in (0, 0.5], the smallest coverage that counts in the image.
+        interpolation: "perspective", or "linear" after `Orthographic`.
         implementation: "op" or "reference".
 
     Call arguments:
         inputs: A pair of vertices, float `[batch, num_vertices, 3]`, image-plane x and y with
-            camera depth z, and attributes, float `[batch, num_vertices, channels]`; or these and a
+            camera depth z, and attributes, float `[batch, num_vertices, channels]` (texture
+            coordinates want `aggregation="hard"`: they have no mean across a seam); or these and a
             background, float `[batch, height, width, channels]` or `[channels]`.
 
     Returns:
@@ -73,12 +77,13 @@ class SoftShade(SoftRasterize):
         sigma=3e-5,
         gamma=1e-4,
         *,
-        epsilon=1e-3,
+        epsilon=None,
         near=0.0,
         far=100.0,
         background=0.0,
         aggregation="soft",
         min_coverage=1e-4,
+        interpolation="perspective",
         implementation="op",
         **kwargs,
     ):
@@ -91,7 +96,7 @@ class SoftShade(SoftRasterize):
                 f"received near={near!r}, far={far!r}"
             )
         self.far = float(far)
-        self.epsilon = numbers("epsilon", epsilon, ())
+        self.epsilon = None if epsilon is None else numbers("epsilon", epsilon, ())
         self.background = _standardize_background(background)
         if aggregation not in AGGREGATIONS:
             raise ValueError(
@@ -103,6 +108,8 @@ class SoftShade(SoftRasterize):
             raise ValueError(
                 f"min_coverage: expected a number in (0, 0.5]; received {min_coverage!r}"
             )
+        validate_interpolation(interpolation)
+        self.interpolation = interpolation
         self._initial_gamma = positive("gamma", gamma)
         self._gamma = self._add_number("gamma", self._initial_gamma)
 
@@ -135,6 +142,7 @@ class SoftShade(SoftRasterize):
             background=keras.ops.cast(background, vertices.dtype),
             aggregation=self.aggregation,
             min_coverage=self.min_coverage,
+            interpolation=self.interpolation,
             implementation=self.implementation,
         )
         return tuple(keras.ops.cast(picture, self.compute_dtype) for picture in pictures)
@@ -158,6 +166,7 @@ class SoftShade(SoftRasterize):
             "background": self.background,
             "aggregation": self.aggregation,
             "min_coverage": self.min_coverage,
+            "interpolation": self.interpolation,
         }
 
 

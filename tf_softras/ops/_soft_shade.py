@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.ops import _interpolation
 from tf_softras.ops._arguments import (
     faces_tensor,
     floating_tensor,
@@ -16,6 +17,8 @@ from tf_softras.ops._soft_rasterize import is_skipped, validate_implementation
 from tf_softras.ops._soft_shade_reference import soft_shade_reference
 
 AGGREGATIONS = ("soft", "hard")
+# Lower than any level that a face has: depths of a billion times `far` are as good as any.
+BEHIND_EVERY_FACE = -1e9
 
 
 def soft_shade(
@@ -26,12 +29,13 @@ def soft_shade(
     image_size,
     sigma,
     gamma=1e-4,
-    epsilon=1e-3,
+    epsilon=None,
     near=0.0,
     far=100.0,
     background=0.0,
     aggregation="soft",
     min_coverage=1e-4,
+    interpolation="perspective",
     implementation="op",
 ):
     """Pictures of vertices' attributes (colours, normals, features), and their alpha.
@@ -45,11 +49,15 @@ def soft_shade(
 
     D_j is the coverage of `soft_rasterize`. C_j and z are those of face j at the pixel's centre or,
     from outside, at the face's closest point to it on the image plane: interpolated with
-    perspective (1/z is linear there). So `gamma` says how much nearer a face must be to hide
-    another one, as a share of far - near; with defaults, 0.01 of depth is a factor e.
+    perspective (1/z is linear there), or linearly for parallel projection. So `gamma` says how much
+    nearer a face must be to hide another one, as a share of far - near; with defaults, 0.01 of
+    depth is a factor e.
 
-    `far` scales and cuts nothing off: a point beyond it has a negative l, and is hidden by the
-    background where l < epsilon. `min_coverage` ends a face's reach at
+    `far` is a unit for gamma and cuts nothing off: a point beyond it has a negative l. Where a face
+    counts, the background has no weight, however far away the face is, unless `epsilon` gives it a
+    level: then it hides what lies beyond that level, while alpha, which knows no far, stays.
+
+    `min_coverage` ends a face's reach at
     sqrt(sigma log(1 / min_coverage - 1)) from its boundary. The image jumps there, from the face's
     attributes to the background, since exp(l / gamma) of any face is far above that of the
     background; it is what keeps faces from colouring the whole picture.
@@ -71,12 +79,15 @@ def soft_shade(
             variable with `trainable=False` has no gradient here.
         gamma: positive scalar, a share of far - near: the sharpness in depth. May be a tensor, as
             sigma may.
-        epsilon: float, the level l of the background.
+        epsilon: None for a background behind every face, or a float, its level l (the paper's
+            renderer has 1e-3).
         near: float, not negative; a face with a vertex at z <= near is left out.
-        far: float above near, of the depths' unit.
+        far: float above near, of the depths' unit; nothing is cut off there.
         background: float, a scalar, `[channels]` or `[batch, height, width, channels]`.
         aggregation: "soft", or "hard" for the nearest face alone.
         min_coverage: float in (0, 0.5], the smallest D that counts in the image (not in alpha).
+        interpolation: "perspective", or "linear" for what `orthographic` projects: depth and
+            attributes are linear over a face on the image plane.
         implementation: "op" (the custom op) or "reference" (plain TensorFlow: slow, and float32
             leaves it few digits of l / gamma; it does not check values).
 
@@ -86,9 +97,9 @@ def soft_shade(
             reaches.
 
     Raises:
-        ValueError: `image_size`, `aggregation` or `implementation` is not one of the above;
-            `vertices`, `sigma` or `gamma` hold no floating-point numbers, `vertices` have half
-            precision, or `faces` hold no integers.
+        ValueError: `image_size`, `aggregation`, `interpolation` or `implementation` is not one of
+            the above; `vertices`, `sigma` or `gamma` hold no floating-point numbers, `vertices`
+            have half precision, or `faces` hold no integers.
         tf.errors.InvalidArgumentError: shapes, indices or numbers are not as above.
 
     Source: Liu et al. 2019, arXiv 1904.01786, the aggregate function for colours.
@@ -97,6 +108,8 @@ def soft_shade(
     validate_implementation(implementation)
     if aggregation not in AGGREGATIONS:
         raise ValueError(f"aggregation: expected one of {AGGREGATIONS}; received {aggregation!r}")
+    _interpolation.validate_interpolation(interpolation)
+    epsilon = BEHIND_EVERY_FACE if epsilon is None else epsilon
     # The op's own type for them, so that both implementations see the same numbers.
     numbers = {
         name: float(np.float32(number(name, value)))
@@ -129,6 +142,7 @@ def soft_shade(
                 gamma=gamma,
                 background=background,
                 aggregation=aggregation,
+                interpolation=interpolation,
                 **numbers,
             )
         image, alpha, _ = library().softras_soft_shade(
@@ -141,6 +155,7 @@ def soft_shade(
             height=image_size[0],
             width=image_size[1],
             aggregation=aggregation,
+            **_interpolation.attribute(interpolation),
             **numbers,
         )
         return image, alpha
@@ -157,7 +172,8 @@ def _cast(value, dtype):
 def _soft_shade_grad(op, image_gradient, alpha_gradient, transparency_gradient):
     # The wrapper keeps the transparency to itself: nothing can depend on it.
     del transparency_gradient
-    names = ("height", "width", "near", "far", "epsilon", "min_coverage", "aggregation")
+    numbers = ("height", "width", "near", "far", "epsilon", "min_coverage")
+    names = (*numbers, "aggregation", *_interpolation.attribute_names())
     options = {name: op.get_attr(name) for name in names}
     given = (*op.inputs, op.outputs[2], image_gradient, alpha_gradient)
     ops = library()

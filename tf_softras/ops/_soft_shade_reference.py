@@ -27,6 +27,7 @@ def soft_shade_reference(
     background,
     aggregation,
     min_coverage,
+    interpolation,
 ):
     """The image and its alpha, straight from the formulas: every pixel against every face.
 
@@ -49,13 +50,15 @@ def soft_shade_reference(
     depths = tf.where(in_front[..., None], depths, tf.ones_like(depths))[:, None]
     seen = boundary_seen_from(tf.constant(pixel_centres(height, width), dtype), corners)
 
+    interpolated = _linear if interpolation == "linear" else _perspective
     if aggregation == "hard":
-        blend = _nearest_face(seen, depths, in_front[:, None])
+        blend = _nearest_face(seen, depths, in_front[:, None], interpolated)
     else:
         blend = _blended_faces(
             seen,
             depths,
             in_front[:, None],
+            interpolated,
             sigma=sigma,
             gamma=gamma,
             epsilon=epsilon,
@@ -82,13 +85,20 @@ def _perspective(coordinates, depths):
     return scaled / inverse_depth[..., None], 1.0 / inverse_depth
 
 
+def _linear(coordinates, depths):
+    """The same for parallel projection."""
+    return coordinates, tf.reduce_sum(coordinates * depths, axis=-1)
+
+
 def _own_coordinates(seen):
     """The pixels' barycentric coordinates: corner k lies opposite edge k + 1."""
     area = tf.where(seen.area == 0, tf.ones_like(seen.area), seen.area)
     return roll(seen.across, -1, axis=-1) / area[..., None]
 
 
-def _blended_faces(seen, depths, in_front, *, sigma, gamma, epsilon, near, far, min_coverage):
+def _blended_faces(
+    seen, depths, in_front, interpolated, *, sigma, gamma, epsilon, near, far, min_coverage
+):
     x = seen.signed_squared_distance / sigma
     dtype = x.dtype
     counts = in_front & (x >= tf.cast(-math.log(1.0 / min_coverage - 1.0), dtype))
@@ -99,7 +109,7 @@ def _blended_faces(seen, depths, in_front, *, sigma, gamma, epsilon, near, far, 
     closest = start + roll(fraction, 1, axis=-1)
     inside = seen.inside[..., None]
     own = tf.where(inside, _own_coordinates(seen), tf.ones_like(closest))
-    corner_weights, depth = _perspective(tf.where(inside, own, closest), depths)
+    corner_weights, depth = interpolated(tf.where(inside, own, closest), depths)
 
     level = (far - depth) / (far - near)
     logits = tf.where(counts, tf.math.log_sigmoid(x) + level / gamma, dtype.min)
@@ -108,12 +118,12 @@ def _blended_faces(seen, depths, in_front, *, sigma, gamma, epsilon, near, far, 
     return weights[..., :-1, None] * corner_weights, weights[..., -1]
 
 
-def _nearest_face(seen, depths, in_front):
+def _nearest_face(seen, depths, in_front, interpolated):
     # Closed: a pixel on an edge belongs to the face.
     oriented = seen.across * tf.sign(seen.area)[..., None]
     covered = in_front & (seen.area != 0) & tf.reduce_all(oriented >= 0, axis=-1)
     own = tf.where(covered[..., None], _own_coordinates(seen), tf.ones_like(seen.across))
-    corner_weights, depth = _perspective(own, depths)
+    corner_weights, depth = interpolated(own, depths)
     depth = tf.where(covered, depth, depth.dtype.max)
     # The first of equals.
     nearest = tf.one_hot(

@@ -64,7 +64,9 @@ void DrawBand(const HardRasterizeInputs<T>& inputs, const T* vertices,
                           LoadVertex(vertices, corners[1]),
                           LoadVertex(vertices, corners[2]));
     const PixelRect rect = Intersect(triangle.Pixels(plane), band);
-    if (rect.empty() || !triangle.SetUp(inputs.near)) continue;
+    if (rect.empty() || !triangle.SetUp(inputs.near, inputs.is_linear)) {
+      continue;
+    }
     for (int64_t row = rect.row_begin; row < rect.row_end; ++row) {
       DrawRow(triangle, plane, row, rect.column_begin, rect.column_end,
               static_cast<int32_t>(face), face_index + row * plane.width,

@@ -24,7 +24,7 @@ std::vector<int32_t> NearestFaces(const SoftShadeInputs<T>& inputs,
   std::vector<T> depth(faces.size());
   HardRasterize<T>(
       {mesh.vertices, mesh.faces, mesh.batch, mesh.num_vertices, mesh.num_faces,
-       mesh.height, mesh.width, static_cast<double>(mesh.near)},
+       mesh.height, mesh.width, static_cast<double>(mesh.near), mesh.is_linear},
       faces.data(), depth.data(), parallel_for);
   return faces;
 }

@@ -70,7 +70,7 @@ TF_SOFTRAS_INLINE ShadedFace MakeShadedFace(const ShadedItem<T>& item,
   return {
       face,
       MakeFaceDepths<double>(mesh.vertex(face, 0)[2], mesh.vertex(face, 1)[2],
-                             mesh.vertex(face, 2)[2]),
+                             mesh.vertex(face, 2)[2], mesh.is_linear),
       MakeEdgeShares(local), attributes};
 }
 

@@ -97,7 +97,7 @@ TF_SOFTRAS_INLINE FaceDepths<double> DepthsOfFace(const MeshItem<T>& item,
                                                   int64_t face) {
   return MakeFaceDepths<double>(item.vertex(face, 0)[2],
                                 item.vertex(face, 1)[2],
-                                item.vertex(face, 2)[2]);
+                                item.vertex(face, 2)[2], item.is_linear);
 }
 
 template <typename T>

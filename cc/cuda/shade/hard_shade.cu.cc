@@ -36,7 +36,8 @@ __device__ int StageHardFaces(const MeshItem<T>& item, const PixelRect& tile,
       face.triangle =
           HardTriangle(VertexOf(item, index, 0), VertexOf(item, index, 1),
                        VertexOf(item, index, 2));
-      covers = face.triangle.SetUp(static_cast<double>(item.near));
+      covers =
+          face.triangle.SetUp(static_cast<double>(item.near), item.is_linear);
       face.index = static_cast<int32_t>(index);
       face.warps = WarpsThatSee(rect, tile);
     }

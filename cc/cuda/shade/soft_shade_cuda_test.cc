@@ -238,6 +238,7 @@ std::vector<ShadedScene<T>> ShadedScenes() {
   for (Scene<T> mesh : Scenes<T>()) {
     const int64_t i = static_cast<int64_t>(scenes.size());
     if (mesh.name == ZeroAreaFaces<T>().name) MoveOffTheGrid(&mesh);
+    mesh.is_linear = i % 2 == 1;  // half of them under parallel projection
     scenes.emplace_back(mesh, 1 + 2 * (i % 3), i % 2 == 0);
   }
   return scenes;

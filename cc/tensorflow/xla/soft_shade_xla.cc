@@ -31,6 +31,7 @@ constexpr char kScalesBackward[] = "softras_soft_shade_scales_grad";
 // The attributes that the passes read, in the order of their binding.
 struct Numbers {
   float near, far, epsilon, min_coverage;
+  bool is_linear;
 };
 
 // Shapes are what Compile below made of them; values are known only here.
@@ -52,6 +53,7 @@ SoftShadeInputs<T> MakeInputs(ffi::Buffer<type> vertices,
   inputs.mesh.width = plane[2];
   inputs.mesh.sigma = *sigma.typed_data();
   inputs.mesh.near = static_cast<T>(numbers.near);
+  inputs.mesh.is_linear = numbers.is_linear;
   inputs.attributes = attributes.typed_data();
   inputs.background = background.typed_data();
   inputs.background_is_image = background.dimensions().size() == 4;
@@ -77,10 +79,11 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
                    ffi::Result<ffi::Buffer<type>> image,
                    ffi::Result<ffi::Buffer<type>> alpha,
                    ffi::Result<ffi::Buffer<type>> transparency, float near,
-                   float far, float epsilon, float min_coverage, bool is_hard) {
-  const auto inputs =
-      MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
-                       alpha->dimensions(), {near, far, epsilon, min_coverage});
+                   float far, float epsilon, float min_coverage, bool is_hard,
+                   bool is_linear) {
+  const auto inputs = MakeInputs<type>(
+      vertices, faces, sigma, gamma, attributes, background,
+      alpha->dimensions(), {near, far, epsilon, min_coverage, is_linear});
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
@@ -100,10 +103,11 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
                     ffi::Result<ffi::Buffer<type>> attributes_gradient,
                     ffi::Result<ffi::Buffer<type>> background_gradient,
                     float near, float far, float epsilon, float min_coverage,
-                    bool is_hard) {
-  const auto inputs = MakeInputs<type>(
-      vertices, faces, sigma, gamma, attributes, background,
-      alpha_upstream.dimensions(), {near, far, epsilon, min_coverage});
+                    bool is_hard, bool is_linear) {
+  const auto inputs =
+      MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
+                       alpha_upstream.dimensions(),
+                       {near, far, epsilon, min_coverage, is_linear});
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
@@ -125,10 +129,11 @@ ffi::Error ScalesBackward(
     ffi::Buffer<type> upstream, ffi::Buffer<type> alpha_upstream,
     ffi::Result<ffi::Buffer<type>> sigma_gradient,
     ffi::Result<ffi::Buffer<type>> gamma_gradient, float near, float far,
-    float epsilon, float min_coverage, bool is_hard) {
-  const auto inputs = MakeInputs<type>(
-      vertices, faces, sigma, gamma, attributes, background,
-      alpha_upstream.dimensions(), {near, far, epsilon, min_coverage});
+    float epsilon, float min_coverage, bool is_hard, bool is_linear) {
+  const auto inputs =
+      MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
+                       alpha_upstream.dimensions(),
+                       {near, far, epsilon, min_coverage, is_linear});
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
@@ -175,7 +180,8 @@ auto BindNumbers(Binding&& binding) {
       .template Attr<float>("far")
       .template Attr<float>("epsilon")
       .template Attr<float>("min_coverage")
-      .template Attr<bool>("is_hard");
+      .template Attr<bool>("is_hard")
+      .template Attr<bool>("is_linear");
 }
 template <ffi::DataType type, typename Binding>
 auto BindResults(Binding&& binding) {
@@ -261,11 +267,13 @@ class SoftShadeXlaBase : public XlaOpKernel {
     }
     const xla::XlaOp all = CallHandler(
         context, call, inputs, xla::ShapeUtil::MakeTupleShape(results),
-        absl::StrCat(FloatAttribute("near", attributes_.near), ", ",
-                     FloatAttribute("far", attributes_.far), ", ",
-                     FloatAttribute("epsilon", attributes_.epsilon), ", ",
-                     FloatAttribute("min_coverage", attributes_.min_coverage),
-                     ", is_hard = ", attributes_.is_hard ? "true" : "false"));
+        absl::StrCat(
+            FloatAttribute("near", attributes_.near), ", ",
+            FloatAttribute("far", attributes_.far), ", ",
+            FloatAttribute("epsilon", attributes_.epsilon), ", ",
+            FloatAttribute("min_coverage", attributes_.min_coverage),
+            ", is_hard = ", attributes_.is_hard ? "true" : "false",
+            ", is_linear = ", attributes_.is_linear ? "true" : "false"));
     for (int i = 0; i < static_cast<int>(outputs.size()); ++i) {
       context->SetOutput(i, xla::GetTupleElement(all, i));
     }
