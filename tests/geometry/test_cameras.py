@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.gradient_checks import numeric_gradient
-from tf_softras.geometry import eye_from_angles, look_at, n3mr_views, perspective
+from tf_softras.geometry import eye_from_angles, look_at, n3mr_views, perspective, up_from_angles
 
 
 def test_azimuth_0_is_on_plus_x_and_90_on_plus_z():
@@ -70,6 +70,44 @@ def test_straight_down_is_finite_and_still_a_rotation(eye):
 def test_up_may_be_parallel_to_z():
     seen = look_at(np.eye(3), (0.0, 0.0, 2.0), up=(0.0, 0.0, 1.0)).numpy()
     assert np.all(np.isfinite(seen))
+
+
+@pytest.mark.parametrize("elevation", [-90.0, -60.0, 0.0, 89.0, 90.0])
+def test_up_from_angles_is_the_limit_of_plus_y(elevation):
+    # Just before the pole +y still says which way up is, in float64.
+    azimuth = np.array([0.0, 30.0, 200.0])
+    e, t = np.radians(np.clip(elevation, -89.9, 89.9)), np.radians(azimuth)
+    eye = 2 * np.stack([np.cos(e) * np.cos(t), 0 * t + np.sin(e), np.cos(e) * np.sin(t)], axis=-1)
+    forward = -eye / 2
+    right = np.cross(forward, [0, 1, 0])
+    right /= np.linalg.norm(right, axis=-1, keepdims=True)
+    points = np.random.default_rng(0).normal(size=(3, 5, 3))
+    axes = np.stack([right, np.cross(right, forward), forward], axis=-2)
+    expected = np.einsum("bij,bnj->bni", axes, points - eye[:, None])
+    seen = look_at(
+        points,
+        np.asarray(eye_from_angles(2.0, elevation, azimuth)),
+        up=up_from_angles(elevation, azimuth),
+    )
+    # A tenth of a degree is 0.002, and points are up to 4 away.
+    np.testing.assert_allclose(seen, expected, atol=0.01 if abs(elevation) == 90 else 1e-5)
+
+
+def test_beyond_the_pole_plus_y_stays_up():
+    seen = [
+        look_at(np.eye(3), np.asarray(eye_from_angles(2.0, 110.0, 20.0)), **up)
+        for up in ({}, {"up": up_from_angles(110.0, 20.0)})
+    ]
+    np.testing.assert_allclose(*seen, atol=1e-6)
+
+
+def test_each_item_has_an_up_vector_of_its_own():
+    points = np.random.default_rng(1).normal(size=(2, 4, 3))
+    up = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
+    eye = np.array([0.0, 3.0, 1.0])
+    together = look_at(points, eye, up=up)
+    for item in range(2):
+        np.testing.assert_allclose(together[item], look_at(points[item], eye, up=up[item]))
 
 
 def test_one_eye_serves_a_batch():

@@ -105,6 +105,7 @@ def render(
             cameras.eye_from_angles(distance, elevation, azimuths),
             image_size=size,
             background=BACKGROUNDS[background],
+            up=cameras.up_from_angles(elevation, azimuths),
         )
         if is_film:
             film.write_film(output, pictures[..., :3], frames_per_second=views / seconds)

@@ -15,6 +15,7 @@ from tf_softras.geometry.cameras import (
     orthographic,
     perspective,
     pinhole,
+    up_from_angles,
     world_to_camera,
 )
 from tf_softras.geometry.colors import linear_from_srgb, srgb_from_linear
@@ -59,6 +60,7 @@ __all__ = [
     "save_mesh",
     "spherical_uvs",
     "srgb_from_linear",
+    "up_from_angles",
     "vertex_normals",
     "voxelize",
     "world_to_camera",

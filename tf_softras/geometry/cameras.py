@@ -65,18 +65,53 @@ def eye_from_angles(distance, elevation, azimuth):
     return keras.ops.stack([x, y, z], axis=-1)
 
 
+def up_from_angles(elevation, azimuth):
+    """Up vectors of the cameras at `eye_from_angles`, also straight above and below the origin.
+
+    There the eye alone does not say which way up is; the azimuth still does, so that a camera which
+    climbs over the pole does not turn its picture. Everywhere else a camera that looks at the
+    origin with this vector sees what it sees with +y up.
+
+    Formula: ``up = (-sin e cos t, cos e, -sin e sin t)``, negated where cos e < 0: beyond the pole
+    +y stays up.
+
+    Args:
+        elevation: float, any shape; degrees above the x-z plane.
+        azimuth: float, broadcastable to `elevation`; degrees from +x towards +z.
+
+    Returns:
+        float32 `[..., 3]`, unit vectors at right angles to the viewing direction.
+
+    Example:
+        >>> eye = eye_from_angles(2.0, 90.0, 30.0)
+        >>> seen = look_at([[0.0, 0.0, 0.0]], eye, up=up_from_angles(90.0, 30.0))
+    """
+    elevation, azimuth = (
+        keras.ops.convert_to_tensor(value, "float32") * (math.pi / 180.0)
+        for value in (elevation, azimuth)
+    )
+    # float32 puts cos 90 at -4e-8.
+    horizontal = keras.ops.cos(elevation)
+    sign = keras.ops.where(horizontal < -1e-6, -1.0, 1.0)
+    x = -keras.ops.sin(elevation) * keras.ops.cos(azimuth)
+    y = horizontal + keras.ops.zeros_like(x)
+    z = -keras.ops.sin(elevation) * keras.ops.sin(azimuth)
+    return sign[..., None] * keras.ops.stack([x, y, z], axis=-1)
+
+
 def look_at(vertices, eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0)):
     """Camera coordinates of world-space vertices, for a camera at `eye` that looks at `at`.
 
     An up vector parallel to the viewing direction is replaced by the world axis that is farthest
-    from it (z, or x when looking along z), so that straight-down views are finite.
+    from it (z, or x when looking along z), so that straight-down views are finite. Give
+    `up_from_angles` where the azimuth is to be kept there.
 
     Args:
         vertices: float `[..., num_vertices, 3]`, world space.
         eye: float `[..., 3]`, world space; its leading dimensions broadcast against those of
             `vertices`.
-        at: float `[..., 3]`, the point looked at.
-        up: float `[..., 3]`, the direction that is up in the picture.
+        at: float `[..., 3]`, the point looked at; one for all, or one a camera.
+        up: float `[..., 3]`, the direction that is up in the picture; one for all, or one a camera.
 
     Returns:
         float `[..., num_vertices, 3]`: x right, y up, z depth along the viewing direction.
@@ -242,8 +277,8 @@ def orthographic(vertices, *, view_size=2.0, center=(0.0, 0.0)):
 
     Formula: ``x' = 2 (x - center_x) / view_size``, ``y' = 2 (y - center_y) / view_size``.
 
-    Depth is kept in z. The ops interpolate over a face with perspective (1/z is linear there): put
-    the camera far away against the object's size, where the two are the same, and `far` with it.
+    Depth is kept in z. Give ``interpolation="linear"`` to `soft_shade`, `rasterize_faces` and the
+    layer `SoftShade`, which interpolate with perspective by default; `Renderer` knows its lens.
 
     Args:
         vertices: float `[..., num_vertices, 3]`, camera space.
@@ -296,6 +331,7 @@ def _look_at_axes(eye, at, up):
     )
     spare_up = keras.ops.where(along_z, x_axis, z_axis)
     right = normalize(keras.ops.where(parallel, cross(forward, spare_up), right))
+    forward = forward + keras.ops.zeros_like(right)  # one eye, several up vectors
     return keras.ops.stack([right, cross(right, forward), forward], axis=-2)
 
 

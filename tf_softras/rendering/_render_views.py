@@ -36,6 +36,7 @@ def render_views(
     supersampling: int = 4,
     viewing_angle: float = N3MR_VIEWING_ANGLE,
     background=None,
+    up=(0.0, 1.0, 0.0),
 ) -> np.ndarray:
     """Returns uint8 `[num_views, height, width, 4]`: pictures of a mesh from cameras at `eyes`.
 
@@ -55,12 +56,15 @@ def render_views(
         image_size: an int for square pictures, or (height, width), in pixels.
         supersampling: samples along each side of a pixel.
         viewing_angle: HALF of the angle of view across the shorter image side, in degrees.
+        up: float `[3]` or `[num_views, 3]`: the direction that is up in the pictures; give
+            `up_from_angles` for eyes straight above or below the origin.
         background: None, or an RGB colour of three values in [0, 1].
 
     Raises:
         ValueError: an argument is out of range or of the wrong shape.
     """
     eyes = _checked_eyes(eyes)
+    up = _checked_up(up, eyes)
     height, width = standardize_image_size(image_size)
     if supersampling < 1:
         raise ValueError(
@@ -77,6 +81,7 @@ def render_views(
             mesh,
             surface,
             eyes[views],
+            up[views],
             image_size=(height * supersampling, width * supersampling),
             supersampling=supersampling,
             viewing_angle=viewing_angle,
@@ -101,6 +106,17 @@ def _checked_eyes(eyes) -> np.ndarray:
             f"at. Received: {eyes[~(np.isfinite(eyes).all(axis=1) & eyes.any(axis=1))][0].tolist()}"
         )
     return eyes
+
+
+def _checked_up(up, eyes: np.ndarray) -> np.ndarray:
+    """Returns up vectors, one an eye."""
+    up = np.asarray(up, np.float32)
+    if up.shape not in ((3,), eyes.shape) or not np.isfinite(up).all():
+        raise ValueError(
+            f"Invalid up. Expected finite floats of shape [3] or {list(eyes.shape)}. "
+            f"Received: shape {list(up.shape)}"
+        )
+    return np.broadcast_to(up, eyes.shape)
 
 
 def _in_front(mesh: Mesh, vertices, eyes: np.ndarray):
@@ -148,10 +164,10 @@ def _checked_color(color) -> np.ndarray:
 
 
 def _samples(
-    mesh: Mesh, surface: Surface, eyes, *, image_size, supersampling, viewing_angle
+    mesh: Mesh, surface: Surface, eyes, up, *, image_size, supersampling, viewing_angle
 ) -> np.ndarray:
     """Returns float32 `[num_views, height, width, 4]`: colour times opacity, and opacity."""
-    seen = look_at(mesh.vertices, eyes)
+    seen = look_at(mesh.vertices, eyes, up=up)
     vertices, faces, owners = _in_front(mesh, seen, eyes)
     is_opaque = ~surface.is_clear[owners]
     if not is_opaque.all():

@@ -3,9 +3,12 @@
 import keras
 import numpy as np
 
-from tf_softras.geometry.cameras import eye_from_angles, look_at
+from tf_softras.geometry.cameras import eye_from_angles, look_at, up_from_angles
 from tf_softras.layers._call_inputs import numbers
 from tf_softras.layers._geometry_layer import GeometryLayer, geometry_dtype
+
+# The cosine of elevations from where on a camera of angles goes by its azimuth, not by +y.
+_NEAR_POLE = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="Softras")
@@ -22,7 +25,8 @@ class LookAt(GeometryLayer):
         azimuth: Float, degrees from +x towards +z.
         eye: Three floats, world space, instead of the angles.
         at: Three floats, the point looked at.
-        up: Three floats, the direction that is up in the picture.
+        up: Three floats, the direction that is up in the picture; by default +y. Looking straight
+            down or up, a camera of angles keeps its azimuth; one of an eye has no more to go by.
 
     Each of them may also be one an item: floats `[batch]` for angles and distance, `[batch, 3]` for
     the others.
@@ -58,7 +62,7 @@ class LookAt(GeometryLayer):
         azimuth=None,
         eye=None,
         at=(0.0, 0.0, 0.0),
-        up=(0.0, 1.0, 0.0),
+        up=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -75,7 +79,7 @@ class LookAt(GeometryLayer):
         )
         self.eye = None if eye is None else numbers("eye", eye, (3,), is_batched=True)
         self.at = numbers("at", at, (3,), is_batched=True)
-        self.up = numbers("up", up, (3,), is_batched=True)
+        self.up = None if up is None else numbers("up", up, (3,), is_batched=True)
 
     @property
     def has_fixed_camera(self):
@@ -101,11 +105,26 @@ class LookAt(GeometryLayer):
             for value in (
                 self.eyes(given.get("eyes")),
                 given.get("at", self.at),
-                given.get("up", self.up),
+                given["up"] if "up" in given else self._up(),
             )
         )
         eye = eye + keras.ops.zeros_like(at) + keras.ops.zeros_like(up)
         return look_at(vertices, eye, at=at, up=up)
+
+    def _up(self):
+        """Returns the up vector: as given, or +y, or by the azimuth where +y is along the view."""
+        if self.up is not None:
+            return self.up
+        plus_y = np.array([0.0, 1.0, 0.0], np.float32)
+        if self.elevation is None:
+            return plus_y
+        at = np.asarray(self.at)
+        is_centred = (at[..., 0] == 0.0) & (at[..., 2] == 0.0)
+        is_pole = is_centred & (np.abs(np.cos(np.radians(self.elevation))) < _NEAR_POLE)
+        if not is_pole.any():
+            return plus_y
+        by_azimuth = up_from_angles(self.elevation, self.azimuth)
+        return keras.ops.where(is_pole[..., None], by_azimuth, plus_y)
 
     def eyes(self, eyes=None):
         """Returns where the camera stands in world space, float `[3]` or `[batch, 3]`."""

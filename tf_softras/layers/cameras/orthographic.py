@@ -13,6 +13,8 @@ class Orthographic(GeometryLayer):
 
     Formula: ``x' = 2 (x - center_x) / view_size``, ``y' = 2 (y - center_y) / view_size``.
 
+    Give ``interpolation="linear"`` to a `SoftShade` that follows; `Renderer` does so by itself.
+
     Args:
         view_size: Positive float: what the shorter image side spans, in world units.
         center: Two floats: the point of camera space in the image's middle.
@@ -32,6 +34,9 @@ class Orthographic(GeometryLayer):
     >>> np.asarray(layers.Orthographic(view_size=4.0)(point))
     array([[[0.5 , 0.25, 3.  ]]], dtype=float32)
     """
+
+    # What is linear over a face on the image plane: z, not 1/z.
+    interpolation = "linear"
 
     def __init__(self, *, view_size=2.0, center=(0.0, 0.0), **kwargs):
         super().__init__(**kwargs)
