@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tests.gradient_checks import numeric_gradient
 from tf_softras import geometry
+from tf_softras.geometry.corner_mesh import is_closed
 from tf_softras.ops import rasterize_faces, soft_rasterize
 
 NEAR = 0.5
@@ -271,3 +272,11 @@ def test_a_corner_that_is_not_finite_is_not_hidden(coordinate, broken):
     assert not np.isfinite(clipped.vertices[0]).all() and np.isfinite(clipped.vertices[1]).all()
     with pytest.raises(tf.errors.InvalidArgumentError, match="expected finite coordinates"):
         soft_rasterize(clipped.vertices, clipped.faces, image_size=4, sigma=1e-3)
+
+
+def test_a_mesh_is_closed_where_each_edge_has_two_faces_that_run_it_oppositely():
+    faces = geometry.icosphere(1).faces
+    one_turned = np.concatenate([faces[:1, ::-1], faces[1:]])
+    assert is_closed(faces) and is_closed(np.concatenate([faces, [[-1, -1, -1]]]))
+    for others in (faces[1:], one_turned, np.concatenate([faces, faces[:, ::-1]]), faces[:0]):
+        assert not is_closed(others)

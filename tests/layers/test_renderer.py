@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 import pytest
+import scipy.special
+import shapely
 import tensorflow as tf
 
 from tests.gradient_checks import directional_derivative
@@ -132,6 +134,226 @@ def test_soft_alpha_is_the_silhouette():
     plane = geometry.perspective(geometry.look_at(vertices, EYE))
     expected = ops.soft_rasterize(plane, SPHERE.faces, image_size=32, sigma=1e-3)[0]
     np.testing.assert_allclose(seen["alpha"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [None, 1e-3])
+def test_a_plain_square_is_plain_and_its_silhouette_is_eq_2(sigma):
+    plain = np.broadcast_to(np.float32([0.9, 0.1, 0.2]), QUAD.shape)
+    seen = draw(QUAD_FACES, 0.6 * QUAD, inputs={"colors": plain}, lighting=None, sigma=sigma)
+    # The square reaches 0.6 / (3 tan 15) = 0.746 of the half side, 11.9 of 16 pixels.
+    inside = slice(8, 24)
+    np.testing.assert_allclose(seen["image"][inside, inside], np.ones((16, 16, 3)) * plain[0, 0])
+    np.testing.assert_array_equal(seen["coverage"][inside, inside], np.ones((16, 16)))
+    # The diagonal goes through the centres of pixels: D is a half for both faces.
+    diagonal = seen["alpha"][np.arange(8, 24), np.arange(23, 7, -1)]
+    np.testing.assert_allclose(diagonal, 0.75, atol=1e-4)
+    # Beyond its edge there is less and less of it.
+    assert 0.0 < seen["coverage"][16, 28] < 0.5 and np.all(seen["image"][16, 31] > 0.9999)
+
+
+def test_coverage_is_the_sum_of_eq_1_up_to_1():
+    quad = np.array([[-0.5, -0.4], [0.6, -0.5], [0.45, 0.5], [-0.55, 0.35]])
+    sigma, depth = 2e-3, 2.0
+    on_plane = np.tan(np.radians(15)) * depth * quad
+    world = np.concatenate([on_plane, np.ones((4, 1))], axis=1)[None].astype(np.float32)
+    seen = draw(QUAD_FACES, world, 24, sigma=sigma)["coverage"]
+    centres = (2 * np.arange(24) + 1 - 24) / 24
+    expected = np.zeros((24, 24))
+    for row, column in np.ndindex(24, 24):
+        pixel = shapely.Point(centres[column], -centres[row])
+        for face in QUAD_FACES:
+            triangle = shapely.Polygon(quad[face])
+            sign = 1 if triangle.contains(pixel) else -1
+            x = sign * triangle.boundary.distance(pixel) ** 2 / sigma
+            # Pairs below 1e-4 do not count (`min_coverage`).
+            expected[row, column] += scipy.special.expit(x) * (x > -9.21)
+    np.testing.assert_allclose(seen, np.minimum(expected, 1.0), atol=2e-4)
+    assert ((seen > 0.05) & (seen < 0.95)).sum() > 50
+
+
+def test_coverage_of_a_closed_mesh_is_that_of_its_front():
+    ball = geometry.icosphere(1)
+    seen = draw(ball.faces, 0.5 * ball.vertices[None], 24, sigma=2e-3)["coverage"]
+    # The camera looks along -z from 3.
+    vertices = 0.5 * ball.vertices.astype(np.float64)
+    plane = vertices[:, :2] / ((3 - vertices[:, 2:]) * np.tan(np.radians(15)))
+    front, back = [], []
+    for face in ball.faces:
+        (ax, ay), (bx, by), (cx, cy) = plane[face]
+        is_front = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax) > 0
+        (front if is_front else back).append(shapely.Polygon(plane[face]))
+    centres = (2 * np.arange(24) + 1 - 24) / 24
+    expected = np.zeros((2, 24, 24))
+    for row, column in np.ndindex(24, 24):
+        pixel = shapely.Point(centres[column], -centres[row])
+        for side, triangles in enumerate((front, back)):
+            sign = np.where(shapely.contains(triangles, pixel), 1, -1)
+            x = sign * shapely.distance(shapely.boundary(triangles), pixel) ** 2 / 2e-3
+            expected[side, row, column] = np.sum(scipy.special.expit(x) * (x > -9.21))
+    np.testing.assert_allclose(seen, np.minimum(expected.max(axis=0), 1.0), atol=5e-4)
+    assert seen[12, 12] == 1.0 and ((seen > 0.05) & (seen < 0.95)).sum() > 30
+
+
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+def test_pictures_do_not_depend_on_the_unit_of_length(aggregation):
+    vertices, layer = (
+        0.5 * SPHERE.vertices[None],
+        layers.Renderer(SPHERE.faces, 17, near=1e-3, aggregation=aggregation),
+    )
+    expected = layer({"vertices": vertices, "eyes": EYE})
+    # `far` is 100: the sphere is before it, around it, and beyond.
+    for scale in (20.0, 33.0, 200.0, 1e5):
+        seen = layer({"vertices": scale * vertices, "eyes": scale * EYE})
+        hit = np.asarray(expected["depth"]) > 0
+        np.testing.assert_allclose(seen["depth"], scale * expected["depth"], rtol=5e-3)
+        for name in ("image", "alpha", "normals"):
+            # Beside a smaller sphere, edges between faces are softer in depth.
+            np.testing.assert_allclose(seen[name][hit], expected[name][hit], atol=0.15)
+    assert hit.sum() > 80
+
+
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+@pytest.mark.parametrize("mipmaps", [False, True])
+def test_parallel_projection_interpolates_linearly(aggregation, mipmaps):
+    # A slanted plane: depth goes from 1 to 3 as x goes from -1 to 1, and u from 0 to 1.
+    plane = np.float32([[[-1, -1, 1], [1, -1, 3], [1, 1, 3], [-1, 1, 1]]])
+    options = {
+        "camera": layers.WorldToCamera(np.eye(3), [0, 0, 0], convention="softras"),
+        "lens": layers.Orthographic(view_size=2.0),
+        "aggregation": aggregation,
+        "lighting": None,
+    }
+    x = (2 * np.arange(8) + 1 - 8) / 8
+    red = np.float32([[[0, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 0]]])
+    seen = layers.Renderer(QUAD_FACES, 8, **options)({"vertices": plane, "colors": red})
+    np.testing.assert_allclose(seen["depth"][0, 4], 2 + x, atol=1e-5)
+    linear = geometry.linear_from_srgb(seen["image"])[0, 4, :, 0]
+    np.testing.assert_allclose(linear, (1 + x) / 2, atol=1e-5)
+    # A ramp of 8 texels under 8 pixels: the centres of both meet, so the ramp is what is seen.
+    ramp = np.broadcast_to(np.linspace(0, 1, 8, dtype=np.float32)[:, None], (1, 8, 8, 3))
+    textured = layers.Renderer(
+        QUAD_FACES, 8, face_uvs=QUAD_UVS, mipmaps=mipmaps, wrap="clamp", **options
+    )({"vertices": plane, "textures": ramp})
+    np.testing.assert_allclose(textured["image"][0, 3], ramp[0, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_supersampled_depth_and_normals_are_those_of_one_surface(aggregation, factor):
+    # A square at depth 2.7 whose right side is in the middle of pixels, before one at 10.7.
+    front = np.float32([[-0.5, -0.5, 0], [0.02, -0.5, 0], [0.02, 0.5, 0], [-0.5, 0.5, 0]])
+    back = np.float32([[-4, -4, -8], [4, -4, -8], [4, 4, -8], [-4, 4, -8]])
+    faces = np.concatenate([QUAD_FACES, QUAD_FACES + 4])
+    layer = layers.Renderer(faces, 32, aggregation=aggregation, supersampling=factor)
+    eyes = np.float32([[0, 0, 2.7]])
+    seen = layer({"vertices": np.concatenate([front, back])[None], "eyes": eyes})
+    depths = np.asarray(seen["depth"])
+    assert np.all(np.isclose(depths, 2.7) | np.isclose(depths, 10.7, atol=1e-4))
+    assert set(np.round(depths[0, 16].astype(np.float64), 1)) == {2.7, 10.7}
+    image = np.asarray(seen["image"])[0, 16]
+    np.testing.assert_allclose(np.linalg.norm(seen["normals"], axis=-1), 1.0, atol=1e-5)
+    assert image.std() < 0.05  # both are lit alike
+
+
+def _wound(faces, how):
+    turned = np.random.default_rng(0).uniform(size=len(faces)) < 0.5
+    return {
+        "doubled": np.concatenate([faces, faces[:, ::-1]]),
+        "doubled the other way": np.concatenate([faces[:, ::-1], faces]),
+        "at random": np.where(turned[:, None], faces[:, ::-1], faces),
+    }[how]
+
+
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+@pytest.mark.parametrize("how", ["doubled", "doubled the other way", "at random"])
+def test_two_sided_pictures_do_not_depend_on_winding(how, aggregation):
+    mesh = geometry.icosphere(3)
+    vertices = 0.5 * mesh.vertices[None]
+    expected, seen = (
+        draw(faces, vertices, aggregation=aggregation)
+        for faces in (mesh.faces, _wound(mesh.faces, how))
+    )
+    hit = expected["alpha"] > 0.99
+    # Normals of vertices that cancel in part lean by up to 0.1.
+    atol = 0.04 if how == "at random" else 2e-3
+    np.testing.assert_allclose(seen["image"][hit], expected["image"][hit], atol=atol)
+    np.testing.assert_allclose(seen["depth"][hit], expected["depth"][hit], atol=1e-3)
+    side = np.sum(seen["normals"] * expected["normals"], axis=-1)[hit]
+    np.testing.assert_allclose(np.abs(side), 1.0, atol=0.02)
+
+
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+def test_doubled_faces_without_common_vertices_look_like_single_ones(aggregation):
+    corners = 0.5 * SPHERE.vertices[SPHERE.faces].reshape(1, -1, 3)
+    faces = np.arange(corners.shape[1]).reshape(-1, 3)
+    doubled = np.concatenate([corners, corners], axis=1)
+    expected = draw(faces, corners, aggregation=aggregation)
+    seen = draw(
+        np.concatenate([faces, faces[:, ::-1] + corners.shape[1]]),
+        doubled,
+        aggregation=aggregation,
+    )
+    hit = expected["alpha"] > 0.99
+    difference = np.abs(seen["image"] - expected["image"])[hit]
+    # Beside the edges of flat faces normals are mixed: of four faces there, of two here.
+    assert np.quantile(difference, 0.9) < 1e-3 and difference.max() < 0.05
+
+
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+def test_a_seam_shows_no_colour_from_elsewhere_in_the_texture(aggregation):
+    # u goes from 0.9 over 1 to 0.1 across the seam; blue is only around u = 0.5, the far side.
+    ball = geometry.icosphere(2)
+    texture = np.zeros((1, 64, 64, 3), np.float32)
+    texture[..., 0] = 1.0
+    texture[0, :, 24:40] = [0, 0, 1]
+    seen = layers.Renderer(
+        ball.faces,
+        48,
+        face_uvs=geometry.spherical_uvs(ball),
+        lighting=None,
+        aggregation=aggregation,
+        background=(0, 0, 0),
+    )
+    eyes = np.float32([[2.7, 0.4, 0.3]])
+    image = seen({"vertices": 0.5 * ball.vertices[None], "eyes": eyes, "textures": texture})
+    image = np.asarray(image["image"])[0]
+    assert image[..., 2].max() < 0.02 and image[24, 24, 0] > 0.99
+
+
+@pytest.mark.parametrize("gamma", [1e-5, 1e-1])
+def test_charts_of_an_atlas_do_not_mix(gamma):
+    # Two triangles of a square lie in opposite corners of the texture; between them it is green.
+    texture = np.zeros((1, 32, 32, 3), np.float32)
+    texture[..., 1] = 1.0
+    texture[0, 20:, :12] = [1, 0, 0]
+    texture[0, :12, 20:] = [0, 0, 1]
+    uvs = np.float32(
+        [[[0.05, 0.05], [0.3, 0.05], [0.3, 0.3]], [[0.7, 0.7], [0.9, 0.9], [0.7, 0.9]]]
+    )
+    inputs = {"textures": texture}
+    seen = draw(QUAD_FACES, QUAD, inputs=inputs, face_uvs=uvs, lighting=None, gamma=gamma)
+    assert seen["image"][..., 1].max() < 1e-3
+    assert seen["image"][4, 8, 2] > 0.99 and seen["image"][27, 23, 0] > 0.99
+
+
+def test_xla_compiles_what_supports_jit_says():
+    layer = layers.Renderer(SPHERE.faces, 8)
+    assert layer.supports_jit == layers.SoftRasterize(SPHERE.faces, 8).supports_jit
+    vertices, eyes = keras.Input((162, 3)), keras.Input((3,))
+    model = keras.Model([vertices, eyes], layer({"vertices": vertices, "eyes": eyes})["alpha"])
+    model.compile("sgd", "mse", jit_compile=True)
+    inputs = [0.5 * SPHERE.vertices[None], EYE]
+    assert model.jit_compile == layer.supports_jit
+    expected = layer({"vertices": inputs[0], "eyes": inputs[1]})["alpha"]
+    np.testing.assert_allclose(model.predict(inputs, verbose=0), expected, atol=1e-6)
+
+
+def test_straight_down_a_camera_of_angles_keeps_its_azimuth():
+    # From azimuth 90 and just before the pole, x is to the right and z down.
+    seen = layers.LookAt(distance=3.0, elevation=90.0, azimuth=90.0)(np.eye(3)[None])
+    np.testing.assert_allclose(seen[0], [[1, 0, 3], [0, 0, 2], [0, -1, 3]], atol=1e-5)
+    seen = layers.LookAt(distance=3.0, elevation=90.0, azimuth=0.0)(np.eye(3)[None])
+    np.testing.assert_allclose(seen[0], [[0, -1, 3], [0, 0, 2], [-1, 0, 3]], atol=1e-5)
 
 
 def test_the_sun_is_where_it_was_put():

@@ -157,6 +157,22 @@ def pad_meshes(meshes):
     return vertices, faces
 
 
+def is_closed(faces):
+    """Whether a mesh is closed and wound alike: each edge has two faces, which run it oppositely.
+
+    Args:
+        faces: int NumPy array `[num_faces, 3]`; faces of -1 are padding.
+
+    Returns:
+        bool; False for a mesh without faces.
+    """
+    faces = faces[(faces >= 0).all(axis=-1)].astype(np.int64)
+    edges = np.stack([faces, faces[:, [1, 2, 0]]], axis=-1).reshape(-1, 2)
+    forward, backward = (np.sort(edges @ [1 << 32, 1]), np.sort(edges @ [1, 1 << 32]))
+    is_used_twice = (forward[1:] == forward[:-1]).any()
+    return len(faces) > 0 and not is_used_twice and bool((forward == backward).all())
+
+
 def checked_faces(faces):
     """Faces with a known number of faces; values are checked where they are known."""
     known = not keras.ops.is_tensor(faces)

@@ -1,15 +1,17 @@
 """Pictures of meshes in one call: camera, light, texture and rasteriser as one Keras layer."""
 
+from typing import Any, NamedTuple
+
 import keras
 import numpy as np
 
 from tf_softras._shared.array_text import array_from_text, array_to_text
 from tf_softras._shared.faces import standardize_faces
 from tf_softras.geometry._image_size import standardize_image_size
-from tf_softras.geometry._vectors import normalize
+from tf_softras.geometry._vectors import cross, dot, normalize
 from tf_softras.geometry.colors import DEFAULT_COLOR, linear_from_srgb, srgb_from_linear
-from tf_softras.geometry.corner_mesh import clip_to_near, face_corners
-from tf_softras.geometry.normals import vertex_normals
+from tf_softras.geometry.corner_mesh import clip_to_near, face_corners, is_closed
+from tf_softras.geometry.normals import corner_normals
 from tf_softras.layers._call_inputs import boolean, numbers, positive
 from tf_softras.layers._geometry_layer import (
     GeometryLayer,
@@ -17,6 +19,7 @@ from tf_softras.layers._geometry_layer import (
     repeat_to_batch,
     shared_batch,
 )
+from tf_softras.layers._samples import mean_of_samples, middle_sample
 from tf_softras.layers.cameras.look_at import LookAt
 from tf_softras.layers.cameras.perspective import Perspective
 from tf_softras.layers.lambert_lighting import LambertLighting, lights_shapes
@@ -28,6 +31,17 @@ from tf_softras.shading.texture import sample_texture
 
 # An edge blurred over 0.3 of a pixel looks as it does with anti-aliasing; a pixel is 2 / side.
 _EDGE_IN_PIXELS = 0.3
+# Attributes that are not averaged over the faces that share a sample.
+_WITHOUT_MEAN = ("uv", "footprint", "front")
+# A gamma beside which all depths are alike.
+_ANY_DEPTH = 1e30
+# A gamma, in units of the near plane's depth, by which the nearer of two faces has all the weight.
+_ONE_DEPTH = 1e-6
+# How far faces are moved apart, a share of their depth: far more than that, and not to be seen.
+_LARGEST_MOVE = 1e-3
+_GOLDEN_RATIO = 0.6180339887498949
+# Mean normals shorter than this are those of faces that turn opposite sides to the camera.
+_CANCELLED = 0.2
 
 
 @keras.saving.register_keras_serializable(package="Softras")
@@ -38,14 +52,20 @@ class Renderer(GeometryLayer):
     between, and nowhere else in the package, they are made linear: light, blending and edges add up
     as light does. Depth, normals and alpha are numbers, never encoded.
 
-    The surface's colour, position, normal and depth at each pixel are those of `soft_shade`,
-    averaged over the faces that it blends; then the pixel is lit, and laid over the background
-    with alpha. Faces are cut at the near plane.
+    The surface's colour, position, normal and depth at each sample are those of `soft_shade`,
+    averaged over the faces that it blends; texture coordinates, which have no mean across a seam,
+    are those of one face. Then the sample is lit, and laid over the background with its coverage.
+    Faces are cut at the near plane; nothing is cut off far away.
 
-    With `aggregation="soft"` alpha is the soft silhouette: everything learns, and edges between
-    faces shine through faintly where nothing is behind them. With `aggregation="hard"` alpha is the
-    share of samples that hit the mesh, for pictures as clean as `supersampling` makes them; then
-    colours, light and the inside of faces learn, but not where the mesh ends.
+    With `aggregation="soft"` everything learns. Alpha is the soft silhouette of eq. 2, for losses;
+    coverage is ``min(1, sum_j D_j)``, which does not let edges between faces shine through (of the
+    front or the back of a closed mesh with fixed faces, whichever is larger). With
+    `aggregation="hard"` both are the share of samples that hit the mesh, for pictures as clean as
+    `supersampling` makes them; then colours, light and the inside of faces learn, but not where the
+    mesh ends.
+
+    With two-sided light, or none, it does not matter which way faces are wound: at random, or
+    given twice, once in each direction.
 
     A batch of 1 beside a batch of n broadcasts, for every input: one mesh before many cameras, many
     meshes in one colour.
@@ -67,15 +87,17 @@ class Renderer(GeometryLayer):
         mipmaps: whether textures are averaged, in linear light, where a pixel covers many texels
             (trilinear; see `tf_softras.shading.sample_texture`). Needs `face_uvs`, and textures of
             known height and width.
-        background: three floats in [0, 1], sRGB; or None for straight colours, which alpha is to be
-            applied to.
+        background: three floats in [0, 1], sRGB; or None for straight colours, which coverage is to
+            be applied to.
         sigma: positive float, squared image-plane units: how soft edges are; by default as
             anti-aliasing makes them (0.3 pixels). For learning a larger one reaches farther.
         gamma: positive float, a share of `far - near`: how soft the front is in depth.
         near: positive float: faces are cut there, world units of depth.
-        far: float, scales gamma; what lies beyond it fades.
+        far: float, the unit of gamma; what lies beyond it is drawn like all else.
         aggregation: "soft", or "hard" for the nearest face alone.
-        supersampling: int: samples along each side of a pixel, averaged in linear light.
+        supersampling: int: samples along each side of a pixel, averaged in linear light. Depth and
+            normals are not averaged: they are those of the sample nearest to the pixel's centre
+            among those that hit.
         implementation: "op" or "reference".
 
     Call arguments:
@@ -91,12 +113,15 @@ class Renderer(GeometryLayer):
 
     Returns:
         dict: "image" `[batch, height, width, 3]` in [0, 1], sRGB; "alpha" `[batch, height, width]`
-        in [0, 1]; "depth" `[batch, height, width]`, world units along the viewing direction, 0
-        where no face is; "normals" `[batch, height, width, 3]`, unit and in world space, 0 where no
-        face is. Row 0 is the top. Depth is of at least float32, the others of the policy's type.
+        in [0, 1]; "coverage" of the same shape, in [0, 1], what the image is laid over the
+        background with; "depth" `[batch, height, width]`, world units along the viewing direction,
+        0 where no face is; "normals" `[batch, height, width, 3]`, unit and in world space, 0 where
+        no face is. Row 0 is the top. Depth is of at least float32, the others of the policy's type.
 
     Raises:
         ValueError: an argument is not as above; an input is missing or has no meaning.
+        tf.errors.InvalidArgumentError: vertices or a camera are not finite; with
+            `implementation="reference"` the pictures are NaN instead.
     """
 
     def __init__(
@@ -126,6 +151,7 @@ class Renderer(GeometryLayer):
         self.faces = (
             None if faces is None else standardize_faces(faces, is_padded=True, is_batched=True)
         )
+        self._is_closed = np.ndim(self.faces) == 2 and is_closed(self.faces)
         self.image_size = standardize_image_size(image_size)
         self.camera = LookAt(dtype=dtype) if camera is None else camera
         self.lens = Perspective(dtype=dtype) if lens is None else lens
@@ -158,20 +184,27 @@ class Renderer(GeometryLayer):
     def call(self, inputs, lights=None):
         """Draws a batch of meshes; see the class."""
         given = self.split(inputs, lights)
-        surface, alpha = self._rasterized(given)
-        hit = keras.ops.cast(surface["share"] > 0.0, alpha.dtype)
-        # What `soft_shade` leaves for the background is no part of the surface's mean.
-        share = keras.ops.where(hit > 0.0, surface["share"], 1.0)
+        scene = self._scene(given)
+        names = [name for name in scene.attributes if name not in _WITHOUT_MEAN]
+        surface, alpha = self._drawn(scene, names, self.aggregation)
+        hit = surface["share"] > 0.0
+        # With a level of its own the background would have a part in the surface's mean.
+        share = keras.ops.where(hit, surface["share"], 1.0)
         surface = {name: value / share for name, value in surface.items()}
-        alpha = hit if self.aggregation == "hard" else alpha[..., None]
-        pixels = {
-            "colors": self._lit(self._colors(surface, given), surface, given, lights) * alpha,
-            "alpha": alpha,
-            "depth": surface["depth"] * hit,
-            "hit": hit,
-            "normals": surface["normals"] * hit,
-        }
-        return self._images({name: self._averaged(value) for name, value in pixels.items()})
+        if self.aggregation == "soft":
+            alpha, coverage = alpha[..., None], self._coverage(scene)
+        else:
+            alpha = coverage = keras.ops.cast(hit, alpha.dtype)
+        if self._is_two_sided:
+            surface["normals"] = _normals_of_either_side(surface)
+        colors = self._lit(self._colors(surface, scene, given), surface, given, lights)
+        means = {"colors": colors * coverage, "alpha": alpha, "coverage": coverage}
+        means = {name: mean_of_samples(value, self.supersampling) for name, value in means.items()}
+        shown = {"depth": surface["depth"], "normals": normalize(surface["normals"])}
+        for name, value in shown.items():
+            value = value * keras.ops.cast(hit, value.dtype)
+            shown[name] = middle_sample(value, hit, self.supersampling)
+        return self._images({**means, **shown})
 
     @property
     def input_names(self):
@@ -195,7 +228,8 @@ class Renderer(GeometryLayer):
 
     def _output_shape(self, shapes, batch):
         plane = (batch, *self.image_size)
-        return _Pictures(image=(*plane, 3), alpha=plane, depth=plane, normals=(*plane, 3))
+        color = (*plane, 3)
+        return _Pictures(image=color, alpha=plane, coverage=plane, depth=plane, normals=color)
 
     def fixed_shapes(self):
         """Returns the shapes of what the layer and its parts have one an item of."""
@@ -269,60 +303,148 @@ class Renderer(GeometryLayer):
             given[name] = repeat_to_batch(given[name], *batch)
         return given
 
-    def _rasterized(self, given):
-        """What each pixel shows of the surface, times its share in the pixel; and alpha."""
+    def _scene(self, given):
+        """The mesh on the image plane, cut at the near plane, with what its corners carry."""
         vertices = given["vertices"]
         faces = given["faces"] if self.faces is None else self.faces
         seen = _called(self.camera, vertices, given)
-        attributes = {
+        of_vertices = {
             "positions": vertices,
-            "normals": vertex_normals(vertices, faces),
             "share": keras.ops.ones_like(vertices[..., :1]),
             "depth": seen[..., 2:],
         }
         if self.face_uvs is None:
             colors = keras.ops.convert_to_tensor(DEFAULT_COLOR, vertices.dtype)
             colors = given.get("colors", colors + keras.ops.zeros_like(vertices))
-            attributes["colors"] = linear_from_srgb(colors)
-        widths = {name: value.shape[-1] for name, value in attributes.items()}
-        packed = keras.ops.concatenate(list(attributes.values()), axis=-1)
-        corners = face_corners(seen, faces, packed)
-        packed = corners.attributes
+            of_vertices["colors"] = linear_from_srgb(colors)
+        corners = face_corners(seen, faces, keras.ops.concatenate([*of_vertices.values()], axis=-1))
+        attributes = _unpacked(corners.attributes, _widths(of_vertices))
+        # A vertex may have other normals and texture coordinates in each of its faces.
+        attributes["normals"] = corner_normals(vertices, faces)
+        if self.aggregation == "soft":
+            is_front = self._looks_at_the_camera(corners.vertices)
+            attributes["front"] = keras.ops.cast(is_front, vertices.dtype)
+            if self._is_two_sided:
+                normals = attributes["normals"]
+                attributes["to_eye"] = keras.ops.where(is_front, normals, -normals)
         if self.face_uvs is not None:
-            # A vertex may have different texture coordinates in each of its faces.
-            uvs = keras.ops.convert_to_tensor(self.face_uvs.reshape(1, -1, 2), packed.dtype)
-            uvs = uvs + keras.ops.zeros_like(packed[..., :1])
-            packed, widths["uv"] = keras.ops.concatenate([packed, uvs], axis=-1), 2
+            uvs = keras.ops.convert_to_tensor(self.face_uvs.reshape(1, -1, 2), vertices.dtype)
+            attributes["uv"] = uvs + keras.ops.zeros_like(attributes["share"])
+        packed = keras.ops.concatenate([*attributes.values()], axis=-1)
         clipped = clip_to_near(corners.vertices, corners.faces, packed, near=self.near)
-        plane, packed = _called(self.lens, clipped.vertices, given), clipped.attributes
+        plane = _called(self.lens, clipped.vertices, given)
+        attributes = _unpacked(clipped.attributes, _widths(attributes))
         if self.mipmaps:
-            footprints = _footprints(plane, packed[..., -2:])
-            packed, widths["footprint"] = keras.ops.concatenate([packed, footprints], axis=-1), 6
+            attributes["footprint"] = _footprints(self._for_interpolation(plane), attributes["uv"])
+        return _Scene(plane, clipped.faces, attributes)
+
+    def _drawn(self, scene, names, aggregation, **options):
+        """The attributes of these names at each sample, and the silhouette."""
+        chosen = {name: scene.attributes[name] for name in names}
+        options = {"gamma": self.gamma, "far": self.far, **options}
         buffer, alpha = soft_shade(
-            plane,
-            clipped.faces,
-            packed,
+            scene.plane,
+            scene.faces,
+            keras.ops.concatenate([*chosen.values()], axis=-1),
             image_size=self._sampled_size(),
             sigma=self.sigma,
-            gamma=self.gamma,
+            aggregation=aggregation,
+            interpolation=self._interpolation,
+            implementation=self.implementation,
+            **options,
+        )
+        return _unpacked(buffer, _widths(chosen)), alpha
+
+    def _of_one_face(self, scene, names):
+        """Attributes at each sample of a single face: for what has no mean.
+
+        Texture coordinates of faces that do not continue one another in the texture are such: their
+        mean lies anywhere in it. A sample on the mesh shows the nearest face; one beside it, within
+        reach of soft edges, one of the faces there, where that face is closest.
+        """
+        on_face, _ = self._drawn(scene, names, "hard")
+        if self.aggregation == "hard":
+            return on_face
+        # Faces beside one another may be equally near: each is moved by a depth of its own.
+        number = np.arange(scene.plane.shape[1] // 4).repeat(4)
+        moved = 1.0 + _LARGEST_MOVE * ((number * _GOLDEN_RATIO) % 1.0)
+        moved = keras.ops.convert_to_tensor(moved[:, None], scene.plane.dtype)
+        plane = keras.ops.concatenate([scene.plane[..., :2], scene.plane[..., 2:] * moved], axis=-1)
+        beside, _ = self._drawn(
+            scene._replace(plane=plane), names, "soft", gamma=_ONE_DEPTH, far=self.near
+        )
+        is_on_face = on_face["share"] > 0.0
+        return {name: keras.ops.where(is_on_face, on_face[name], beside[name]) for name in names}
+
+    def _coverage(self, scene):
+        """How much of each sample is covered: ``min(1, sum_j D_j)``, float `[..., 1]`.
+
+        Beside an edge that two faces share, D of one and of the other add up to 1, where eq. 2 has
+        1 - D (1 - D), 0.75 on the edge: the background would shine through. The front and the back
+        of a closed mesh cover the same pixels, and each edge of its outline has a face of either:
+        the larger of their two sums counts, or outlines would be wider than edges.
+        """
+        front = scene.attributes["front"]
+        sides = [front, 1.0 - front] if self._is_closed else [keras.ops.ones_like(front)]
+        # By a gamma beside which all depths are alike, the weights are D_j and the background's 1.
+        parts, _ = soft_shade(
+            scene.plane,
+            scene.faces,
+            keras.ops.concatenate(sides, axis=-1),
+            image_size=self._sampled_size(),
+            sigma=self.sigma,
+            gamma=_ANY_DEPTH,
+            epsilon=0.0,
             far=self.far,
-            aggregation=self.aggregation,
             implementation=self.implementation,
         )
-        ends = np.cumsum(list(widths.values()))
-        parts = keras.ops.split(buffer, ends[:-1].tolist(), axis=-1)
-        return dict(zip(widths, parts, strict=True)), alpha
+        sums = parts / (1.0 - keras.ops.sum(parts, axis=-1, keepdims=True))
+        return keras.ops.minimum(keras.ops.max(sums, axis=-1, keepdims=True), 1.0)
 
-    def _colors(self, surface, given):
+    def _looks_at_the_camera(self, corners):
+        """Which corners' faces turn their front to the camera: bool `[batch, corners, 1]`."""
+        batch, num_corners = keras.ops.shape(corners)[0], corners.shape[1]
+        faces = keras.ops.reshape(corners, (batch, num_corners // 3, 3, 3))
+        a, b, c = (faces[:, :, i] for i in range(3))
+        # Camera space is left-handed: seen from its front a face's product points away.
+        away = cross(b - a, c - a)
+        along = away[..., 2:] if self._interpolation == "linear" else dot(away, a)
+        return keras.ops.reshape(
+            keras.ops.repeat(along >= 0.0, 3, axis=-1), (batch, num_corners, 1)
+        )
+
+    @property
+    def _interpolation(self):
+        """What is linear over a face on the image plane, by the lens."""
+        return getattr(self.lens, "interpolation", "perspective")
+
+    @property
+    def _is_two_sided(self):
+        """Whether it does not matter which side of a face is its front."""
+        return self.lighting is None or getattr(self.lighting, "two_sided", False)
+
+    def _for_interpolation(self, plane):
+        """The image plane with depths that 1/z is to be taken of: 1 for parallel projection."""
+        if self._interpolation == "perspective":
+            return plane
+        depth = plane[..., 2:]
+        depth = keras.ops.where(depth > 0.0, keras.ops.ones_like(depth), depth)
+        return keras.ops.concatenate([plane[..., :2], depth], axis=-1)
+
+    def _colors(self, surface, scene, given):
+        """The surface's linear colours, before light."""
         if self.face_uvs is None:
             return surface["colors"]
-        textures, uv = linear_from_srgb(given["textures"]), surface["uv"]
+        names = ("share", "depth", "uv", *(("footprint",) if self.mipmaps else ()))
+        at = self._of_one_face(scene, names)
+        textures = linear_from_srgb(given["textures"])
         if not self.mipmaps:
-            return sample_texture(textures, uv, wrap=self.wrap)
+            return sample_texture(textures, at["uv"], wrap=self.wrap)
+        depth = at["depth"] if self._interpolation == "perspective" else 1.0
         derivatives = uv_derivatives(
-            uv, surface["depth"], surface["footprint"], image_size=self._sampled_size()
+            at["uv"], depth, at["footprint"], image_size=self._sampled_size()
         )
-        return sample_texture(textures, uv, derivatives, wrap=self.wrap)
+        return sample_texture(textures, at["uv"], derivatives, wrap=self.wrap)
 
     def _sampled_size(self):
         return tuple(side * self.supersampling for side in self.image_size)
@@ -337,26 +459,21 @@ class Renderer(GeometryLayer):
         lit = self.lighting({name: inputs[name] for name in names}, lights=lights)
         return keras.ops.cast(lit, colors.dtype)
 
-    def _averaged(self, samples):
-        if self.supersampling == 1:
-            return samples
-        return keras.ops.average_pool(samples, self.supersampling, data_format="channels_last")
-
-    def _images(self, means):
-        """The layer's output from means over the samples of each pixel."""
-        colors, alpha = means["colors"], means["alpha"]
+    def _images(self, pixels):
+        """The layer's output from what each pixel shows."""
+        colors, coverage = pixels["colors"], pixels["coverage"]
         if self.background is None:
-            colors = colors / keras.ops.where(alpha > 0.0, alpha, 1.0)
+            colors = colors / keras.ops.where(coverage > 0.0, coverage, 1.0)
         else:
             background = keras.ops.cast(linear_from_srgb(self.background), colors.dtype)
-            colors = colors + background * (1.0 - alpha)
+            colors = colors + background * (1.0 - coverage)
         image = keras.ops.clip(srgb_from_linear(colors), 0.0, 1.0)
-        depth = means["depth"] / keras.ops.where(means["hit"] > 0.0, means["hit"], 1.0)
         return {
             "image": keras.ops.cast(image, self.compute_dtype),
-            "alpha": keras.ops.cast(alpha[..., 0], self.compute_dtype),
-            "depth": depth[..., 0],
-            "normals": keras.ops.cast(normalize(means["normals"]), self.compute_dtype),
+            "alpha": keras.ops.cast(pixels["alpha"][..., 0], self.compute_dtype),
+            "coverage": keras.ops.cast(coverage[..., 0], self.compute_dtype),
+            "depth": pixels["depth"][..., 0],
+            "normals": keras.ops.cast(pixels["normals"], self.compute_dtype),
         }
 
 
@@ -366,9 +483,36 @@ class _Pictures(dict):
     def __missing__(self, name):
         # keras.layers.TimeDistributed asks for the first size of the only output.
         raise ValueError(
-            "Renderer has four outputs, by name; a wrapper such as TimeDistributed takes a layer "
+            "Renderer has five outputs, by name; a wrapper such as TimeDistributed takes a layer "
             'of one: keras.Model(vertices, renderer(vertices)["image"])'
         )
+
+
+class _Scene(NamedTuple):
+    """Meshes as the rasteriser takes them, and a dict of what their corners carry."""
+
+    plane: Any
+    faces: Any
+    attributes: dict
+
+
+def _widths(attributes):
+    """The names of attributes and how many channels each has."""
+    return {name: value.shape[-1] for name, value in attributes.items()}
+
+
+def _unpacked(packed, widths):
+    """The attributes of one tensor by name."""
+    ends = np.cumsum(list(widths.values()))
+    parts = keras.ops.split(packed, ends[:-1].tolist(), axis=-1)
+    return dict(zip(widths, parts, strict=True))
+
+
+def _normals_of_either_side(surface):
+    """Mean normals; where the sides of faces cancel, as of doubled faces, the side that is seen."""
+    normals = surface["normals"]
+    cancels = dot(normals, normals) < _CANCELLED**2
+    return keras.ops.where(cancels, surface.get("to_eye", normals), normals)
 
 
 def _inputs_of(layer, given):
