@@ -218,9 +218,12 @@ def test_parallel_projection_interpolates_linearly(aggregation, mipmaps):
     # A slanted plane: depth goes from 1 to 3 as x goes from -1 to 1, and u from 0 to 1.
     plane = np.float32([[[-1, -1, 1], [1, -1, 3], [1, 1, 3], [-1, 1, 1]]])
     options = {
-        "camera": layers.WorldToCamera(np.eye(3), [0, 0, 0], convention="softras"),
+        "camera": layers.WorldToCamera(
+            rotation=np.eye(3), translation=[0, 0, 0], convention="softras"
+        ),
         "lens": layers.Orthographic(view_size=2.0),
         "aggregation": aggregation,
+        "sigma": 1e-6,  # no pixel sees two faces
         "lighting": None,
     }
     x = (2 * np.arange(8) + 1 - 8) / 8
