@@ -278,5 +278,7 @@ def test_a_mesh_is_closed_where_each_edge_has_two_faces_that_run_it_oppositely()
     faces = geometry.icosphere(1).faces
     one_turned = np.concatenate([faces[:1, ::-1], faces[1:]])
     assert is_closed(faces) and is_closed(np.concatenate([faces, [[-1, -1, -1]]]))
-    for others in (faces[1:], one_turned, np.concatenate([faces, faces[:, ::-1]]), faces[:0]):
-        assert not is_closed(others)
+    others = (faces[1:], one_turned, np.concatenate([faces, faces[:, ::-1]]))
+    assert not any(is_closed(other) for other in others)
+    batch = np.stack([faces, one_turned, np.concatenate([faces[:79], [[-1, -1, -1]]])])
+    np.testing.assert_array_equal(is_closed(batch), [True, False, False])

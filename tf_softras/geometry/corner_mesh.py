@@ -158,19 +158,24 @@ def pad_meshes(meshes):
 
 
 def is_closed(faces):
-    """Whether a mesh is closed and wound alike: each edge has two faces, which run it oppositely.
+    """Whether meshes are closed and wound alike: an edge has two faces, which run it oppositely.
 
     Args:
-        faces: int NumPy array `[num_faces, 3]`; faces of -1 are padding.
+        faces: int `[num_faces, 3]` or `[batch, num_faces, 3]`; faces of -1 are padding.
 
     Returns:
-        bool; False for a mesh without faces.
+        bool `[]` or `[batch]`.
     """
-    faces = faces[(faces >= 0).all(axis=-1)].astype(np.int64)
-    edges = np.stack([faces, faces[:, [1, 2, 0]]], axis=-1).reshape(-1, 2)
-    forward, backward = (np.sort(edges @ [1 << 32, 1]), np.sort(edges @ [1, 1 << 32]))
-    is_used_twice = (forward[1:] == forward[:-1]).any()
-    return len(faces) > 0 and not is_used_twice and bool((forward == backward).all())
+    faces = keras.ops.cast(faces, "int64")
+    first, second = faces, keras.ops.take(faces, np.array([1, 2, 0], np.int32), axis=-1)
+    shape = (*keras.ops.shape(faces)[:-2], 3 * faces.shape[-2])
+    forward, backward = (
+        keras.ops.sort(keras.ops.reshape(a * 2**32 + b, shape), axis=-1)
+        for a, b in ((first, second), (second, first))
+    )
+    is_repeated = (forward[..., 1:] == forward[..., :-1]) & (forward[..., 1:] >= 0)
+    has_opposites = keras.ops.all(forward == backward, axis=-1)
+    return has_opposites & keras.ops.logical_not(keras.ops.any(is_repeated, axis=-1))
 
 
 def checked_faces(faces):

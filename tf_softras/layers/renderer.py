@@ -32,7 +32,7 @@ from tf_softras.shading.texture import sample_texture
 # An edge blurred over 0.3 of a pixel looks as it does with anti-aliasing; a pixel is 2 / side.
 _EDGE_IN_PIXELS = 0.3
 # Attributes that are not averaged over the faces that share a sample.
-_WITHOUT_MEAN = ("uv", "footprint", "front")
+_WITHOUT_MEAN = ("uv", "footprint", "sides")
 # A gamma beside which all depths are alike.
 _ANY_DEPTH = 1e30
 # A gamma, in units of the near plane's depth, by which the nearer of two faces has all the weight.
@@ -59,7 +59,7 @@ class Renderer(GeometryLayer):
 
     With `aggregation="soft"` everything learns. Alpha is the soft silhouette of eq. 2, for losses;
     coverage is ``min(1, sum_j D_j)``, which does not let edges between faces shine through (of the
-    front or the back of a closed mesh with fixed faces, whichever is larger). With
+    front or the back of a closed mesh, whichever is larger). With
     `aggregation="hard"` both are the share of samples that hit the mesh, for pictures as clean as
     `supersampling` makes them; then colours, light and the inside of faces learn, but not where the
     mesh ends.
@@ -151,7 +151,6 @@ class Renderer(GeometryLayer):
         self.faces = (
             None if faces is None else standardize_faces(faces, is_padded=True, is_batched=True)
         )
-        self._is_closed = np.ndim(self.faces) == 2 and is_closed(self.faces)
         self.image_size = standardize_image_size(image_size)
         self.camera = LookAt(dtype=dtype) if camera is None else camera
         self.lens = Perspective(dtype=dtype) if lens is None else lens
@@ -323,7 +322,11 @@ class Renderer(GeometryLayer):
         attributes["normals"] = corner_normals(vertices, faces)
         if self.aggregation == "soft":
             is_front = self._looks_at_the_camera(corners.vertices)
-            attributes["front"] = keras.ops.cast(is_front, vertices.dtype)
+            of_closed = keras.ops.concatenate([is_front, keras.ops.logical_not(is_front)], axis=-1)
+            of_others = keras.ops.convert_to_tensor([True, False])
+            is_closed_mesh = keras.ops.reshape(is_closed(faces), (-1, 1, 1))
+            sides = keras.ops.where(is_closed_mesh, of_closed, of_others)
+            attributes["sides"] = keras.ops.cast(sides, vertices.dtype)
             if self._is_two_sided:
                 normals = attributes["normals"]
                 attributes["to_eye"] = keras.ops.where(is_front, normals, -normals)
@@ -384,13 +387,11 @@ class Renderer(GeometryLayer):
         of a closed mesh cover the same pixels, and each edge of its outline has a face of either:
         the larger of their two sums counts, or outlines would be wider than edges.
         """
-        front = scene.attributes["front"]
-        sides = [front, 1.0 - front] if self._is_closed else [keras.ops.ones_like(front)]
         # By a gamma beside which all depths are alike, the weights are D_j and the background's 1.
         parts, _ = soft_shade(
             scene.plane,
             scene.faces,
-            keras.ops.concatenate(sides, axis=-1),
+            scene.attributes["sides"],
             image_size=self._sampled_size(),
             sigma=self.sigma,
             gamma=_ANY_DEPTH,
