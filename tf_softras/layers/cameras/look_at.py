@@ -136,7 +136,7 @@ class LookAt(GeometryLayer):
 
     def fixed_shapes(self):
         """Returns the shapes of what the camera has one an item of."""
-        fixed = {"at": np.shape(self.at), "up": np.shape(self.up)}
+        fixed = {"at": np.shape(self.at), "up": () if self.up is None else np.shape(self.up)}
         if self.eye is not None:
             fixed["eye"] = np.shape(self.eye)
         else:
