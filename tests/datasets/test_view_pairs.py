@@ -1,6 +1,7 @@
 """Batches of view pairs: what is in them, in which order, and that a seed settles it."""
 
 import collections
+import doctest
 import itertools
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.datasets.builds import CODE
+from tf_softras.datasets import view_pairs as view_pairs_module
 from tf_softras.datasets.view_pairs import batch_model_ids, single_views, view_pairs
 from tf_softras.geometry import Mesh, load_mesh
 from tf_softras.geometry.cameras import eye_from_angles
@@ -250,3 +252,8 @@ def test_an_empty_data_set_and_a_batch_of_none_are_errors(batches):
             batches(empty, batch_size=2, **options)
     with pytest.raises(ValueError, match="batch_size"):
         batches(objects(3), batch_size=0, **options)
+
+
+def test_the_example_of_the_docstring_runs():
+    results = doctest.testmod(view_pairs_module)
+    assert results.attempted and not results.failed

@@ -1,5 +1,7 @@
 """The regularisers inside a model that `fit` trains."""
 
+import doctest
+
 import keras
 import numpy as np
 import pytest
@@ -89,3 +91,10 @@ def test_several_replicas_are_refused_where_they_would_share_their_losses(monkey
     layer = MeshRegularization(MESH.faces, laplacian_weight=1.0, flattening_weight=1.0)
     with pytest.raises(ValueError, match="expected one device; received 2 replicas"):
         layer.call(MESH.vertices[None])
+
+
+def test_the_example_of_the_docstring_runs():
+    from tf_softras.models import mesh_regularization
+
+    results = doctest.testmod(mesh_regularization)
+    assert results.attempted and not results.failed

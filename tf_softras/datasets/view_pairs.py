@@ -24,6 +24,7 @@ class MeshViewPairs:
         num_views: int, the views that each mesh is seen in.
 
     Example:
+        >>> import numpy as np
         >>> pairs = MeshViewPairs(num_meshes=2, num_views=3)
         >>> of_meshes = pairs.of_meshes(np.array([[1, 2]]))
         >>> of_views = pairs.of_views(np.array([[10, 20, 30]]))

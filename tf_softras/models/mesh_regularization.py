@@ -38,6 +38,7 @@ class MeshRegularization(keras.layers.Layer):
         ValueError: `faces` are not such integers; or, in a call, there are several replicas.
 
     Example:
+        >>> from tf_softras import geometry, losses
         >>> sphere = geometry.icosphere(1)
         >>> layer = MeshRegularization(sphere.faces, laplacian_weight=1.0, flattening_weight=0.0)
         >>> vertices = layer(sphere.vertices[None])
