@@ -1,4 +1,4 @@
-"""The folder that one training run lives in."""
+"""Reads and writes the folder of one training run."""
 
 import csv
 import datetime
@@ -21,7 +21,7 @@ from tf_softras.version import __version__
 
 CHECKPOINTS = ("best", "last")
 
-# Method -> what its checkpoints hold.
+# Method -> the class of the network in its checkpoints.
 _RECONSTRUCTORS: dict[str, Any] = {
     "softras": MeshReconstructor,
     "n3mr": MeshReconstructor,
@@ -31,11 +31,11 @@ _RECONSTRUCTORS: dict[str, Any] = {
 
 
 class RunFolderError(SoftrasError, ValueError):
-    """A folder is not what was asked for: no run, another run's, or damaged."""
+    """Raised when a folder holds no run, another run, or a damaged one."""
 
 
 class RunFolder:
-    """What one training run has written, and where.
+    """Knows where one training run writes what.
 
     ```
     config.json       the ReconstructionConfig, its seed among the rest
@@ -43,7 +43,7 @@ class RunFolder:
     metrics.json      the last epoch, the best epoch, and every epoch
     history.csv       every epoch, a row each
     checkpoints/      best.keras, last.keras: the MeshReconstructor, or the method's own
-    backup/           from which a killed run goes on; gone when the run is complete
+    backup/           a killed run goes on from it; it is deleted when the run is complete
     tensorboard/      scalars
     ```
 
@@ -106,7 +106,7 @@ class RunFolder:
 
     @property
     def backup_path(self) -> pathlib.Path:
-        """The folder from which a killed run goes on."""
+        """The folder that a killed run goes on from."""
         return self.path / "backup"
 
     @property
@@ -173,11 +173,11 @@ class RunFolder:
         return reconstructor
 
     def history(self) -> list[dict]:
-        """Returns one dict an epoch, in order; empty before the end of the first.
+        """Returns one dict an epoch, in order; an empty list before the end of the first.
 
         Keys: "epoch" (from 0), "step" (steps done), "seconds" (trained, over all starts), "loss",
-        "silhouette_iou", "learning_rate", "sigma" and what else was logged; validation's are
-        "val_...". A value that was NaN or infinite is None.
+        "silhouette_iou", "learning_rate", "sigma" and other logs; those of validation begin with
+        "val_". A value that was NaN or infinite is None.
 
         Raises:
             RunFolderError: metrics.json is damaged.
@@ -220,7 +220,7 @@ class RunFolder:
             writer.writerows(rows)
 
     def record_versions(self) -> None:
-        """Adds to versions.json what runs now, and on what."""
+        """Adds the present versions, platform and devices to versions.json."""
         path = self.path / "versions.json"
         try:
             entries = _read_json(path) if path.exists() else []

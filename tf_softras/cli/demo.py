@@ -1,4 +1,4 @@
-"""`softras demo`: the whole way on the embedded sample, in minutes."""
+"""`softras demo`: trains, evaluates and exports on the embedded sample, in minutes."""
 
 import json
 import pathlib
@@ -14,9 +14,9 @@ from tf_softras.config import preset
 
 PRESET = "small"
 STEPS_PER_EPOCH = 100
-# Seconds from the start; on a slow machine training ends here, for the whole to take ten minutes.
+# Training ends at this many seconds from the start, so that a slow machine needs ten minutes.
 TIME_LIMIT = 400.0
-# The view that meshes are made of, of the 24 of each object: from the front right.
+# Meshes are made of this one of the 24 views of each object: from the front right.
 INPUT_VIEW = 2
 SHEET_ROWS = 8
 # Written when a demo begins, and again when it is finished.
@@ -35,13 +35,13 @@ MARKER = "demo.json"
     type=click.IntRange(1),
     default=preset(PRESET).steps,
     show_default=True,
-    help="Of training.",
+    help="Training steps.",
 )
 def demo(output, steps):
     """Train on the embedded sample, and show what was learned.
 
-    Takes less than ten minutes on two cores. A demo that was killed goes on where it was; one that
-    is finished is moved aside, to OUTPUT.1 and so on.
+    It takes less than ten minutes on two cores. A demo that was killed goes on where it was. One
+    that is finished is moved aside, to OUTPUT.1 and so on.
     """
     start = time.monotonic()
     output = _begin(output)
@@ -192,7 +192,7 @@ def _saved_model(reconstructor, output: pathlib.Path) -> tuple:
 
     _say(5, "Exporting the SavedModel")
     base = output / "saved_model"
-    shutil.rmtree(base, ignore_errors=True)  # Of a demo that was killed after this step.
+    shutil.rmtree(base, ignore_errors=True)  # A demo that was killed may have left it.
     export_saved_model(reconstructor, base)
     return base, "for TensorFlow Serving; TensorFlow alone runs it"
 

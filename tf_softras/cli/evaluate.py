@@ -122,7 +122,7 @@ def draw_sheet(networks, dataset, path, *, truth):
     Args:
         networks: Name -> `Reconstructor`.
         dataset: Examples of a split.
-        path: Of the PNG.
+        path: The PNG file to write.
         truth: As for `training.comparison_sheet`.
     """
     from tf_softras import training

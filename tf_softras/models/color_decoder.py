@@ -1,4 +1,4 @@
-"""The colour decoder: a code, and the picture it is of, become a colour for every vertex."""
+"""Turns a code and its picture into one colour per vertex."""
 
 import keras
 from keras import ops
@@ -9,10 +9,10 @@ from tf_softras.models.image_encoder import IMAGE_CHANNELS
 
 # Side of the squares of pixels that a palette samples: 256 of them in 64 x 64 pixels.
 _CELL = 4
-# Below this share of a cell nothing of the object is in it: 8 bits of alpha in one of 16 pixels.
+# A cell with a smaller alpha holds nothing of the object: one of 16 pixels has 8 bits of alpha.
 _EMPTY = 1e-4
-# Added to a logit, it leaves nothing of the weight; finite, so that a picture without any cell of
-# an object has weights too.
+# This, added to a logit, makes its weight 0. It is finite, so that a picture without an object has
+# weights too.
 _NEVER = -1e9
 # Keras 3.12, the last for Python 3.10: a functional model there neither takes a picture that no
 # output needs nor trains the layers that are set on it afterwards. 3.15 does both.

@@ -1,4 +1,4 @@
-"""The encoder: a picture becomes a code."""
+"""Turns a picture into a code."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""The whole network: a mesh out of one picture."""
+"""Turns one picture into a mesh: the whole network."""
 
 import keras
 
@@ -28,7 +28,7 @@ class MeshReconstructor(keras.Model):
     mesh = Mesh(vertices=model.predict(images)[0], faces=model.faces)
     ```
 
-    Where the configuration asks for colours, `colored` gives them beside the vertices.
+    If the configuration asks for colours, `colored` returns them beside the vertices.
 
     Args:
         config: A `ModelConfig`, its `to_dict()`, or the name of a preset.

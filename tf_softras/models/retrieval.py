@@ -1,4 +1,4 @@
-"""The baseline that learns nothing: the training object whose picture is nearest."""
+"""Answers with the training object whose picture is nearest: a baseline that learns nothing."""
 
 import keras
 import numpy as np

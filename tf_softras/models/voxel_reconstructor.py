@@ -1,4 +1,4 @@
-"""The baseline of voxels: a picture becomes a grid of occupancies."""
+"""Turns a picture into a grid of occupancies: the voxel baseline."""
 
 import keras
 

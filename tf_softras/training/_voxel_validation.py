@@ -1,4 +1,4 @@
-"""3D IoU while a model trains."""
+"""Measures 3D IoU while a model trains."""
 
 import keras
 import tensorflow as tf
@@ -11,7 +11,7 @@ class VoxelValidation(keras.callbacks.Callback):
     """Adds "val_voxel_iou", the mean over classes, to the logs of every epoch.
 
     Args:
-        dataset: Examples of `shapenet_views`, not batched: few, a view takes about 10 ms.
+        dataset: Examples of `shapenet_views`, not batched. Use few: a view takes about 10 ms.
     """
 
     def __init__(self, dataset: tf.data.Dataset):

@@ -1,4 +1,4 @@
-"""What happens around the steps and epochs of a run: backups, checkpoints, records, progress."""
+"""Callbacks around the steps and epochs of a run: backups, checkpoints, records, progress."""
 
 import json
 import math
@@ -24,7 +24,7 @@ class NonFiniteLossError(SoftrasError, RuntimeError):
 
         Args:
             step: The step.
-            what: What is not finite.
+            what: Names the quantity that is not finite.
             model_ids: The objects of the step's batch.
         """
         return cls(
@@ -142,8 +142,8 @@ class SwapBack(keras.callbacks.Callback):
 class ReconstructorCheckpoint(keras.callbacks.Callback):
     """Saves `model.reconstructor` after every epoch, and keeps the best.
 
-    Unlike `keras.callbacks.ModelCheckpoint` it leaves the renderer and the optimizer out, never a
-    half-written file behind, and knows the best of a run that was interrupted.
+    Unlike `keras.callbacks.ModelCheckpoint` it leaves out the renderer and the optimizer, writes
+    each file whole or not at all, and knows the best epoch of a run that was interrupted.
 
     Args:
         run_folder: Where to save.
@@ -238,12 +238,12 @@ def epochs_since_best(rows: list[dict], monitor: str) -> int:
 
 
 class StopWithoutProgress(keras.callbacks.Callback):
-    """Ends training after a number of epochs in a row that were not better than an earlier one.
+    """Ends training when a number of epochs in a row were no better than an earlier one.
 
     Unlike `keras.callbacks.EarlyStopping` it counts the epochs before a restart too.
 
     Args:
-        recorder: Comes before it, and knows all epochs.
+        recorder: The callback that records all epochs; it must come first.
         patience: The number of epochs.
     """
 
@@ -259,7 +259,7 @@ class StopWithoutProgress(keras.callbacks.Callback):
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends a run whose loss is NaN or infinite with an error, before anything is saved from it.
+    """Ends a run with an error when its loss is not finite, before anything is saved from it.
 
     Args:
         model_ids_of: Function from a step, counted from 1, to the objects of its batch.

@@ -1,8 +1,8 @@
-"""Training on several devices, of one machine or of many, with `tf.distribute`.
+"""Trains on several devices, of one machine or of many, with `tf.distribute`.
 
-`model.fit` of Keras 3.15 does not work under `MultiWorkerMirroredStrategy`, and under
-`MirroredStrategy` it throws the first batch away; so here is a loop that calls Keras's own training
-step on every replica and the same callbacks.
+Keras 3.15's `model.fit` does not work under `MultiWorkerMirroredStrategy`, and it throws the first
+batch away under `MirroredStrategy`. The loop here calls Keras's own training step on every replica,
+and the same callbacks.
 """
 
 import json
@@ -17,7 +17,7 @@ from tf_softras.config import DISTRIBUTIONS
 def make_strategy(distribution: str = "auto") -> tf.distribute.Strategy | None:
     """Returns the strategy of a name, None for a single device.
 
-    To be called before TensorFlow does anything else: workers find one another at their start.
+    Call it before TensorFlow does anything else, because workers find one another at their start.
 
     Args:
         distribution: "none"; "mirrored", all GPUs of this machine, or its CPU; "multi-worker", the
@@ -77,7 +77,7 @@ def is_multi_worker(strategy: tf.distribute.Strategy | None) -> bool:
 
 
 def synchronize_batch_statistics(model: keras.Model) -> None:
-    """Lets batch normalisation see the whole batch, not a replica's part of it."""
+    """Makes batch normalisation use the whole batch instead of each replica's part."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
@@ -96,19 +96,19 @@ def fit(
     validation_data: tf.data.Dataset | None,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
-    """Trains as `model.fit` does, each batch spread over the replicas of a strategy.
+    """Trains as `model.fit` does, and spreads each batch over the replicas of a strategy.
 
-    Validation is not spread: every replica does all of it, and their metrics agree.
+    Validation is not spread: every replica does all of it, so their metrics agree.
 
     Args:
         model: Compiled and built in the strategy's scope.
-        batches: Without end, each a multiple of the number of replicas in size.
-        strategy: Of this process and, if there are any, of its peers.
-        initial_epoch: As of `fit`.
-        epochs: As of `fit`.
-        steps_per_epoch: As of `fit`.
+        batches: Batches without end; the size of each is a multiple of the number of replicas.
+        strategy: The strategy that this process and its peers share.
+        initial_epoch: As in `fit`.
+        epochs: As in `fit`.
+        steps_per_epoch: As in `fit`.
         validation_data: Batches, or None.
-        callbacks: As of `fit`.
+        callbacks: As in `fit`.
     """
     train_step, test_step = (
         tf.function(lambda batch, step=step: strategy.run(step, args=(batch,)))
@@ -143,7 +143,7 @@ def fit(
 
 
 def _spread(batches: tf.data.Dataset, strategy: tf.distribute.Strategy):
-    """Returns the batches, of each of which a replica gets its part."""
+    """Returns the batches; each replica gets its part of each."""
     options = tf.data.Options()
     # Every worker reads all objects and keeps its part of each batch: the order stays as it is.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA

@@ -30,7 +30,7 @@ class Variant:
     """One run of an experiment.
 
     Attributes:
-        changes: What its configuration has other than the experiment's.
+        changes: The fields of its configuration that differ from the experiment's.
         data: The configuration of `shapenet_views` that it trains on, or None for the
             experiment's.
     """
@@ -51,7 +51,7 @@ EXPERIMENTS = {
         "24 views": Variant(data="meshes"),
         "120 views": Variant(data="meshes_120"),
     },
-    # Of the preset "paper", whose weights hold a soft rasteriser's small gradient back for long.
+    # Factors of the preset "paper"'s weights, which outweigh a soft rasteriser's small gradient.
     "regularization": {
         f"{factor:g} of the weights": Variant(
             {"laplacian_weight": 0.01 * factor, "flattening_weight": 0.001 * factor}
@@ -66,14 +66,14 @@ EXPERIMENTS = {
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What became of a variant.
+    """Holds how a run of a variant ended.
 
     Attributes:
         evaluation: 3D IoU of the best checkpoint.
         measurements: Its other metrics, or None if they were not asked for.
         steps: Optimizer steps that were done.
-        minutes: Spent on them, with validation; of this machine, whatever else ran on it.
-        seed: Of weights and data.
+        minutes: Minutes that they took, with validation, whatever else ran on the machine.
+        seed: Seed of weights and data.
         batch_size: Objects in a batch.
     """
 
@@ -128,14 +128,14 @@ def run_experiment(
 
     Args:
         name: A key of `EXPERIMENTS`.
-        config: What all variants have in common.
+        config: The configuration that all variants share.
         datasets: A function from a configuration of `shapenet_views` (None: the experiment's own)
             and a split to its examples, not batched. Runs are validated on "val", and all are
             evaluated on `split` of the experiment's own.
         folder: Where to write.
         seeds: Runs of each variant, with seeds from that of `config` on; titles of further runs end
             with their seed. Retrieval has no seed and runs once.
-        split: What is evaluated.
+        split: The split that is evaluated.
         metrics: Whether `measure` is asked too.
         truth: For `measure` and the picture.
         **training: The attributes of `TrainOptions`, such as `steps_per_epoch`. A `time_limit` is
@@ -185,7 +185,7 @@ def _runs(title: str, config: ReconstructionConfig, seeds: int):
 
 
 def _result(run: RunFolder, network, dataset, split: str, metrics: bool, truth) -> Result:
-    """Returns a variant's result, read if it was written at the run's present step."""
+    """Returns a run's result; reads it if it was written at the run's present step."""
     path = run.path / f"result_{split}.json"
     last = run.history()[-1]
     if path.is_file():

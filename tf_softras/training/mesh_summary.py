@@ -30,9 +30,9 @@ class MeshSummary(keras.callbacks.Callback):
     silhouettes above, those of the mesh below, white where the object is.
 
     Args:
-        dataset: Examples of `shapenet_views`, not batched: few, an epoch adds 30 kB for each.
+        dataset: Examples of `shapenet_views`, not batched. Use few: an epoch adds 30 kB for each.
         log_dir: Folder of the event files; they come beside those of other writers.
-        first_step: Of the optimizer; 0 in a run that goes on from nothing.
+        first_step: The optimizer's step at the start; 0 in a new run.
     """
 
     def __init__(self, dataset: tf.data.Dataset, log_dir, *, first_step: int = 0):
