@@ -19,7 +19,13 @@ from tf_softras.geometry.cameras import (
     world_to_camera,
 )
 from tf_softras.geometry.colors import linear_from_srgb, srgb_from_linear
-from tf_softras.geometry.corner_mesh import CornerMesh, clip_to_near, face_corners, pad_meshes
+from tf_softras.geometry.corner_mesh import (
+    CornerMesh,
+    clip_to_near,
+    cull_back_faces,
+    face_corners,
+    pad_meshes,
+)
 from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_projection
 from tf_softras.geometry.material import Material
 from tf_softras.geometry.mesh import Mesh
@@ -42,6 +48,7 @@ __all__ = [
     "clip_to_near",
     "convert_extrinsics",
     "corner_normals",
+    "cull_back_faces",
     "eye_from_angles",
     "face_corners",
     "icosphere",

@@ -9,7 +9,7 @@ from tf_softras.geometry._vectors import as_floating, roll
 from tf_softras.geometry.mesh import Mesh
 
 # The place of a corner that does not exist: an op leaves its face out for any near of 0 or more.
-_HIDDEN_CORNER = (0.0, 0.0, -1.0)
+HIDDEN_CORNER = (0.0, 0.0, -1.0)
 
 # Which of (corner 0, cut 0-1, corner 1, cut 1-2, corner 2, cut 2-0, none) are the corners of what
 # remains of a face, in its own order; the row is 1 * (corner 0 is kept) + 2 * (corner 1) + 4 * (2).
@@ -127,6 +127,44 @@ def clip_to_near(vertices, faces, attributes=None, *, near):
     return CornerMesh(_flat(chosen, 4 * num_faces), triangles, attributes)
 
 
+def cull_back_faces(vertices, faces, attributes=None):
+    """Returns the corner mesh without the faces that turn their back to the camera.
+
+    A face shows its front where its corners run counter-clockwise in the picture; faces of a closed
+    mesh that is counter-clockwise seen from outside are then its near side. A back face is left out
+    by every op with `near` of 0 or more, forward and backward. A face seen edge-on is kept.
+
+    Args:
+        vertices: Float `[batch, num_vertices, 3]`, image plane with depth in z: after the
+            projection, and after `clip_to_near`, which keeps the order of corners.
+        faces: Int `[num_faces, 3]`, or `[batch, num_faces, 3]` padded with faces of -1.
+        attributes: None, or float `[batch, num_vertices, channels]`.
+
+    Returns:
+        A `CornerMesh` of 3 corners and 1 face for each face.
+
+    Raises:
+        ValueError: `faces` as in `face_corners`.
+        tf.errors.InvalidArgumentError: A vertex index out of range.
+
+    Example:
+    >>> corners = np.array([[[0, 0, 1], [1, 0, 1], [0, 1, 1]]], np.float32)
+    >>> mesh = geometry.cull_back_faces(corners, [[0, 1, 2], [0, 2, 1]])
+    >>> np.asarray(mesh.vertices)[0, :, 2]                    # the second face is behind the camera
+    array([ 1.,  1.,  1., -1., -1., -1.], dtype=float32)
+    """
+    mesh = face_corners(vertices, faces, attributes)
+    batch = keras.ops.shape(mesh.vertices)[0]
+    corners = keras.ops.reshape(mesh.vertices, (batch, len(mesh.faces), 3, 3))
+    x, y = corners[..., 0], corners[..., 1]
+    ahead = (x[..., 1] - x[..., 0]) * (y[..., 2] - y[..., 0])
+    behind = (y[..., 1] - y[..., 0]) * (x[..., 2] - x[..., 0])
+    # NaN is no back face: the op, which refuses it, sees it.
+    is_back = (ahead < behind)[..., None, None]
+    corners = keras.ops.where(is_back, _hidden(corners.dtype), corners)
+    return mesh._replace(vertices=_flat(corners, 3 * len(mesh.faces)))
+
+
 def pad_meshes(meshes):
     """One vertex and one face array for meshes of different size.
 
@@ -224,7 +262,7 @@ def _gathered(vertices, faces, attributes):
 
 
 def _hidden(dtype):
-    return keras.ops.convert_to_tensor(_HIDDEN_CORNER, dtype)
+    return keras.ops.convert_to_tensor(HIDDEN_CORNER, dtype)
 
 
 def _cut_fraction(depth, kept, near):

@@ -10,7 +10,12 @@ from tf_softras._shared.faces import standardize_faces
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry._vectors import cross, dot, normalize
 from tf_softras.geometry.colors import DEFAULT_COLOR, linear_from_srgb, srgb_from_linear
-from tf_softras.geometry.corner_mesh import clip_to_near, face_corners, is_closed
+from tf_softras.geometry.corner_mesh import (
+    HIDDEN_CORNER,
+    clip_to_near,
+    face_corners,
+    is_closed,
+)
 from tf_softras.geometry.normals import corner_normals
 from tf_softras.layers._call_inputs import boolean, numbers, positive
 from tf_softras.layers._geometry_layer import (
@@ -99,6 +104,8 @@ class Renderer(GeometryLayer):
             normals are not averaged: they are those of the sample nearest to the pixel's centre
             among those that hit.
         implementation: "op" or "reference".
+        cull_back_faces: whether faces that turn their back to the camera are left out, those whose
+            corners run clockwise in the picture.
 
     Call arguments:
         inputs: vertices, float `[batch, num_vertices, 3]` in world space, or a dict of them and
@@ -143,6 +150,7 @@ class Renderer(GeometryLayer):
         aggregation="soft",
         supersampling=1,
         implementation="op",
+        cull_back_faces=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -178,6 +186,7 @@ class Renderer(GeometryLayer):
         self.gamma = positive("gamma", gamma)
         self.near, self.far = float(near), float(far)
         self.aggregation, self.implementation = aggregation, implementation
+        self.cull_back_faces = boolean("cull_back_faces", cull_back_faces)
         self.supports_jit = supports_jit(implementation)
 
     def call(self, inputs, lights=None):
@@ -261,6 +270,7 @@ class Renderer(GeometryLayer):
             "aggregation": self.aggregation,
             "supersampling": self.supersampling,
             "implementation": self.implementation,
+            "cull_back_faces": self.cull_back_faces,
         }
 
     @classmethod
@@ -317,6 +327,8 @@ class Renderer(GeometryLayer):
             colors = given.get("colors", colors + keras.ops.zeros_like(vertices))
             of_vertices["colors"] = linear_from_srgb(colors)
         corners = face_corners(seen, faces, keras.ops.concatenate([*of_vertices.values()], axis=-1))
+        if self.cull_back_faces:
+            corners = corners._replace(vertices=self._front_faces(corners.vertices))
         attributes = _unpacked(corners.attributes, _widths(of_vertices))
         # A vertex may have other normals and texture coordinates in each of its faces.
         attributes["normals"] = corner_normals(vertices, faces)
@@ -401,6 +413,14 @@ class Renderer(GeometryLayer):
         )
         sums = parts / (1.0 - keras.ops.sum(parts, axis=-1, keepdims=True))
         return keras.ops.minimum(keras.ops.max(sums, axis=-1, keepdims=True), 1.0)
+
+    def _front_faces(self, corners):
+        """Returns the corners, in camera space, those of back faces behind the camera."""
+        is_back = keras.ops.logical_not(self._looks_at_the_camera(corners))
+        # NaN is no back face: the op, which refuses it, sees it.
+        is_finite = keras.ops.all(keras.ops.isfinite(corners), axis=-1, keepdims=True)
+        behind = keras.ops.convert_to_tensor(HIDDEN_CORNER, corners.dtype)
+        return keras.ops.where(keras.ops.logical_and(is_back, is_finite), behind, corners)
 
     def _looks_at_the_camera(self, corners):
         """Which corners' faces turn their front to the camera: bool `[batch, corners, 1]`."""

@@ -6,7 +6,8 @@ import numpy as np
 from tf_softras._shared.array_text import array_to_text
 from tf_softras._shared.faces import standardize_faces
 from tf_softras.geometry._image_size import standardize_image_size
-from tf_softras.layers._call_inputs import numbers, positive
+from tf_softras.geometry.corner_mesh import CornerMesh, cull_back_faces
+from tf_softras.layers._call_inputs import boolean, numbers, positive
 from tf_softras.layers._geometry_layer import GeometryLayer, geometry_dtype
 from tf_softras.ops._library import xla_compiles
 from tf_softras.ops._soft_rasterize import (
@@ -44,6 +45,8 @@ class SoftRasterize(GeometryLayer):
         sigma: Positive float, squared image-plane units: the sharpness.
         near: Float; a face with a vertex at z <= near is left out.
         implementation: "op", "reference" or "n3mr".
+        cull_back_faces: Whether faces that turn their back to the camera are left out, forward and
+            backward: those whose corners run clockwise in the picture. Needs near of at least 0.
 
     Call arguments:
         vertices: Float `[batch, num_vertices, 3]`, image-plane x and y with camera depth z, as
@@ -69,13 +72,28 @@ class SoftRasterize(GeometryLayer):
 
     implementations: tuple[str, ...] = SILHOUETTE_IMPLEMENTATIONS
 
-    def __init__(self, faces, image_size, sigma=3e-5, *, near=0.0, implementation="op", **kwargs):
+    def __init__(
+        self,
+        faces,
+        image_size,
+        sigma=3e-5,
+        *,
+        near=0.0,
+        implementation="op",
+        cull_back_faces=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.faces = standardize_faces(faces)
         self.image_size = standardize_image_size(image_size)
         validate_implementation(implementation, self.implementations)
         self.implementation = implementation
         self.near = numbers("near", near, ())
+        self.cull_back_faces = boolean("cull_back_faces", cull_back_faces)
+        if self.cull_back_faces and self.near < 0:
+            raise ValueError(
+                f"near: expected at least 0, as back faces are culled; received {near!r}"
+            )
         self._initial_sigma = positive("sigma", sigma)
         self.supports_jit = supports_jit(implementation)
         self._sigma = self._add_number("sigma", self._initial_sigma)
@@ -103,9 +121,10 @@ class SoftRasterize(GeometryLayer):
 
     def call(self, vertices):
         """Returns the silhouettes of a batch of meshes; see the class."""
+        shown = self._shown(self.split(vertices)["vertices"])
         silhouettes = soft_rasterize(
-            self.split(vertices)["vertices"],
-            self.faces,
+            shown.vertices,
+            shown.faces,
             image_size=self.image_size,
             sigma=self._sigma,
             near=self.near,
@@ -122,7 +141,14 @@ class SoftRasterize(GeometryLayer):
             "sigma": self._initial_sigma,
             "near": self.near,
             "implementation": self.implementation,
+            "cull_back_faces": self.cull_back_faces,
         }
+
+    def _shown(self, vertices, attributes=None):
+        """Returns the mesh that the op is given, without back faces if they are culled."""
+        if self.cull_back_faces:
+            return cull_back_faces(vertices, self.faces, attributes)
+        return CornerMesh(vertices, self.faces, attributes)
 
     def _output_shape(self, shapes, batch):
         shape = shapes["vertices"]

@@ -40,6 +40,8 @@ class SoftShade(SoftRasterize):
         min_coverage: Float in (0, 0.5], the smallest coverage that counts in the image.
         interpolation: "perspective", or "linear" after `Orthographic`.
         implementation: "op" or "reference".
+        cull_back_faces: Whether faces that turn their back to the camera are left out, as in
+            `SoftRasterize`.
 
     Call arguments:
         inputs: A pair of vertices, float `[batch, num_vertices, 3]`, image-plane x and y with
@@ -85,10 +87,17 @@ class SoftShade(SoftRasterize):
         min_coverage=1e-4,
         interpolation="perspective",
         implementation="op",
+        cull_back_faces=False,
         **kwargs,
     ):
         super().__init__(
-            faces, image_size, sigma, near=near, implementation=implementation, **kwargs
+            faces,
+            image_size,
+            sigma,
+            near=near,
+            implementation=implementation,
+            cull_back_faces=cull_back_faces,
+            **kwargs,
         )
         if not 0.0 <= self.near < float(far) < float("inf"):
             raise ValueError(
@@ -129,10 +138,11 @@ class SoftShade(SoftRasterize):
         background = given.get("background", self.background)
         if "background" in given and len(background.shape) == 4:
             vertices, attributes, background = same_batch(vertices, attributes, background)
+        shown = self._shown(vertices, attributes)
         pictures = soft_shade(
-            vertices,
-            self.faces,
-            attributes,
+            shown.vertices,
+            shown.faces,
+            shown.attributes,
             image_size=self.image_size,
             sigma=self._sigma,
             gamma=self._gamma,
