@@ -359,11 +359,16 @@ def test_demo_leaves_what_it_lists_and_moves_an_earlier_one_aside(tmp_path, monk
         shutil.copytree(MESHES, folder, dirs_exist_ok=True)
 
     monkeypatch.setattr(shapenet_views, "unpack_sample", unpack_dummy)
+    monkeypatch.setattr(sys.modules["tf_softras.cli.demo"], "FIT_STEPS", 5)
+    monkeypatch.setattr(sys.modules["tf_softras.cli.demo"], "FIT_SIZE", 32)
     output = tmp_path / "demo"
     text = done("demo", "--output", output, "--steps", 2)
     listed = [line.split("  (")[0].strip() for line in text.splitlines() if "  (" in line]
     names = {str(pathlib.Path(line).relative_to(output)) for line in listed}
     assert names == {
+        "fit/chair.gif",
+        "fit/chair.glb",
+        "fit/chair.html",
         "training_curve.png",
         "contact_sheet.png",
         "contact_sheet_train.png",
@@ -385,7 +390,7 @@ def test_demo_goes_on_if_killed_and_keeps_an_earlier_one(tmp_path, monkeypatch):
         raise RuntimeError("begun")
 
     # Not tf_softras.cli.demo: that name is the command.
-    monkeypatch.setattr(sys.modules["tf_softras.cli.demo"], "_prepare", stop)
+    monkeypatch.setattr(sys.modules["tf_softras.cli.demo"], "_fit_chair", stop)
     output = tmp_path / "demo"
     said = []
     for finished in (False, True, True, False):

@@ -31,7 +31,7 @@ FILM_SIZE = 240
     help="Most pixels along a side of the object in the fit.",
 )
 @click.option("--time", "time_limit", type=click.FloatRange(1.0), help="Seconds, at most.")
-@click.option("--steps", type=click.IntRange(3), help="Steps in all.  [default: 260]")
+@click.option("--steps", type=click.IntRange(3), help="Steps in all.  [default: 330]")
 @click.option("--start", default="hull", show_default=True, help="hull, sphere or a mesh file.")
 @click.option("--masks", type=PATH, help="Folder of masks, white where the object is.")
 @click.option(
@@ -69,38 +69,59 @@ def fit(folder, output, start, masks, box, hold_out, film, fresh, **options):
     the same command goes on. Needs: pip install 'tf-softras[fit]'
     """
     from tf_softras.datasets.posed_views import load_posed_views
-    from tf_softras.fitting import fit_views
-    from tf_softras.geometry import load_mesh, save_mesh
+    from tf_softras.geometry import load_mesh
 
     _check_output(output, film)
     if start not in ("hull", "sphere"):
         start = load_mesh(pathlib.Path(start))
     views = load_posed_views(folder, masks=masks, box=box, hold_out=hold_out)
-    state_file = output.with_suffix(".fit.npz")
-    state = None if fresh else _read_state(state_file)
+    state = None if fresh else _read_state(state_path(output))
     if state is not None:
-        click.echo(f"Going on with the fit in {state_file}; --fresh begins anew.")
-    steps = _Steps(film)
-    texture_size = None if options.pop("no_texture") else options.pop("texture_size")
-    options.pop("texture_size", None)
+        click.echo(f"Going on with the fit in {state_path(output)}; --fresh begins anew.")
+    if options.pop("no_texture"):
+        options["texture_size"] = None
+    options["use_pictures"] = not options.pop("silhouettes_only")
     with wrong_input(ValueError):
-        fitted = fit_views(
-            views,
-            start=start,
-            state=state,
-            on_step=steps,
-            texture_size=texture_size,
-            use_pictures=not options.pop("silhouettes_only"),
-            **options,
+        fitted, written = fit_and_write(
+            views, output, film=film, start=start, state=state, **options
         )
-        steps.close()
-        save_mesh(output, fitted.mesh)
-    _write_state(state_file, fitted.state)
+    for path in written:
+        click.echo(f"{path}")
+    click.echo(fit_summary(fitted))
+    if fitted.interrupted:
+        click.echo("The fit was not finished: the same command goes on.")
+
+
+def fit_and_write(views, output: pathlib.Path, *, film=None, **options):
+    """Fits a mesh and writes it, its report, its page, its state and perhaps a film.
+
+    Args:
+        views: `PosedViews`.
+        output: The mesh file; the others are named after it.
+        film: None, or the time-lapse to write.
+        **options: Of `fitting.fit_views`.
+
+    Returns:
+        The `FittedViews`, and the paths that were written.
+    """
+    from tf_softras.fitting import fit_views
+    from tf_softras.geometry import save_mesh
+
+    steps = _Steps(film)
+    fitted = fit_views(views, on_step=steps, **options)
+    steps.close()
+    save_mesh(output, fitted.mesh)
+    _write_state(state_path(output), fitted.state)
     written = [output, *_write_report(output, fitted, views, steps)]
     if film is not None:
         _write_film(film, steps, fitted, views)
         written.append(film)
-    _say(fitted, written)
+    return fitted, written
+
+
+def state_path(output: pathlib.Path) -> pathlib.Path:
+    """Returns where the state of a fit is kept, beside its mesh."""
+    return output.with_suffix(".fit.npz")
 
 
 class _Steps:
@@ -225,7 +246,7 @@ def _page(name, fitted, views):
         caption = f"{view.name}, {kind}: IoU {measures['iou']:.3f}, {measures['psnr']:.1f} dB"
         pairs.append(PicturePair(caption, view.true, view.fitted, measures["held_out"]))
     mesh = upright(fitted.mesh, fitted.state, views)
-    return comparison_html(name, mesh, pairs, summary=_summary(fitted))
+    return comparison_html(name, mesh, pairs, summary=fit_summary(fitted))
 
 
 def _number(value):
@@ -240,15 +261,8 @@ def _write_film(path, steps, fitted, views):
     write_film(path, fit_film(steps.meshes, fitted, views, size=FILM_SIZE), frames_per_second=15)
 
 
-def _say(fitted, written):
-    for path in written:
-        click.echo(f"{path}")
-    click.echo(_summary(fitted))
-    if fitted.interrupted:
-        click.echo("The fit was not finished: the same command goes on.")
-
-
-def _summary(fitted):
+def fit_summary(fitted) -> str:
+    """Returns a line: IoU and PSNR of the views, and how long the fit took."""
     line = f"IoU {fitted.mean('iou', held_out=False):.3f}"
     line += f", PSNR {fitted.mean('psnr', held_out=False):.1f} dB of the views that it was made of"
     if math.isfinite(fitted.mean("iou", held_out=True)):

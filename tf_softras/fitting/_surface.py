@@ -145,18 +145,16 @@ def _loss(
     world = tf.repeat(vertices[None], batch, axis=0)
     seen = world_to_camera(world, rotation, translation)
     plane = pinhole(seen, intrinsics, image_size=size, pixel_center=0.5)
+    alpha = _pooled(soft_rasterize(plane, faces, image_size=drawn, sigma=sigma), supersampling)
     image = None
-    if colors is None:
-        alpha = soft_rasterize(plane, faces, image_size=drawn, sigma=sigma)
-    else:
+    if colors is not None:
         normals = _normals(vertices, faces)
         eyes = -tf.linalg.matvec(rotation, translation, transpose_a=True)
         shaded = colors[None] * shade(vertices, normals, eyes, light)
-        image, alpha = soft_shade(
-            plane, faces, shaded, image_size=drawn, sigma=sigma, gamma=_GAMMA, far=_FAR
+        # One sample a pixel: colours change less within it than coverage does, and cost more.
+        image, _ = soft_shade(
+            plane, faces, shaded, image_size=size, sigma=sigma, gamma=_GAMMA, far=_FAR
         )
-        image = _pooled(image, supersampling)
-    alpha = _pooled(alpha, supersampling)
     overlap = tf.reduce_sum(valid * masks * alpha, (1, 2))
     union = tf.reduce_sum(valid * (masks + alpha - masks * alpha), (1, 2))
     iou = tf.reduce_mean(overlap / tf.maximum(union, 1e-6))

@@ -19,6 +19,8 @@ STARTS = ("hull", "sphere")
 _BATCH = 8
 # More faces than these would make a step slow, whatever the pictures show.
 _MOST_FACES = 40_000
+# Fewer faces than these are made finer, down to this share of a stage's edges.
+_FEWEST_FACES, _FINEST_EDGE = 6_000, 0.65
 # Texture pictures have at most this side: more is for film posters.
 _TEXTURE_PICTURES = 1024
 _SPHERE_RADIUS = 0.35
@@ -53,15 +55,15 @@ class _Stage:
 
 
 _SPHERE_STAGES = (
-    _Stage("sphere", 150, None, 0.2, 19.0, (2.8, 0.28)),
-    _Stage("coarse", 120, 2.7, 0.05, 10.0, (0.56, 0.056), area=0.003),
+    _Stage("sphere", 120, None, 0.2, 19.0, (2.8, 0.28)),
+    _Stage("coarse", 100, 2.7, 0.05, 8.0, (0.56, 0.056), area=0.003),
 )
 _STAGES = (
-    _Stage("shape", 100, 1.9, 0.03, 15.0, (0.56, 0.056), area=0.01),
-    _Stage("detail", 100, 1.5, 0.015, 10.0, (0.14, 0.014), area=0.003, supersampling=2),
+    _Stage("shape", 80, 1.9, 0.03, 15.0, (0.56, 0.056), area=0.01),
+    _Stage("detail", 200, 1.5, 0.015, 4.0, (0.14, 0.014), area=0.003, supersampling=2),
 )
 _COLOR_STAGE = _Stage(
-    "pictures", 60, None, 0.01, 10.0, (0.05, 0.05), area=0.001, supersampling=1, colored=True
+    "pictures", 50, None, 0.005, 4.0, (0.03, 0.014), area=0.001, supersampling=2, colored=True
 )
 
 
@@ -322,7 +324,9 @@ class _Fit:
         sides = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         area = 0.5 * np.linalg.norm(np.cross(*sides), axis=1).sum()
         # An even triangle has an area of 0.43 edge^2.
-        return remesh(self.mesh, max(edge, np.sqrt(area / (0.43 * _MOST_FACES))))
+        fewest, most = (np.sqrt(area / (0.43 * count)) for count in (_FEWEST_FACES, _MOST_FACES))
+        # What has little surface, such as a glider, is thin: finer triangles cost it nothing.
+        return remesh(self.mesh, max(most, min(edge, max(fewest, _FINEST_EDGE * edge))))
 
     def _in_world(self, mesh: Mesh) -> Mesh:
         return dataclasses.replace(mesh, vertices=mesh.vertices * self.scale + self.center)
