@@ -30,7 +30,7 @@ FILM_SIZE = 240
     show_default=True,
     help="Most pixels along a side of the object in the fit.",
 )
-@click.option("--time", "time_limit", type=click.FloatRange(1.0), help="Seconds, at most.")
+@click.option("--time", "time_limit", type=click.FloatRange(1.0), help="Seconds of steps, at most.")
 @click.option("--steps", type=click.IntRange(3), help="Steps in all.  [default: 330]")
 @click.option("--start", default="hull", show_default=True, help="hull, sphere or a mesh file.")
 @click.option("--masks", type=PATH, help="Folder of masks, white where the object is.")

@@ -156,7 +156,7 @@ def fit_views(
         size: The most pixels along a side that the object's square has in the fit.
         start: "hull", "sphere", or a `Mesh` in world space.
         steps: None, or how many steps in all.
-        time_limit: None, or seconds after which the fit ends.
+        time_limit: None, or seconds after which the steps end; the texture is fitted after them.
         texture_size: Texels along a side; or None for colours of vertices.
         use_pictures: Whether pictures move the surface, beside masks.
         seed: Of the order of views.
