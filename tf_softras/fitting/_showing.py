@@ -103,4 +103,5 @@ def fit_film(meshes, fitted, views, *, size=240, turn_frames=40) -> list[np.ndar
 
 def _frame(mesh, azimuth, size):
     eye = np.asarray(eye_from_angles(_DISTANCE, _ELEVATION, azimuth))[None]
-    return render_views(mesh, eye, image_size=size, background=(1.0, 1.0, 1.0))[0, ..., :3]
+    white = (1.0, 1.0, 1.0)
+    return render_views(mesh, eye, image_size=size, supersampling=2, background=white)[0, ..., :3]
