@@ -19,7 +19,7 @@ STAMPS := .venv/.stamps
 $(shell grep -qsF '$(CURDIR)/.venv' .venv/bin/activate || rm -rf $(STAMPS))
 ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 
-.PHONY: help build op-library test test-cc test-page test-matrix sanitize fuzz chromium demo lint format docs wheel test-wheel clean
+.PHONY: help build op-library test test-cc test-page test-matrix sanitize fuzz chromium nginx demo lint format docs wheel test-wheel clean
 .PHONY: bench cuda cuda-test cuda-bench
 
 help:
@@ -70,6 +70,9 @@ test: test-cc
 # Tests of pages are skipped where there is no Chromium.
 chromium: $(ENVIRONMENT)
 	@tools/bootstrap.sh chromium
+
+nginx:
+	@tools/bootstrap.sh nginx
 
 test-page: chromium build
 	@.venv/bin/python -m pytest tests/page tests/viewer $(PYTEST_ARGS)

@@ -449,13 +449,6 @@ WRONG = {
     "export: exists": ("export {}/run {}/saved --version 1", "received one that exists"),
     "export: into a model": ("export {}/run {}/saved/1", "received a SavedModel itself"),
     "export: a file": ("export {}/run {}/mask.png", "received a file"),
-    "bench-serving: URL": ("bench-serving 127.0.0.1:8500", "Expected grpc://HOST:PORT/MODEL"),
-    "bench-serving: remote": ("bench-serving grpc://serving.test:8500/chair", "needs --remote"),
-    "bench-serving: nobody": ("bench-serving grpc://127.0.0.1:1/chair", "UNAVAILABLE"),
-    "bench-serving: nobody, REST": (
-        "bench-serving http://127.0.0.1:1/v1/models/chair",
-        "UNREACHABLE",
-    ),
     "reconstruct: no picture": ("reconstruct {}/none.png {}/saved -o OUT/m.obj", "No such file"),
     "reconstruct: no picture in it": (
         "reconstruct {}/text.png {}/saved -o OUT/m.obj",

@@ -2,6 +2,7 @@
 # Makes .venv on a machine that may have nothing: finds a Python that fits, and installs what is missing with apt where
 # it may (root on Debian or Ubuntu). Elsewhere it says what to install, and fails. PYTHON names a Python to use.
 # `bootstrap.sh chromium` installs the browser of the tests of pages where it may; elsewhere it says so, and goes on.
+# `bootstrap.sh nginx` does the same for the test of the proxy.
 # `bootstrap.sh clang` readies the machine for `make fuzz` too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -69,6 +70,15 @@ venv_serves() {
     [[ -z "${PYTHON:-}" || "$(python_version "$VENV/bin/python")" == "$(python_version "$1")" ]]
 }
 
+# nginx with njs, for tests/serving/test_proxy.py. The service that Debian's package starts is not wanted.
+nginx() {
+  if [[ -x /usr/sbin/nginx && -e /usr/lib/nginx/modules/ngx_http_js_module.so ]]; then
+    return
+  fi
+  (RUNLEVEL=1 install_packages nginx-light libnginx-mod-http-js) ||
+    say "no nginx: the tests of deploy/serving/nginx.conf are skipped"
+}
+
 chromium() {
   if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then
     return
@@ -94,5 +104,6 @@ main() {
 
 case "${1:-}" in
   chromium) chromium ;;
+  nginx) nginx ;;
   *) main "$@" ;;
 esac

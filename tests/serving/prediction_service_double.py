@@ -4,7 +4,7 @@ It takes the flags of the real one that the tests use, speaks the real protocol 
 tensorflow-serving-api, over gRPC, and the REST API), runs SavedModels in a Session as the real one
 does, watches the folder of versions, and replays warm-up requests before it offers a version. What
 it has not: batching (--enable_batching is taken and does nothing), threads of its own, labels,
-Classify and Regress. It listens on 127.0.0.1 alone.
+Classify, Regress and the health service. It listens on 127.0.0.1 alone.
 
     python prediction_service_double.py --port=N --rest_api_port=N --model_name=NAME \\
         --model_base_path=FOLDER [--file_system_poll_wait_seconds=1]
@@ -91,6 +91,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def Predict(self, request, context):
         """Answers, or ends the call with TensorFlow's own code and message."""
         number, model = self._find(request.model_spec, context)
+        signature = request.model_spec.signature_name or "serving_default"
+        if signature not in model.signatures:
+            words = f"Serving signature key {signature!r} not found."
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, words)
         try:
             outputs = predict(model, request)
         except tf.errors.OpError as error:
@@ -236,6 +240,7 @@ def main():
     parser.add_argument("--file_system_poll_wait_seconds", type=float, default=1)
     parser.add_argument("--grpc_max_threads", type=int, default=8)
     parser.add_argument("--enable_batching", action="store_true")
+    parser.add_argument("--enable_grpc_healthcheck_service", action="store_true")
     parser.add_argument("--enable_per_model_batching_parameters", action="store_true")
     args = parser.parse_args()
 

@@ -15,7 +15,6 @@ import requests
 # Names the binary of a real one.
 VARIABLE = "TF_SOFTRAS_MODEL_SERVER"
 DOUBLE = pathlib.Path(__file__).with_name("prediction_service_double.py")
-BATCHING = ("--enable_batching", "--enable_per_model_batching_parameters")
 
 
 @dataclasses.dataclass
@@ -61,8 +60,8 @@ def command(kind):
 
 
 @contextlib.contextmanager
-def serving(kind, base, log):
-    """Runs a server of the folder of versions `base` while the body runs."""
+def serving(kind, base, log, *options):
+    """Runs a server of the folder of versions `base` while the body runs; options are its flags."""
     ports = free_ports(2)
     arguments = [
         f"--port={ports[0]}",
@@ -71,7 +70,7 @@ def serving(kind, base, log):
         f"--model_base_path={base}",
         "--file_system_poll_wait_seconds=1",
         "--grpc_max_threads=32",
-        *BATCHING,
+        *options,
     ]
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -7,9 +7,12 @@ import base64
 import concurrent.futures
 import io
 import json
+import os
 import pathlib
+import re
 import runpy
 import shutil
+import subprocess
 import sys
 import threading
 
@@ -20,18 +23,21 @@ import pytest
 import requests
 import tensorflow as tf
 import trimesh
+import yaml
 
 from tests.export import hostile_pictures
 from tests.export.networks import network
 from tests.serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tests.serving.servers import serving
-from tf_softras.cli import main
 from tf_softras.export import export_saved_model
 from tf_softras.geometry import load_mesh
 from tf_softras.pictures import frame_object
 from tf_softras.serving import InputSpec, PredictError, connect, example_inputs, run_load
 
-EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+# The graph's words, and those of a server that batches.
+TOO_MANY = r"expected a batch of 1 to 64|Task size 65 is larger"
 PNG, JPEG, MASK = hostile_pictures.PNG, hostile_pictures.JPEG, hostile_pictures.MASK
 PICTURES = {
     "image_bytes": np.array([PNG, JPEG], object),
@@ -115,6 +121,18 @@ def test_malformed_calls_are_invalid_arguments_and_good_ones_go_on(server, signa
     assert predict(server, "glb", **PICTURES)["glb_bytes"].shape == (2,)
 
 
+def test_an_unknown_signature_is_a_failed_precondition(server):
+    with pytest.raises(grpc.RpcError) as caught:
+        predict(server, "nothing", images=np.zeros((1, 64, 64, 4), np.float32))
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+
+
+def test_an_empty_batch_is_refused_by_the_graph_where_calls_are_not_merged(server):
+    with pytest.raises(grpc.RpcError) as caught:
+        predict(server, "serving_default", images=np.zeros((0, 64, 64, 4), np.float32))
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_rest_answers_rows_and_columns_with_base64_for_files(server, framed_mesh):
     b64 = [{"b64": base64.b64encode(content).decode()} for content in (PNG, JPEG, MASK, b"")]
     png, jpeg, mask, none = b64
@@ -184,6 +202,23 @@ def test_the_client_tells_what_is_wrong(server, images):
         assert caught.value.code == code
 
 
+@pytest.mark.parametrize("url", ["grpc://127.0.0.1:1/chair", "http://127.0.0.1:1/v1/models/chair"])
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"images": np.zeros((0, 64, 64, 4), np.float32)},
+        {"image_bytes": np.array([], object), "mask_bytes": np.array([], object)},
+        {"image_bytes": [], "mask_bytes": []},
+    ],
+)
+def test_an_empty_batch_is_not_sent(url, inputs):
+    """Nobody listens there: a call that was sent would be UNAVAILABLE or UNREACHABLE."""
+    with connect(url, timeout=5) as client:
+        with pytest.raises(PredictError, match="expected a batch of at least 1") as caught:
+            client.predict(inputs)
+        assert caught.value.code == "INVALID_ARGUMENT"
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -234,8 +269,20 @@ def test_a_load_is_bounded_and_counted(server, images):
     assert 0 < short.answered < 10**5 and short.seconds < 30
 
 
-def softras(*arguments):
-    return click.testing.CliRunner().invoke(main, [str(argument) for argument in arguments])
+def test_the_health_check_of_the_compose_file_tells_a_server_from_none(server):
+    compose = yaml.safe_load((ROOT / "deploy/serving/compose.yaml").read_text())
+    command, *bash, script = compose["services"]["serving"]["healthcheck"]["test"]
+    assert (command, bash) == ("CMD", ["bash", "-c"])
+    rest_port = server.rest.split(":")[2].split("/")[0]
+    for port, model, expected in ((rest_port, "chair", 0), (rest_port, "none", 1), ("1", "x", 1)):
+        run = script.replace("$$", "$").replace("/8501", f"/{port}")
+        environment = {**os.environ, "MODEL_NAME": model}
+        assert subprocess.run([*bash, run], env=environment, timeout=30).returncode == expected
+
+
+def bench(*arguments):
+    tool = runpy.run_path(str(ROOT / "tools/bench_serving.py"))["bench_serving"]
+    return click.testing.CliRunner().invoke(tool, [str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize("signature", ["serving_default", "encoded", "glb", "silhouettes"])
@@ -243,7 +290,7 @@ def test_bench_serving_prints_and_writes_figures(server, tmp_path, signature):
     calls = 2 if signature == "silhouettes" else 6  # The definition is slow.
     options = ("--signature", signature, "--calls", calls, "--concurrency", 2, "--batch-size", 2)
     for url in (server.grpc, server.rest):
-        result = softras("bench-serving", url, *options, "-o", tmp_path / "figures.json")
+        result = bench(url, *options, "-o", tmp_path / "figures.json")
         assert result.exit_code == 0, result.output + repr(result.exception)
         figures = json.loads((tmp_path / "figures.json").read_text())
         assert figures["answered"] == calls and figures["errors"] == {}
@@ -256,18 +303,21 @@ def test_bench_serving_prints_and_writes_figures(server, tmp_path, signature):
 def test_bench_serving_sends_a_picture_and_refuses_in_one_sentence(server, tmp_path):
     (tmp_path / "good.png").write_bytes(PNG)
     (tmp_path / "bad.png").write_bytes(PNG[:60])
-    bench = ("bench-serving", server.grpc, "--signature", "glb", "--calls", 2)
-    assert softras(*bench, "--picture", tmp_path / "good.png").exit_code == 0
+    glb = (server.grpc, "--signature", "glb", "--calls", 2)
+    assert bench(*glb, "--picture", tmp_path / "good.png").exit_code == 0
     for arguments, words in (
-        ((*bench, "--picture", tmp_path / "bad.png"), "INVALID_ARGUMENT"),
-        ((*bench, "--picture", tmp_path / "none.png"), "No such file"),
-        ((*bench, "--batch-size", 65), "expected a batch of 1 to 64"),
-        (("bench-serving", server.grpc, "--signature", "x"), "no signature 'x'"),
-        (("bench-serving", server.grpc + "s"), "NOT_FOUND"),
+        ((*glb, "--picture", tmp_path / "bad.png"), "INVALID_ARGUMENT"),
+        ((*glb, "--picture", tmp_path / "none.png"), "No such file"),
+        ((*glb, "--batch-size", 65), TOO_MANY),
+        ((server.grpc, "--signature", "x"), "no signature 'x'"),
+        ((server.grpc + "s",), "NOT_FOUND"),
+        (("127.0.0.1:8500",), r"Expected grpc://HOST:PORT/MODEL"),
+        (("grpc://serving.test:8500/chair",), "needs --remote"),
+        (("grpc://127.0.0.1:1/chair",), "UNAVAILABLE"),
     ):
-        result = softras(*arguments)
+        result = bench(*arguments)
         assert result.exit_code == 2, result.output
-        assert words in result.stderr and len(result.stderr.splitlines()) == 1
+        assert re.search(words, result.stderr) and len(result.stderr.splitlines()) == 1
 
 
 # The examples

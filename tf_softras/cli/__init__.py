@@ -6,7 +6,6 @@ is there at once, and so that TensorFlow's start-up messages can be held back (`
 
 import click
 
-from tf_softras.cli.bench_serving import bench_serving
 from tf_softras.cli.command import Group
 from tf_softras.cli.demo import demo
 from tf_softras.cli.evaluate import evaluate
@@ -52,6 +51,5 @@ for _command in (
     page,
     gallery,
     demo,
-    bench_serving,
 ):
     main.add_command(_command)

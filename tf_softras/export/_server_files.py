@@ -1,4 +1,4 @@
-"""What a SavedModel folder holds for TensorFlow Serving alone: warm-up requests, batching."""
+"""Files in a SavedModel folder that TensorFlow Serving alone reads: warm-up requests, batching."""
 
 import pathlib
 
@@ -11,11 +11,9 @@ from tf_softras.serving.messages import PredictionLog
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 BATCHING_FILE = "batching_params.pbtxt"
 
-# A server fills a batch up to the next of these. Each is a shape that is planned for once.
-ALLOWED_BATCH_SIZES = tuple(2**power for power in range(MAX_BATCH_SIZE.bit_length()))
-# How long a call may wait for others to share a batch, and how many batches may wait for a thread:
-# beyond, calls are refused as UNAVAILABLE.
+# How long a call may wait for others to share a batch.
 BATCH_TIMEOUT_MICROSECONDS = 2000
+# How many batches may wait for a thread; further calls are refused as UNAVAILABLE.
 MAX_ENQUEUED_BATCHES = 64
 
 
@@ -44,15 +42,16 @@ def write_warmup_requests(path: pathlib.Path, model_name: str, specs: dict) -> N
 
 
 def write_batching_parameters(path: pathlib.Path) -> None:
-    """Writes how a server makes batches of calls.
+    """Writes how a server makes batches of calls, if it is started with both flags.
 
-    It reads them if started with --enable_batching and --enable_per_model_batching_parameters. The
-    number of threads is the machine's matter: see docs/serving.md.
+    These are --enable_batching and --enable_per_model_batching_parameters; the files in deploy/ set
+    neither. There are no `allowed_batch_sizes`: with them a call of 0 rows that shares a batch ends
+    the server's process (its CHECK in MergeInputTensors), and `glb` is a fifth slower. The number
+    of threads is the machine's matter: see docs/serving.md.
     """
     lines = [
-        f"max_batch_size {{ value: {ALLOWED_BATCH_SIZES[-1]} }}",
+        f"max_batch_size {{ value: {MAX_BATCH_SIZE} }}",
         f"batch_timeout_micros {{ value: {BATCH_TIMEOUT_MICROSECONDS} }}",
         f"max_enqueued_batches {{ value: {MAX_ENQUEUED_BATCHES} }}",
-        *(f"allowed_batch_sizes: {size}" for size in ALLOWED_BATCH_SIZES),
     ]
     (path / BATCHING_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -17,14 +17,14 @@ from tf_softras.serving import messages
 from tf_softras.serving._example_inputs import InputSpec
 
 _SERVICE = "/tensorflow.serving.PredictionService"
-# What a server answers may be large: a batch of meshes as JSON.
+# Answers may be large: a batch of meshes as JSON.
 _MAX_MESSAGE_BYTES = 256 * 2**20
 _REST_PATH = re.compile(r"/v1/models/(?P<model>[^/:]+)(/versions/(?P<version>[0-9]+))?/?")
 _GRPC_PATH = re.compile(r"/(?P<model>[^/:]+)(/versions/(?P<version>[0-9]+))?/?")
 
 
 class PredictError(SoftrasError):
-    """A server refused a call, or there is none.
+    """A server refused a call, or there is none, or the call cannot be sent.
 
     Attributes:
         code: "INVALID_ARGUMENT" and the like for gRPC; "HTTP 400" and the like for REST, which
@@ -128,8 +128,10 @@ class GrpcClient:
             signature: Its name.
 
         Raises:
-            PredictError: The server refuses, or does not answer.
+            PredictError: The server refuses, or does not answer; or a batch is empty, which is not
+                sent: a server that batches may never answer it, or end.
         """
+        _check_batches(inputs)
         request = messages.PredictRequest(model_spec=self._model_spec())
         request.model_spec.signature_name = signature
         for name, value in inputs.items():
@@ -196,6 +198,7 @@ class RestClient:
 
     def predict(self, inputs: dict, signature: str = "serving_default") -> dict:
         """Returns the outputs, NumPy arrays by name; see `GrpcClient.predict`."""
+        _check_batches(inputs)
         columns = {name: _to_json(np.asarray(value)) for name, value in inputs.items()}
         body = {"signature_name": signature, "inputs": columns}
         outputs = self._call("POST", ":predict", json=body)["outputs"]
@@ -235,6 +238,17 @@ class RestClient:
         if response.status_code != requests.codes.ok:
             raise PredictError(f"HTTP {response.status_code}", str(content.get("error", content)))
         return content
+
+
+def _check_batches(inputs: dict) -> None:
+    for name, value in inputs.items():
+        shape = np.shape(value)
+        if shape and not shape[0]:
+            raise PredictError(
+                "INVALID_ARGUMENT",
+                f"{name}: expected a batch of at least 1; received one of shape {list(shape)}, "
+                "which was not sent",
+            )
 
 
 def _array(content: bytes) -> np.ndarray:

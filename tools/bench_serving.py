@@ -1,4 +1,7 @@
-"""`softras bench-serving`: how fast a server answers, and what it refuses."""
+"""Measures how fast a model server answers, and counts what it refuses.
+
+python tools/bench_serving.py grpc://127.0.0.1:8500/chair
+"""
 
 import ipaddress
 import pathlib
@@ -10,12 +13,11 @@ from tf_softras.cli.options import PATH
 
 
 @click.command(
-    name="bench-serving",
     cls=Command,
     examples=[
-        "softras bench-serving grpc://127.0.0.1:8500/chair",
-        "softras bench-serving http://127.0.0.1:8501/v1/models/chair --signature glb",
-        "softras bench-serving grpc://127.0.0.1:8500/chair --batch-size 16 --concurrency 8",
+        "python tools/bench_serving.py grpc://127.0.0.1:8500/chair",
+        "python tools/bench_serving.py http://127.0.0.1:8501/v1/models/chair --signature glb",
+        "python tools/bench_serving.py grpc://127.0.0.1:8500/chair --batch-size 16 --concurrency 8",
     ],
 )
 @click.argument("url")
@@ -133,3 +135,7 @@ def _print(figures: dict) -> None:
         click.echo(f"{title:<10} {value}")
     if figures["first_error"]:
         click.echo(f"{'':<10} {figures['first_error']}")
+
+
+if __name__ == "__main__":
+    bench_serving()
