@@ -11,6 +11,7 @@ evaluated on it, whatever the licences there.
 """
 
 import argparse
+import collections
 import csv
 import os
 import pathlib
@@ -29,6 +30,61 @@ from tf_softras.training import evaluate, train
 LICENCES = ("CC0-1.0", "CC-BY-3.0", "CC-BY-3.0-US", "MIT")
 # What the attribution's table says of each object.
 COLUMNS = ("category", "model", "licence", "attribution", "source")
+
+
+CARD = """# {name}: a network that comes with tf_softras
+
+`softras reconstruct picture.png -o mesh.glb` and `softras page` use it when no run is named; in
+Python it is `MeshReconstructor.from_preset("{name}")`.
+
+| | |
+| --- | --- |
+| input | float32 [64, 64, 4] in [0, 1]: one object, cut out and framed by `softras reconstruct` |
+| output | {num_vertices} vertices of a deformed sphere, symmetric about x = 0; no colours |
+| recipe | preset `{preset}`, {steps} steps, seed {seed}; the last weights, in half precision |
+| made by | `tools/train_pretrained.py`, {minutes:.0f} minutes |
+| licence | Apache-2.0, as the package; attribution below |
+
+## Data and attribution
+
+It learned from {objects} objects, each under one of these licences: {licences}. `{name}.csv` beside
+this page names every object with its class, licence, author and source file.
+
+| class | objects |
+| --- | ---: |
+{classes}
+
+## How good it is
+
+3D IoU (32 cells a side, solid) on validation objects, from every view of each. None of them was
+trained on, and none chose the weights:
+
+{figures}
+## Limits
+
+- It knows the classes above that have many objects. Expect blobs where there are few.
+- It saw renders from 30 degrees above, on nothing, without textures. Photographs are harder.
+- Thin parts come out thick, holes are filled, and every mesh is one closed, symmetric surface.
+"""
+
+
+def write_card(path, run, network, rows, figures):
+    """Writes the model card beside the weights."""
+    counts = collections.Counter(row["category"] for row in rows)
+    config, last = run.config, run.history()[-1]
+    text = CARD.format(
+        name=path.stem,
+        num_vertices=len(network.template.vertices),
+        preset=config.preset,
+        steps=last["step"],
+        seed=config.seed,
+        minutes=last["seconds"] / 60,
+        objects=len(rows),
+        licences=", ".join(LICENCES),
+        classes="\n".join(f"| {name} | {counts[name]} |" for name in sorted(counts)),
+        figures=figures,
+    )
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
 def allowed_rows(index):
@@ -91,7 +147,9 @@ def main():
     shipped = MeshReconstructor.from_preset(name)
     print(f"{total} objects, {run.history()[-1]['step']} steps, {run.history()[-1]['seconds']} s")
     print(f"trained, float32: {evaluate(network, validation, progress=False).mean:.4f}")
-    print(evaluate(shipped, validation, progress=False).to_markdown("3D IoU on val"))
+    figures = evaluate(shipped, validation, progress=False).to_markdown("3D IoU")
+    write_card(arguments.output, run, shipped, rows, figures)
+    print(figures)
 
 
 if __name__ == "__main__":
