@@ -65,7 +65,7 @@ class SilhouetteIoU(keras.metrics.Mean):
         ValueError: `threshold` is out of range.
 
     Example:
-    >>> metric = SilhouetteIoU()
+    >>> metric = metrics.SilhouetteIoU()
     >>> y_true = np.array([[[255, 255], [0, 0]]], np.uint8)   # the upper half
     >>> y_pred = np.array([[[0.9, 0.1], [0.8, 0.2]]], np.float32)
     >>> metric.update_state(y_true, y_pred)
@@ -140,7 +140,7 @@ class VoxelIoU(keras.metrics.Metric):
         ValueError: No class names, a name twice, or a threshold out of range.
 
     Example:
-    >>> metric = VoxelIoU(class_names=("chair", "table"))
+    >>> metric = metrics.VoxelIoU(class_names=("chair", "table"))
     >>> y_true = np.zeros((1, 4, 4, 4), bool)
     >>> y_true[0, :2] = True                                  # 2 of 4 slices
     >>> y_pred = np.zeros((1, 4, 4, 4), np.float32)

@@ -43,7 +43,7 @@ class LambertLighting(GeometryLayer):
     >>> sun = {"direction": [0.0, 0.0, 1.0], "color": 0.75}
     >>> lighting = layers.LambertLighting(ambient=0.25, directional=[sun])
     >>> white = np.ones((1, 2, 3), np.float32)
-    >>> normals = [[[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]]       # towards the light, and away
+    >>> normals = np.float32([[[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]])  # towards the light, and away
     >>> np.asarray(lighting([white, normals]))[..., 0]
     array([[1.  , 0.25]], dtype=float32)
     >>> np.asarray(lighting([white, normals], lights={"ambient": np.zeros(3)}))[..., 0]

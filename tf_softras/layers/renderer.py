@@ -129,6 +129,14 @@ class Renderer(GeometryLayer):
         ValueError: an argument is not as above; an input is missing or has no meaning.
         tf.errors.InvalidArgumentError: vertices or a camera are not finite; with
             `implementation="reference"` the pictures are NaN instead.
+
+    Example:
+    >>> sphere = geometry.icosphere(2)
+    >>> renderer = layers.Renderer(sphere.faces, image_size=32)
+    >>> eyes = geometry.eye_from_angles(2.732, 30.0, [0.0, 120.0, 240.0])
+    >>> seen = renderer({"vertices": 0.5 * sphere.vertices[None], "eyes": eyes})  # 3 cameras
+    >>> tuple(seen["image"].shape), round(float(seen["depth"][0, 16, 16]), 1)
+    ((3, 32, 32, 3), 2.2)
     """
 
     def __init__(

@@ -59,7 +59,7 @@ class SoftRasterize(GeometryLayer):
         ValueError: An argument is not as above.
 
     Example:
-    >>> triangle = [[[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]]]
+    >>> triangle = np.float32([[[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]]])
     >>> silhouette = layers.SoftRasterize([[0, 1, 2]], image_size=4, sigma=1e-4)(triangle)
     >>> np.asarray(silhouette)[0].round(1)                    # half where the edge cuts a pixel
     array([[0.5, 0. , 0. , 0. ],

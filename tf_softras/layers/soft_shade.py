@@ -57,8 +57,8 @@ class SoftShade(SoftRasterize):
         ValueError: An argument is not as above.
 
     Example:
-    >>> triangle = [[[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]]]
-    >>> red = [[[1.0, 0.0, 0.0]] * 3]                         # one colour a vertex
+    >>> triangle = np.float32([[[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [-1.0, 1.0, 1.0]]])
+    >>> red = np.float32([[[1.0, 0.0, 0.0]] * 3])             # one colour a vertex
     >>> image, alpha = layers.SoftShade([[0, 1, 2]], image_size=4, sigma=1e-4)([triangle, red])
     >>> np.asarray(image)[0, 3, 0].round(3)                   # the lower left pixel
     array([1., 0., 0.], dtype=float32)

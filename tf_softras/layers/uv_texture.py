@@ -33,7 +33,7 @@ class UVTexture(GeometryLayer):
 
     Example:
     >>> texture = np.array([[[[0.0], [1.0]]]], np.float32)    # one row: black, white
-    >>> uv = [[[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]]]
+    >>> uv = np.float32([[[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]]])
     >>> np.asarray(layers.UVTexture()([texture, uv])).ravel()
     array([0. , 0.5, 1. ], dtype=float32)
     """

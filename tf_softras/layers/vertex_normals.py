@@ -27,7 +27,7 @@ class VertexNormals(GeometryLayer):
         ValueError: `faces` are not integers of that shape.
 
     Example:
-    >>> triangle = [[[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]]
+    >>> triangle = np.float32([[[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]])
     >>> np.asarray(layers.VertexNormals([[0, 1, 2]])(triangle))[0, 0]
     array([0., 0., 1.], dtype=float32)
     """

@@ -34,7 +34,7 @@ def color_loss(y_true, y_pred):
     Example:
     >>> picture = np.ones((1, 2, 2, 4), np.float32)           # white and opaque
     >>> grey = np.full((1, 2, 2, 3), 0.5, np.float32)
-    >>> np.asarray(color_loss(picture, grey))                 # (1 - 0.5) ** 2
+    >>> np.asarray(losses.color_loss(picture, grey))          # (1 - 0.5) ** 2
     array([0.25], dtype=float32)
 
     Source: "Soft Rasterizer", section 4.1, the l2 loss of colours.

@@ -47,7 +47,7 @@ def silhouette_iou_loss(y_true, y_pred, *, pixel_weight=None):
     Example:
     >>> y_true = np.array([[[1, 1], [0, 0]]], np.float32)     # the upper half
     >>> y_pred = np.array([[[1, 0], [1, 0]]], np.float32)     # the left half
-    >>> loss = silhouette_iou_loss(y_true, y_pred)            # 1 - 1 / 3
+    >>> loss = losses.silhouette_iou_loss(y_true, y_pred)     # 1 - 1 / 3
     >>> np.asarray(loss).round(3)
     array([0.667], dtype=float32)
 
@@ -103,7 +103,7 @@ class SilhouetteIoULoss(ItemLoss):
         dtype: The type to compute in, float32 or float64; by default that of `y_pred`.
 
     Example:
-    >>> loss = SilhouetteIoULoss()
+    >>> loss = losses.SilhouetteIoULoss()
     >>> mask = np.zeros((2, 4, 4), np.uint8)                  # as image files hold them
     >>> mask[:, 1:3, 1:3] = 255
     >>> round(float(loss(mask, 0.5 * mask.astype(np.float32) / 255)), 3)

@@ -22,6 +22,14 @@ class MeshTopology:
         hinges: int32 [2, num_hinges]: for each edge that has exactly two faces, those faces.
         hinge_signs: float32 [num_hinges], 1 where the two faces run along their edge in opposite
             directions, as in a consistently wound mesh, else -1.
+
+    Example:
+    >>> topology = losses.MeshTopology.from_faces([[0, 1, 2], [0, 2, 3]])
+    >>> topology.hinges.shape                                 # two faces meet at one edge
+    (2, 1)
+    >>> vertices = np.zeros((1, 4, 3), np.float32)
+    >>> np.asarray(losses.laplacian_loss(vertices, topology))
+    array([0.], dtype=float32)
     """
 
     num_vertices_needed: int

@@ -34,7 +34,7 @@ class ClipToNear(GeometryLayer):
         ValueError: An argument is not as above.
 
     Example:
-    >>> triangle = [[[0.0, 0.0, 3.0], [1.0, 0.0, 3.0], [0.0, 0.0, -1.0]]]
+    >>> triangle = np.float32([[[0.0, 0.0, 3.0], [1.0, 0.0, 3.0], [0.0, 0.0, -1.0]]])
     >>> clip = layers.ClipToNear([[0, 1, 2]], near=1.0)
     >>> np.asarray(clip(triangle))                            # two corners, two cuts
     array([[[0. , 0. , 3. ],

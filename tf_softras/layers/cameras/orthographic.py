@@ -30,7 +30,7 @@ class Orthographic(GeometryLayer):
         ValueError: An argument is not as above.
 
     Example:
-    >>> point = [[[1.0, 0.5, 3.0]]]                           # camera space
+    >>> point = np.float32([[[1.0, 0.5, 3.0]]])  # camera space
     >>> np.asarray(layers.Orthographic(view_size=4.0)(point))
     array([[[0.5 , 0.25, 3.  ]]], dtype=float32)
     """

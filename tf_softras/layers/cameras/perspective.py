@@ -27,7 +27,7 @@ class Perspective(GeometryLayer):
         ValueError: `viewing_angle` is not in (0, 90).
 
     Example:
-    >>> point = [[[1.0, 0.5, 2.0]]]                           # camera space
+    >>> point = np.float32([[[1.0, 0.5, 2.0]]])  # camera space
     >>> np.asarray(layers.Perspective(viewing_angle=45.0)(point)).round(6)
     array([[[0.5 , 0.25, 2.  ]]], dtype=float32)
     """

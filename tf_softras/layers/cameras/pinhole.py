@@ -35,7 +35,7 @@ class Pinhole(GeometryLayer):
 
     Example:
     >>> matrix = geometry.intrinsic_matrix(64, focal_length=100.0)
-    >>> point = [[[0.1, 0.2, 1.0]]]                           # camera space
+    >>> point = np.float32([[[0.1, 0.2, 1.0]]])  # camera space
     >>> np.asarray(layers.Pinhole(64, matrix)(point)).round(4)  # 10 pixels of 32, and 20
     array([[[0.3125, 0.625 , 1.    ]]], dtype=float32)
     """

@@ -38,7 +38,7 @@ class WorldToCamera(GeometryLayer):
 
     Example:
     >>> camera = layers.WorldToCamera(rotation=np.eye(3), translation=[0.0, 0.0, 3.0])
-    >>> np.asarray(camera([[[1.0, 2.0, 0.0]]]))               # OpenCV's y points down, ours up
+    >>> np.asarray(camera(np.float32([[[1.0, 2.0, 0.0]]])))   # OpenCV's y points down, ours up
     array([[[ 1., -2.,  3.]]], dtype=float32)
     """
 
