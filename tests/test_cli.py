@@ -44,10 +44,10 @@ def softras(*arguments):
     return click.testing.CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def done(*arguments):
+def done(*arguments, exit_code=0):
     """Standard output of a command that has to succeed."""
     result = softras(*arguments)
-    assert result.exit_code == 0, result.output + repr(result.exception)
+    assert result.exit_code == exit_code, result.output + repr(result.exception)
     return result.stdout
 
 
@@ -57,7 +57,7 @@ def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(LOG_LEVEL, "2")
-        done("prepare", "--meshes", MESHES, "--data-dir", folder / "data")
+        done("prepare", "--meshes", MESHES, "--data-dir", folder / "data", exit_code=3)
         train = ("train", "--preset", "small", "--data-dir", folder / "data")
         done(*train, "--run", folder / "run", "--steps", 2, "--batch-size", 2, "--seed", 3)
         done("export", folder / "run", folder / "saved")
@@ -86,11 +86,16 @@ def work(tmp_path_factory):
 def test_prepare_says_what_it_made_and_what_it_left_out(work):
     report = json.loads(next((work / "data").rglob("report.json")).read_text())
     assert report["objects"] == {"train": 2, "val": 1, "test": 1}
-    again = done("prepare", "--meshes", MESHES, "--data-dir", work / "data", "--overwrite")
+    options = ("--meshes", MESHES, "--data-dir", work / "data", "--overwrite")
+    again = done("prepare", *options, exit_code=3)
+    assert re.match(
+        rf"{MESHES}: \d meshes of the classes chair, table.* Each is drawn from 24", again
+    )
+    assert "Unknown size" not in again
     assert "meshes: train 2, val 1, test 1 objects in" in again
     assert "2 objects, files or folders were left out" in again
     versions = next((work / "data").rglob("report.json")).parents[1]
-    assert [path.name for path in versions.iterdir()] == ["1.0.0"]
+    assert [path.name for path in versions.glob("[!.]*")] == ["1.0.0"]
 
 
 def test_a_failed_overwrite_keeps_the_data(work, tmp_path):
@@ -121,7 +126,7 @@ def test_prepare_restores_the_data_that_a_killed_overwrite_had_set_aside(work, t
     # Killed between the two renames: both are there, and the new one counts.
     shutil.copytree(version, version.with_name("replaced.1.0.0"))
     assert softras("prepare", *options).exit_code == 2
-    assert [path.name for path in version.parent.iterdir()] == ["1.0.0"]
+    assert [path.name for path in version.parent.glob("[!.]*")] == ["1.0.0"]
 
 
 def test_train_takes_its_options_and_goes_on_where_it_was(work, tmp_path):

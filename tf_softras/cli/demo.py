@@ -212,7 +212,7 @@ def _pictures(run, reconstructor, builder, output: pathlib.Path) -> list[tuple]:
 
 def _meshes(reconstructor, dataset, output: pathlib.Path) -> list[tuple]:
     """Writes the mesh of one picture of each object, with the picture beside it."""
-    from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
+    from tf_softras.datasets.shapenet_views.class_names import CLASS_SYNSETS
     from tf_softras.geometry import save_mesh
     from tf_softras.pictures import write_picture
     from tf_softras.reconstruction import as_reconstructor, meshes_of

@@ -70,16 +70,20 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
         networks = {"template": template_of(networks.values()), **networks}
     builder = prepared_builder(config, data_dir)
     dataset = open_split(builder, split)
-    evaluations = {name: training.evaluate(network, dataset) for name, network in networks.items()}
+    class_names = builder.info.features["label"].names
+    evaluations = {
+        name: training.evaluate(network, dataset, class_names=class_names)
+        for name, network in networks.items()
+    }
     truth = meshes and training.true_meshes(meshes)
     measured = {}
     if metrics:
         measured = {
-            name: training.measure(network, dataset, truth=truth)
+            name: training.measure(network, dataset, truth=truth, class_names=class_names)
             for name, network in networks.items()
         }
     psnr = {
-        name: training.evaluate_colors(network, dataset)
+        name: training.evaluate_colors(network, dataset, class_names=class_names)
         for name, network in networks.items()
         if network.gives == "colored meshes"
     }
@@ -98,7 +102,7 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
         click.echo(f"\nPSNR of {name}, dB:\n")
         click.echo(training.comparison_table(columns, decimals=2), nl=False)
     if sheet:
-        draw_sheet(networks, dataset, sheet, truth=truth)
+        draw_sheet(networks, dataset, sheet, truth=truth, class_names=class_names)
     click.echo(f"\nWrote {output}", err=True)
 
 
@@ -116,7 +120,7 @@ def template_of(networks):
     raise WrongInput("--template needs a run whose method makes meshes (softras, n3mr).")
 
 
-def draw_sheet(networks, dataset, path, *, truth):
+def draw_sheet(networks, dataset, path, *, truth, class_names=None):
     """Draws views in colour of a single network that gives colours; else all answers side by side.
 
     Args:
@@ -124,12 +128,13 @@ def draw_sheet(networks, dataset, path, *, truth):
         dataset: Examples of a split.
         path: The PNG file to write.
         truth: As for `training.comparison_sheet`.
+        class_names: The data set's own names.
     """
     from tf_softras import training
 
     examples = dataset.shuffle(len(dataset), seed=0).take(SHEET_OBJECTS)
     colored = [network for network in networks.values() if network.gives == "colored meshes"]
     if len(colored) == 1 and truth is None:
-        training.color_sheet(colored[0], examples, path)
+        training.color_sheet(colored[0], examples, path, class_names=class_names)
     else:
-        training.comparison_sheet(networks, examples, path, truth=truth)
+        training.comparison_sheet(networks, examples, path, truth=truth, class_names=class_names)

@@ -1,7 +1,10 @@
 """`softras prepare`: the data set, rendered once."""
 
+import collections
 import contextlib
+import io
 import json
+import logging
 import pathlib
 import shutil
 
@@ -9,6 +12,9 @@ import click
 
 from tf_softras.cli.command import Command, WrongInput, wrong_input
 from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_option
+
+# The exit code where a data set was made, but not of everything that was there.
+LEFT_OUT = 3
 
 
 @click.command(
@@ -29,7 +35,7 @@ from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_o
 @click.option(
     "--meshes",
     type=PATH,
-    help="Folder SYNSET/MODEL/models/model_normalized.obj (.glb, .off, .ply, .stl).",
+    help="Folder of .obj, .glb, .ply, .off or .stl files, laid out as said above.",
 )
 @click.option(
     "--nmr", type=PATH, help="Folder with mesh_reconstruction_dataset.zip, or what that holds."
@@ -37,7 +43,7 @@ from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_o
 @click.option(
     "--splits",
     type=PATH,
-    help="CSV file: synset, model, split.  [default: index.csv of --meshes, or a hash]",
+    help="CSV file: class or synset, model, split.  [default: index.csv of --meshes, or a hash]",
 )
 @data_dir_option
 @click.option(
@@ -46,23 +52,42 @@ from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_o
     help="Deformed copies of each training mesh.  [default: 6 with --config meshes_variants]",
 )
 @click.option(
+    "--max-faces",
+    type=click.IntRange(1),
+    help="Largest number of triangles of a mesh.  [default: 1000000]",
+)
+@click.option(
+    "--max-megabytes",
+    type=click.IntRange(1),
+    help="Largest size of a mesh file and of each file beside it.  [default: 128]",
+)
+@click.option(
     "--processes",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="That render; more than one takes the extra tfds-cli (Apache Beam).",
+    help="Processes that render; more than one takes the extra tfds-cli (Apache Beam).",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first object that cannot be used.")
 @click.option("--overwrite", is_flag=True, help="Prepare it again if it is there.")
-def prepare(config, meshes, nmr, splits, data_dir, variants, processes, strict, overwrite):
+def prepare(
+    config, meshes, nmr, splits, data_dir, variants, max_faces, max_megabytes, processes, strict,
+    overwrite,
+):  # fmt: skip
     """Render the views and voxels of a data set.
 
-    Each mesh is drawn from 24 sides (or 120: --config meshes_120; or 24 random ones for each
-    object: --config meshes_random) and voxelised. With --variants N, N deformed copies of each
-    training mesh are added. A file index.csv
-    in the folder (columns synset, model, split), or --splits, says which split a mesh belongs to;
-    otherwise a hash of its name does. The renders of the Neural 3D Mesh Renderer are taken as they
-    are (--nmr). What cannot be used is named, counted and listed in report.json.
+    --meshes reads a folder of ShapeNetCore as it is shipped (v1: SYNSET/MODEL/model.obj, v2:
+    SYNSET/MODEL/models/model_normalized.obj), CLASS/MODEL.glb, or meshes side by side. Textures
+    are read from the mesh's folder and from ../images. Synsets get their names; any other folder
+    is a class of its own name. The classes are recorded with the data set.
+
+    Each mesh is drawn from 24 sides (120: --config meshes_120; 24 random ones for each object:
+    --config meshes_random) and voxelised. --variants N adds N deformed copies of each training
+    mesh. A file index.csv in the folder (columns class or synset, model, split), or --splits, says
+    which split a mesh belongs to; otherwise a hash of its name does. --nmr takes the renders of the
+    Neural 3D Mesh Renderer as they are.
+
+    What cannot be used is counted, and listed with reasons in report.json; the exit code is 3 then.
     """
     of_meshes = "meshes" if variants is None else "meshes_variants"
     config = config or (of_meshes if meshes else "nmr" if nmr else "sample")
@@ -74,7 +99,19 @@ def prepare(config, meshes, nmr, splits, data_dir, variants, processes, strict, 
         raise WrongInput("--splits FILE goes with --meshes FOLDER.")
     if variants is not None and config != "meshes_variants":
         raise WrongInput("--variants N goes with --config meshes_variants, with no other.")
-    builder = data_builder(config, data_dir, strict=strict, splits_file=splits, variants=variants)
+    limits = {
+        "max_faces": max_faces,
+        "max_bytes": None if max_megabytes is None else max_megabytes * 2**20,
+    }
+    builder = data_builder(
+        config,
+        data_dir,
+        strict=strict,
+        splits_file=splits,
+        variants=variants,
+        progress=_shown,
+        **limits,
+    )
     _recover(builder)
     if builder.is_prepared() and not overwrite:
         raise WrongInput(
@@ -84,6 +121,15 @@ def prepare(config, meshes, nmr, splits, data_dir, variants, processes, strict, 
         prepare_data(builder, meshes=meshes, nmr=nmr, splits=splits, processes=processes)
     for line in described(builder):
         click.echo(line)
+    if left_out(builder):
+        click.get_current_context().exit(LEFT_OUT)
+
+
+def _shown(sources, split: str):
+    """Returns the sources of a split behind a bar, which estimates the time that is left."""
+    import tqdm
+
+    return tqdm.tqdm(sources, desc=f"Rendering {split}", unit=" meshes", dynamic_ncols=True)
 
 
 def prepare_data(builder, *, meshes=None, nmr=None, splits=None, processes: int = 1) -> None:
@@ -109,15 +155,35 @@ def prepare_data(builder, *, meshes=None, nmr=None, splits=None, processes: int 
     folder = meshes or nmr
     # What is wrong with the folder, before tfds adds its own words.
     if meshes is not None:
-        scan_mesh_folder(meshes, splits_file=splits)
+        models, problems = scan_mesh_folder(meshes, splits_file=splits)
+        click.echo(_found(builder, meshes, models, problems))
     elif nmr is not None:
         find_files(nmr)
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(
-            manual_dir=None if folder is None else str(folder.absolute()),
-            beam_options=None if processes == 1 else _beam_options(processes),
+    tfds.disable_progress_bar()
+    # Lines of a log would tear the bar; what is left out is said at the end, and in report.json.
+    logging.getLogger("tf_softras.datasets").setLevel(logging.ERROR)
+    # tfds writes to stdout about downloads, which there are none of.
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(
+                manual_dir=None if folder is None else str(folder.absolute()),
+                beam_options=None if processes == 1 else _beam_options(processes),
+            )
         )
-    )
+
+
+def _found(builder, folder, models, problems) -> str:
+    """Returns a line that says what a folder holds, before it is rendered."""
+    count, views = len(models), builder.builder_config.num_views
+    classes = sorted({model.label for model in models})
+    shown = ", ".join(classes[:8]) + (", ..." if len(classes) > 8 else "")
+    line = f"{folder}: {count} mesh{'' if count == 1 else 'es'} of the classes {shown}"
+    if problems:
+        reasons = collections.Counter(problem.reason for problem in problems)
+        said = "; ".join(f"{number} {reason}" for reason, number in reasons.most_common(3))
+        entries = "1 entry is" if len(problems) == 1 else f"{len(problems)} entries are"
+        line += f"; {entries} left out ({said})"
+    return f"{line}. Each is drawn from {views} sides."
 
 
 def _beam_options(processes: int):
@@ -167,11 +233,20 @@ def _set_aside(builder):
 
 
 def described(builder) -> list[str]:
-    """Returns lines that say what a prepared data set holds, and where it is."""
+    """Returns lines that say what a prepared data set holds, where it is, and what it lacks."""
     splits = ", ".join(f"{name} {info.num_examples}" for name, info in builder.info.splits.items())
-    lines = [f"{builder.builder_config.name}: {splits} objects in {builder.data_dir}"]
+    line = f"{builder.builder_config.name}: {splits} objects in {builder.data_dir}"
+    problems = left_out(builder)
+    if not problems:
+        return [line]
+    # A message names its file first; what is wrong with it begins with "Expected".
+    kinds = collections.Counter(problem["reason"].split("'. ", 1)[-1] for problem in problems)
+    why = [f"{number} x {reason}" for reason, number in kinds.most_common(3)]
     report_path = builder.data_path / "report.json"
-    left_out = json.loads(report_path.read_text())["num_problems"]
-    if left_out:
-        lines.append(f"{left_out} objects, files or folders were left out: {report_path}")
-    return lines
+    first = f"{line}; {len(problems)} objects, files or folders were left out: {report_path}"
+    return [first, *why]
+
+
+def left_out(builder) -> list[dict]:
+    """Returns the name and the reason of each entry that is not in a prepared data set."""
+    return json.loads((builder.data_path / "report.json").read_text())["problems"]

@@ -3,14 +3,14 @@
 import concurrent.futures
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
 from tf_softras._shared.files import write_json
-from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
+from tf_softras.datasets.shapenet_views.class_names import names_for
 from tf_softras.datasets.view_pairs import single_views
 from tf_softras.geometry import voxelize
 from tf_softras.metrics import VoxelIoU
@@ -90,6 +90,7 @@ def evaluate(
     dataset: tf.data.Dataset,
     *,
     faces=None,
+    class_names: Sequence[str] | None = None,
     batch_size: int = 8,
     progress: bool = True,
 ) -> Evaluation:
@@ -105,6 +106,8 @@ def evaluate(
             `[batch, num_vertices, 3]`, world space.
         dataset: Examples of `shapenet_views`, not batched.
         faces: int32 `[num_faces, 3]` of a callable's meshes; by default its attribute `faces`.
+        class_names: The data set's own names, `builder.info.features["label"].names`; by default
+            the 13 of the published tables.
         batch_size: Objects whose views are reconstructed together.
         progress: Whether to show a progress bar.
 
@@ -112,7 +115,7 @@ def evaluate(
         ValueError: The data set is empty, or `batch_size` is less than 1.
     """
     reconstructor = as_reconstructor(reconstructor, faces=faces)
-    class_names = tuple(CLASS_SYNSETS)
+    class_names = names_for((), class_names)
     metric = VoxelIoU(class_names=class_names)
     objects = np.zeros(len(class_names), int)
     per_object: dict[str, float] = {}

@@ -1,5 +1,6 @@
 """PSNR of the colours of reconstructions, per class, beside a mean colour's."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import tensorflow as tf
 import tqdm
 
 from tf_softras.config import ReconstructionConfig
-from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
+from tf_softras.datasets.shapenet_views.class_names import names_for
 from tf_softras.datasets.view_pairs import single_views
 from tf_softras.evaluation._evaluate import Evaluation
 from tf_softras.geometry import look_at, perspective
@@ -26,6 +27,7 @@ def evaluate_colors(
     reconstructor: Reconstructor | Any,
     dataset: tf.data.Dataset,
     *,
+    class_names: Sequence[str] | None = None,
     sigma: float = ReconstructionConfig.sigma,
     batch_size: int = 4,
     progress: bool = True,
@@ -42,6 +44,8 @@ def evaluate_colors(
     Args:
         reconstructor: A `Reconstructor` that gives colored meshes, or a Keras network that does.
         dataset: Examples of `shapenet_views`, not batched.
+        class_names: The data set's own names, `builder.info.features["label"].names`; by default
+            the 13 of the published tables.
         sigma: Sharpness of the pictures that are rendered.
         batch_size: Objects whose views are reconstructed together.
         progress: Whether to show a progress bar.
@@ -55,7 +59,8 @@ def evaluate_colors(
     """
     reconstructor = as_reconstructor(reconstructor)
     sums: dict[tuple[str, str, int], list] = {}
-    objects = np.zeros(len(CLASS_SYNSETS), int)
+    class_names = names_for((), class_names)
+    objects = np.zeros(len(class_names), int)
     total = int(dataset.cardinality())
     bar = tqdm.tqdm(
         total=total if total >= 0 else None, desc="PSNR", unit="object", disable=not progress
@@ -83,14 +88,14 @@ def evaluate_colors(
                     for label, of_object in zip(labels, values, strict=True):
                         seen = of_object[np.isfinite(of_object)]
                         sums.setdefault((name, side, int(label)), []).extend(seen)
-            objects += np.bincount(labels, minlength=len(CLASS_SYNSETS))
+            objects += np.bincount(labels, minlength=len(class_names))
             bar.update(count)
-    counts = dict(zip(CLASS_SYNSETS, objects.tolist(), strict=True))
+    counts = dict(zip(class_names, objects.tolist(), strict=True))
     return {
         f"{name}, {side}": Evaluation(
             per_class={
                 class_name: _mean(sums.get((name, side, label)))
-                for label, class_name in enumerate(CLASS_SYNSETS)
+                for label, class_name in enumerate(class_names)
             },
             objects=counts,
             views=views,

@@ -1,13 +1,14 @@
 """More than 3D IoU: what its errors are, surfaces, and silhouettes from unseen views."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS, scan_mesh_folder
+from tf_softras.datasets.shapenet_views.class_names import names_for
+from tf_softras.datasets.shapenet_views.mesh_folder import scan_mesh_folder
 from tf_softras.datasets.view_pairs import single_views
 from tf_softras.evaluation._evaluate import solid_voxels
 from tf_softras.evaluation._surface_metrics import (
@@ -67,10 +68,10 @@ def true_meshes(folder) -> Callable[[str, str], Mesh]:
         ValueError: No model is there. The function raises a KeyError for a model that is not.
     """
     models, _ = scan_mesh_folder(folder)
-    paths = {model.name: model.path for model in models}
+    paths = {(model.label, model.model): model.path for model in models}
 
     def mesh(class_name: str, model: str) -> Mesh:
-        return load_mesh(paths[f"{CLASS_SYNSETS[class_name]}/{model}"]).normalized()
+        return load_mesh(paths[class_name, model]).normalized()
 
     return mesh
 
@@ -81,6 +82,7 @@ def measure(
     *,
     truth: Callable[[str, str], Mesh] | None = None,
     faces=None,
+    class_names: Sequence[str] | None = None,
     input_view: int = 2,
     progress: bool = True,
 ) -> Measurements:
@@ -93,6 +95,8 @@ def measure(
         truth: `true_meshes(folder)`, or another function from class and model names to meshes;
             without it the surfaces are compared with nothing.
         faces: int32 `[num_faces, 3]` of a callable's meshes; by default its attribute `faces`.
+        class_names: The data set's own names, `builder.info.features["label"].names`; by default
+            the 13 of the published tables.
         input_view: Index of the view that is reconstructed from; the silhouettes of all others
             are compared.
         progress: Whether to show a progress bar.
@@ -104,7 +108,7 @@ def measure(
             than its own.
     """
     reconstructor = as_reconstructor(reconstructor, faces=faces)
-    class_names = tuple(CLASS_SYNSETS)
+    class_names = names_for((), class_names)
     values: dict[str, dict[str, list[float]]] = {
         metric: {name: [] for name in class_names} for metric in METRICS
     }

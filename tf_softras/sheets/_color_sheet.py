@@ -1,6 +1,6 @@
 """A picture that shows what a network has learned of colours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ def color_sheet(
     examples: Iterable[dict],
     path,
     *,
+    class_names: Sequence[str] | None = None,
     input_view: int = 2,
     num_views: int = 4,
     sigma: float = 1e-5,
@@ -27,6 +28,8 @@ def color_sheet(
         reconstructor: A `Reconstructor` that gives colored meshes, or a Keras network that does.
         examples: Examples of `shapenet_views` (`dataset.take(8)`, or dicts of arrays).
         path: Where the PNG is written, whole or not at all.
+        class_names: The data set's own names, `builder.info.features["label"].names`; by default
+            the 13 of the published tables.
         input_view: Index of the view that the network sees.
         num_views: Sides that are compared, evenly spread, the input's the first.
         sigma: Sharpness of what is rendered.
@@ -36,7 +39,9 @@ def color_sheet(
 
     Source: "Soft Rasterizer", figure 6.
     """
-    rows = checked_rows(examples, input_view=input_view, num_views=num_views)
+    rows = checked_rows(
+        examples, class_names=class_names, input_view=input_view, num_views=num_views
+    )
     available = len(rows[0]["images"])
     views = (input_view + np.arange(num_views) * available // num_views) % available
     inputs = np.stack([row["images"][input_view] for row in rows])

@@ -1,6 +1,6 @@
 """Pictures that set reconstructions side by side, as figures 5, 7 and 8 of the paper do."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import matplotlib
 import numpy as np
@@ -25,6 +25,7 @@ def comparison_sheet(
     path,
     *,
     truth: Callable[[str, str], Mesh] | None = None,
+    class_names: Sequence[str] | None = None,
     input_view: int = 2,
 ) -> None:
     """Writes a PNG with one row an example: input, each network's answer, and the truth.
@@ -38,13 +39,15 @@ def comparison_sheet(
         examples: Examples of `shapenet_views`.
         path: Where the PNG is written, whole or not at all.
         truth: As for `measure`.
+        class_names: The data set's own names, `builder.info.features["label"].names`; by default
+            the 13 of the published tables.
         input_view: Index of the view that the networks see.
 
     Raises:
         ImportError: Voxels or errors are drawn, and the extra `metrics` is not installed.
         ValueError: There is no network, no example, or no such view.
     """
-    rows = checked_rows(examples, input_view=input_view, num_views=1)
+    rows = checked_rows(examples, class_names=class_names, input_view=input_view, num_views=1)
     if not networks:
         raise ValueError("Invalid networks. Expected: at least one. Received: none")
     available = len(rows[0]["images"])

@@ -1,12 +1,12 @@
 """A picture that shows what a network has learned."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from tf_softras._shared.files import replaced_whole
-from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS
+from tf_softras.datasets.shapenet_views.class_names import names_for
 from tf_softras.geometry import Mesh, eye_from_angles
 from tf_softras.reconstruction import Reconstructor, as_reconstructor, meshes_of
 from tf_softras.rendering import render_views
@@ -25,6 +25,7 @@ def contact_sheet(
     path,
     *,
     faces=None,
+    class_names: Sequence[str] | None = None,
     input_view: int = 2,
     num_views: int = 3,
 ) -> None:
@@ -40,6 +41,8 @@ def contact_sheet(
         examples: Examples of `shapenet_views` (`dataset.take(8)`, or dicts of arrays).
         path: Where the PNG is written, whole or not at all.
         faces: int32 `[num_faces, 3]` of a callable's meshes; by default its attribute `faces`.
+        class_names: The data set's own names, `builder.info.features["label"].names`; by default
+            the 13 of the published tables.
         input_view: Index of the view that the network sees.
         num_views: Sides from which silhouettes are compared, evenly spread, the input's the first.
 
@@ -47,7 +50,9 @@ def contact_sheet(
         ValueError: There is no example, no such view, or the reconstructor gives voxels.
     """
     reconstructor = as_reconstructor(reconstructor, faces=faces)
-    rows = checked_rows(examples, input_view=input_view, num_views=num_views)
+    rows = checked_rows(
+        examples, class_names=class_names, input_view=input_view, num_views=num_views
+    )
     available = len(rows[0]["images"])
     compared = (input_view + np.arange(num_views) * available // num_views) % available
     shaded = (input_view + np.array([0, available // 4])) % available
@@ -68,13 +73,15 @@ def contact_sheet(
         composed_sheet(sheet, titles, names).save(written, format="PNG")
 
 
-def checked_rows(examples: Iterable[dict], *, input_view: int, num_views: int) -> list[dict]:
+def checked_rows(
+    examples: Iterable[dict], *, class_names=None, input_view: int, num_views: int
+) -> list[dict]:
     """Returns the examples as arrays.
 
     Raises:
         ValueError: There is no example, or no such view.
     """
-    rows = [_arrays(example) for example in examples]
+    rows = [_arrays(example, class_names) for example in examples]
     if not rows:
         raise ValueError("Invalid examples. Expected: at least one. Received: none")
     available = len(rows[0]["images"])
@@ -86,12 +93,12 @@ def checked_rows(examples: Iterable[dict], *, input_view: int, num_views: int) -
     return rows
 
 
-def _arrays(example: dict) -> dict:
+def _arrays(example: dict, class_names) -> dict:
     """Returns what a sheet needs of an example as arrays, images in [0, 1]."""
     return {
         "images": np.asarray(example["images"], np.float32) / 255.0,
         "cameras": {name: np.asarray(value) for name, value in example["cameras"].items()},
-        "class": list(CLASS_SYNSETS)[int(example["label"])],
+        "class": names_for([example["label"]], class_names)[int(example["label"])],
         "model_id": np.asarray(example["model_id"]).item().decode(),
     }
 

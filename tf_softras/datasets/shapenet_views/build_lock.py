@@ -1,11 +1,11 @@
 """One build of a data set at a time, and nothing left over from one that was killed."""
 
 import contextlib
-import fcntl
 import logging
-import os
 import shutil
 from collections.abc import Iterator
+
+import filelock
 
 _logger = logging.getLogger(__name__)
 
@@ -16,29 +16,28 @@ def only_build_of(folder) -> Iterator[None]:
 
     Args:
         folder: where tfds writes the data until they are whole: `incomplete.RANDOM_VERSION`. The
-            system gives the lock back when a process ends, however it ends. On file systems without
-            locks nothing is removed.
+            lock is a file beside it. The system gives the lock back when a process ends, however
+            it ends. On file systems without locks, such as object stores, nothing is removed.
+
+    Raises:
+        ValueError: Another process prepares the same data.
     """
     _, version = folder.name.rsplit("_", 1)
+    lock = filelock.FileLock(str(folder.parent / f".lock_{version}"), blocking=False)
     try:
-        descriptor = os.open(os.fspath(folder.parent), os.O_RDONLY)
-    except OSError:  # An object store.
+        lock.acquire()
+    except filelock.Timeout:
+        raise ValueError(
+            f"Expected no other process to prepare '{folder.parent}'; one does now."
+        ) from None
+    except (OSError, NotImplementedError):
         yield
         return
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"Expected no other process to prepare '{folder.parent}'; one does now."
-            ) from None
-        except OSError:
-            yield
-            return
         for left in folder.parent.glob(f"incomplete.*_{version}"):
             if left.name != folder.name:
                 _logger.warning("%s, which a build that was cut off left, is removed.", left)
                 shutil.rmtree(left, ignore_errors=True)
         yield
     finally:
-        os.close(descriptor)
+        lock.release()

@@ -1,7 +1,16 @@
-"""Finds the meshes of a folder in ShapeNet's layout, and the split of each.
+"""Finds the meshes of a folder, with the class and the split of each.
 
-SYNSET/MODEL/models/model_normalized.obj (or another of `MESH_SUFFIXES`)
-index.csv (if there): columns synset, model, split; others are passed over
+Any of these layouts, side by side, with the suffixes of `MESH_SUFFIXES`:
+
+CLASS/MODEL/models/model_normalized.obj   ShapeNetCore v2 (textures in MODEL/images)
+CLASS/MODEL/model.obj                     ShapeNetCore v1
+CLASS/MODEL/ANYTHING.obj                  one mesh in a folder of its own
+CLASS/MODEL.obj                           one folder a class
+MODEL.obj                                 one class, called as the folder
+
+CLASS is a synset of ShapeNet, which gets its name, or any name.
+
+index.csv (if there): columns synset (or class), model, split; others are passed over
 """
 
 import csv
@@ -10,32 +19,20 @@ import hashlib
 import pathlib
 from collections.abc import Iterator
 
+from tf_softras.datasets.shapenet_views.class_names import CLASS_SYNSETS, class_name
 from tf_softras.datasets.shapenet_views.object_views import Rendering, object_views
-from tf_softras.datasets.shapenet_views.sources import Example, Problem
+from tf_softras.datasets.shapenet_views.sources import Example, Note, Problem
 from tf_softras.geometry import load_mesh
 from tf_softras.geometry.mesh_files import MESH_SUFFIXES
 
-# The 13 classes of the published figures, in the order of Table 1 of the paper.
-CLASS_SYNSETS = {
-    "airplane": "02691156",
-    "bench": "02828884",
-    "cabinet": "02933112",
-    "car": "02958343",
-    "chair": "03001627",
-    "display": "03211117",
-    "lamp": "03636649",
-    "loudspeaker": "03691459",
-    "rifle": "04090263",
-    "sofa": "04256520",
-    "table": "04379243",
-    "telephone": "04401088",
-    "vessel": "04530566",
-}
+__all__ = ["CLASS_SYNSETS", "SPLITS", "MeshModel", "hashed_split", "scan_mesh_folder"]
+
 SPLITS = ("train", "val", "test")
 MESH_PATH = pathlib.PurePosixPath("models", "model_normalized.obj")
+_MESH_PATHS = (MESH_PATH, pathlib.PurePosixPath("model.obj"))
 
-# The names in the file of splits that ShapeNet publishes.
-_SHAPENET_COLUMNS = {"synsetId": "synset", "modelId": "model"}
+# Other names of columns: those in the file of splits that ShapeNet publishes, and our own.
+_COLUMNS = {"synsetId": "synset", "modelId": "model", "class": "synset"}
 
 # Percent of the models that are in train, and in train or val, where no index.csv says so.
 _TRAIN_PERCENT = 70
@@ -56,62 +53,126 @@ class MeshModel:
         """SYNSET/MODEL: unique within a folder."""
         return f"{self.synset}/{self.model}"
 
-    def examples(self, rendering: Rendering) -> Iterator[Example | Problem]:
-        """Yields its example, or the problem that there is with the file."""
+    @property
+    def label(self) -> str:
+        """The name of its class."""
+        return class_name(self.synset)
+
+    def examples(self, rendering: Rendering) -> Iterator[Example | Problem | Note]:
+        """Yields notes on parts that are left out, then its example, or what is wrong with it."""
+        notes: list[str] = []
         try:
-            mesh = load_mesh(self.path, max_faces=rendering.max_faces, foreign_files="error")
+            mesh = load_mesh(self.path, **rendering.limits(), warn=notes.append)
             views = object_views(mesh, rendering, self.name)
         except (ValueError, OSError) as error:
             yield Problem(self.name, str(error))
             return
-        (label,) = (name for name, synset in CLASS_SYNSETS.items() if synset == self.synset)
-        yield self.name, {**views, "label": label, "model_id": self.model}
+        for note in notes:
+            yield Note(self.name, note)
+        yield self.name, {**views, "label": self.label, "model_id": self.model}
 
 
 def scan_mesh_folder(folder, *, splits_file=None) -> tuple[list[MeshModel], list[Problem]]:
-    """Returns the models of a folder in the order of their names, and what cannot be one.
+    """Returns the models, sorted by name, and the entries that were skipped, with reasons.
 
     Args:
-        folder: SYNSET/MODEL/models/model_normalized.obj, or with another suffix of
-            `MESH_SUFFIXES`; of several the first in their order.
-        splits_file: CSV file with columns synset, model and split (or, as in ShapeNet's own,
-            synsetId, modelId and split); by default index.csv of the folder. Without either, a
+        folder: Any of the layouts above. If a model has several formats, the first in the order of
+            `MESH_SUFFIXES` is taken.
+        splits_file: CSV file with columns synset (or class), model and split (or, as in ShapeNet's
+            own, synsetId, modelId and split); by default index.csv of the folder. Without either, a
             hash decides: see `hashed_split`.
 
     Raises:
         FileNotFoundError: `folder` is not a folder, or `splits_file` not a file.
-        ValueError: the splits lack a column, or hold an unknown split; or no model is there.
+        ValueError: The splits lack a column, or hold an unknown split; or no model is there.
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"Expected a folder SYNSET/MODEL/{MESH_PATH}, found no folder at '{folder}'."
+            f"Expected a folder of meshes, CLASS/MODEL/{MESH_PATH}, CLASS/MODEL.obj or others, "
+            f"found no folder at '{folder}'."
         )
     splits = _read_splits(folder, splits_file)
     models, problems = [], []
-    for synset_folder in _folders(folder):
-        if synset_folder.name not in CLASS_SYNSETS.values():
-            problems.append(Problem(synset_folder.name, "not the synset of one of the 13 classes"))
+    for synset, model, path in _found(folder):
+        name = f"{synset}/{model}" if model else synset
+        if isinstance(path, str):
+            problems.append(Problem(name, path))
+            if splits is not None:
+                splits.pop(name, None)
             continue
-        for model_folder in _folders(synset_folder):
-            name = f"{synset_folder.name}/{model_folder.name}"
-            split = splits.pop(name, None) if splits is not None else hashed_split(name)
-            paths = [model_folder / MESH_PATH.with_suffix(suffix) for suffix in MESH_SUFFIXES]
-            path = next(filter(pathlib.Path.is_file, paths), None)
-            if path is None:
-                others = ", ".join(MESH_SUFFIXES[1:])
-                problems.append(Problem(name, f"has no {MESH_PATH} ({others})"))
-            elif split is None:
-                problems.append(Problem(name, "not in the file of splits"))
-            else:
-                models.append(MeshModel(synset_folder.name, model_folder.name, split, path))
-    problems += [Problem(name, "in the file of splits, but has no folder") for name in splits or ()]
+        split = splits.pop(name, None) if splits is not None else hashed_split(name)
+        if split is None:
+            problems.append(Problem(name, "not in the file of splits"))
+        else:
+            models.append(MeshModel(synset, model, split, path))
+    problems += [Problem(name, "in the file of splits, but has no mesh") for name in splits or ()]
     if not models:
         raise ValueError(
-            f"Expected meshes SYNSET/MODEL/{MESH_PATH} of the classes {', '.join(CLASS_SYNSETS)} "
-            f"(synsets {', '.join(CLASS_SYNSETS.values())}), found none in '{folder}'."
+            f"Expected meshes CLASS/MODEL/{MESH_PATH}, CLASS/MODEL/model.obj or CLASS/MODEL.obj "
+            f"(or {', '.join(MESH_SUFFIXES[1:])}), found none in '{folder}'"
+            + "".join(f"; {one.name}: {one.reason}" for one in problems[:3])
+            + "."
         )
     return models, problems
+
+
+def _found(folder: pathlib.Path) -> Iterator[tuple[str, str, pathlib.Path | str]]:
+    """Yields (class, model, its file or why there is none) of a folder, sorted by name."""
+    own = _mesh_files(folder)
+    for model, paths in own.items():
+        yield folder.resolve().name, model, paths[0]
+    for class_folder in _folders(folder):
+        if own and not any(_mesh_files(one) for one in (class_folder, *_folders(class_folder))):
+            # Beside meshes lie folders of textures and the like.
+            continue
+        flat = _mesh_files(class_folder)
+        found: list[tuple[str, pathlib.Path | str]] = [(m, paths[0]) for m, paths in flat.items()]
+        for model_folder in _folders(class_folder):
+            path = _mesh_of(model_folder)
+            if path is None and flat:
+                continue
+            if model_folder.name in flat:
+                path = "a mesh file beside it has its name"
+            found.append((model_folder.name, path or _nothing_in(model_folder)))
+        if not found:
+            yield class_folder.name, "", "holds no mesh"
+        for model, path in sorted(found, key=lambda one: one[0]):
+            yield class_folder.name, model, path
+
+
+def _mesh_of(folder: pathlib.Path) -> pathlib.Path | str | None:
+    """Returns the mesh of a model's folder, why none can be chosen, or None if there is none."""
+    for known in _MESH_PATHS:
+        paths = [folder / known.with_suffix(suffix) for suffix in MESH_SUFFIXES]
+        path = next(filter(pathlib.Path.is_file, paths), None)
+        if path is not None:
+            return path
+    for place in (folder, folder / "models"):
+        files = _mesh_files(place) if place.is_dir() else {}
+        if len(files) > 1:
+            return f"holds several meshes, none of them called model: {', '.join(files)}"
+        if files:
+            return next(iter(files.values()))[0]
+    return None
+
+
+def _nothing_in(folder: pathlib.Path) -> str:
+    others = ", ".join(MESH_SUFFIXES[1:])
+    is_compressed = any(folder.glob("*.gz"))
+    hint = "; unpack its .gz files first" if is_compressed else ""
+    return f"has no {MESH_PATH}, model.obj or other mesh ({others}){hint}"
+
+
+def _mesh_files(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Returns the mesh files of a folder by stem, each stem's in the order of `MESH_SUFFIXES`."""
+    found: dict[str, list[pathlib.Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in MESH_SUFFIXES and path.name[0] != "." and path.is_file():
+            found.setdefault(path.stem, []).append(path)
+    for paths in found.values():
+        paths.sort(key=lambda path: MESH_SUFFIXES.index(path.suffix.lower()))
+    return found
 
 
 def hashed_split(name: str) -> str:
@@ -141,7 +202,7 @@ def _read_splits(folder: pathlib.Path, splits_file) -> dict[str, str] | None:
     splits = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        reader.fieldnames = [_SHAPENET_COLUMNS.get(name, name) for name in reader.fieldnames or ()]
+        reader.fieldnames = [_COLUMNS.get(name, name) for name in reader.fieldnames or ()]
         missing = {"synset", "model", "split"} - set(reader.fieldnames)
         if missing:
             raise ValueError(
@@ -154,5 +215,7 @@ def _read_splits(folder: pathlib.Path, splits_file) -> dict[str, str] | None:
                     f"'{path}', line {reader.line_num}: expected a split {', '.join(SPLITS)}; "
                     f"received {row['split']!r}."
                 )
-            splits[f"{row['synset'].zfill(8)}/{row['model']}"] = row["split"]
+            # Spreadsheets drop the zeros in front of synsets.
+            synset = row["synset"].zfill(8) if row["synset"].isdigit() else row["synset"]
+            splits[f"{synset}/{row['model']}"] = row["split"]
     return splits

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS, MeshModel
+from tf_softras.datasets.shapenet_views.mesh_folder import MeshModel
 from tf_softras.datasets.shapenet_views.object_views import Rendering, object_views
 from tf_softras.datasets.shapenet_views.sources import Example, Problem
 from tf_softras.geometry import Mesh, load_mesh
@@ -48,19 +48,23 @@ class MeshVariant:
         """The split of the file: variants never cross splits."""
         return self.model.split
 
+    @property
+    def label(self) -> str:
+        """The name of its class."""
+        return self.model.label
+
     def examples(self, rendering: Rendering) -> Iterator[Example | Problem]:
         """Yields its example, or the problem that there is with the file."""
         try:
-            mesh = load_mesh(self.model.path, max_faces=rendering.max_faces, foreign_files="error")
+            mesh = load_mesh(self.model.path, **rendering.limits(), warn=lambda sentence: None)
             digest = hashlib.sha256(self.name.encode()).digest()
             variant = deformed(mesh.normalized(), np.random.default_rng(list(digest)))
             views = object_views(variant, rendering, self.name)
         except (ValueError, OSError) as error:
             yield Problem(self.name, str(error))
             return
-        (label,) = (name for name, synset in CLASS_SYNSETS.items() if synset == self.model.synset)
         model_id = self.name.removeprefix(f"{self.model.synset}/")
-        yield self.name, {**views, "label": label, "model_id": model_id}
+        yield self.name, {**views, "label": self.model.label, "model_id": model_id}
 
 
 def with_variants(models: list[MeshModel], count: int) -> list[MeshModel | MeshVariant]:

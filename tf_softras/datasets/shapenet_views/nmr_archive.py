@@ -21,7 +21,8 @@ from typing import IO
 import numpy as np
 
 from tf_softras._shared.errors import SoftrasError
-from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS, SPLITS
+from tf_softras.datasets.shapenet_views.class_names import CLASS_SYNSETS
+from tf_softras.datasets.shapenet_views.mesh_folder import SPLITS
 from tf_softras.datasets.shapenet_views.object_views import Rendering
 from tf_softras.datasets.shapenet_views.sources import Example, Problem
 from tf_softras.datasets.shapenet_views.voxel_pictures import AXIS_ORDERS, overlap, reordered

@@ -38,6 +38,7 @@ class Rendering:
         supersampling: samples along each side of a pixel.
         voxel_resolution: cells along each side of the voxel grid.
         max_faces: the most triangles that a mesh may have.
+        max_bytes: the most bytes that a mesh file, and each file beside it, may have.
     """
 
     image_size: int = 64
@@ -47,7 +48,16 @@ class Rendering:
     supersampling: int = 4
     voxel_resolution: int = 32
     max_faces: int = 1_000_000
+    max_bytes: int = 128 * 2**20
     random_cameras: bool = False
+
+    def limits(self) -> dict:
+        """Returns what `load_mesh` takes: the limits, and that no path may lead elsewhere."""
+        return {
+            "max_faces": self.max_faces,
+            "max_bytes": self.max_bytes,
+            "foreign_files": "error",
+        }
 
     def cameras(self, name: str = "") -> dict[str, np.ndarray]:
         """Returns `distance`, `elevation` and `azimuth` (degrees), float32 `[num_views]` each.

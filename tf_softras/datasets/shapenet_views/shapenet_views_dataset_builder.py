@@ -10,17 +10,15 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tf_softras.datasets.shapenet_views.build_lock import only_build_of
+from tf_softras.datasets.shapenet_views.class_names import CLASS_SYNSETS, labels_of
 from tf_softras.datasets.shapenet_views.embedded_sample import unpack_sample
-from tf_softras.datasets.shapenet_views.mesh_folder import (
-    CLASS_SYNSETS,
-    SPLITS,
-    scan_mesh_folder,
-)
+from tf_softras.datasets.shapenet_views.mesh_folder import SPLITS, scan_mesh_folder
 from tf_softras.datasets.shapenet_views.mesh_variants import with_variants
 from tf_softras.datasets.shapenet_views.nmr_archive import check_axes, find_files
 from tf_softras.datasets.shapenet_views.object_views import Rendering
 from tf_softras.datasets.shapenet_views.sources import (
     BadObjectError,
+    Note,
     Problem,
     Source,
     beam_examples,
@@ -75,6 +73,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             `BadObjectError`.
         splits_file: CSV file that says which model is in which split; see `scan_mesh_folder`.
         variants: instead of the config's number of variants.
+        max_faces: instead of the config's limit.
+        max_bytes: instead of the config's limit.
+        progress: a function of an iterator and its length that shows how far a split is.
         **kwargs: for `tfds.core.GeneratorBasedBuilder`.
     """
 
@@ -113,21 +114,32 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "The configs whose names begin with `meshes` read a folder in ShapeNet's layout, "
-        "SYNSET/MODEL/models/model_normalized.obj (or .glb, .off, .ply, .stl), with an optional "
-        "index.csv (columns synset, model, split); `nmr` a folder with "
+        "The configs whose names begin with `meshes` read a folder of meshes: ShapeNetCore v1 or "
+        "v2, CLASS/MODEL.obj, or flat (.obj, .glb, .off, .ply, .stl), with an optional index.csv "
+        "(columns class or synset, model, split); `nmr` reads a folder with "
         "mesh_reconstruction_dataset.zip, or with what that holds. Name the folder as "
         "manual_dir; the config `sample` needs none."
     )
 
     def __init__(
-        self, *, strict: bool = False, splits_file=None, variants: int | None = None, **kwargs
+        self,
+        *,
+        strict: bool = False,
+        splits_file=None,
+        variants: int | None = None,
+        max_faces: int | None = None,
+        max_bytes: int | None = None,
+        progress=None,
+        **kwargs,
     ):
         if variants is not None and variants < 0:
             raise ValueError(f"variants: expected at least 0; received {variants}")
         self._strict = strict
         self._splits_file = splits_file
         self._variants = variants
+        limits = {"max_faces": max_faces, "max_bytes": max_bytes}
+        self._limits = {name: limit for name, limit in limits.items() if limit is not None}
+        self._progress = progress
         super().__init__(**kwargs)
 
     @classmethod
@@ -162,7 +174,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                             shape=(views,), dtype=np.float32, doc="Degrees, from +x towards +z."
                         ),
                     },
-                    "label": tfds.features.ClassLabel(names=list(CLASS_SYNSETS)),
+                    # Meshes of one's own have classes of one's own, known when they are read.
+                    "label": tfds.features.ClassLabel(
+                        names=None if config.source == "meshes" else list(CLASS_SYNSETS)
+                    ),
                     "model_id": tfds.features.Text(doc="Name of the model in its class."),
                 }
             ),
@@ -173,6 +188,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _download_and_prepare(self, dl_manager, download_config) -> None:
         # tfds works in a folder that it renames when all is done: the report is in it, or nothing.
         self._problems: list[Problem] = []
+        self._notes: list[Note] = []
         self._beam = bool(download_config.beam_options or download_config.beam_runner)
         with (
             only_build_of(self.data_path),
@@ -193,6 +209,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             "variants": self._num_variants(),
             "num_problems": len(self._problems),
             "problems": [dataclasses.asdict(problem) for problem in self._problems],
+            "num_notes": len(self._notes),
+            "notes": [dataclasses.asdict(note) for note in self._notes],
         }
         self.info.metadata.update(report)
         (self.data_path / REPORT_NAME).write_text(json.dumps(report, indent=2) + "\n")
@@ -205,6 +223,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         sources, problems = self._sources(dl_manager)
+        self._name_classes(sources)
         for problem in problems:
             if self._strict:
                 raise BadObjectError.of(problem)
@@ -215,6 +234,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             for split, members in splits.items()
             if members
         }
+
+    def _name_classes(self, sources) -> None:
+        """Gives the label its names, if they are those of the meshes that were found."""
+        if self.builder_config.source == "meshes":
+            self.info.features["label"].names = labels_of(one.label for one in sources)
 
     def _sources(self, dl_manager) -> tuple[Sequence[Source], list[Problem]]:
         """Returns what is to be read, and what cannot be."""
@@ -239,7 +263,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return self.builder_config.variants if self._variants is None else self._variants
 
     def _generate_examples(self, split: str, sources: list[Source]):
-        rendering = self.builder_config.rendering()
+        rendering = dataclasses.replace(self.builder_config.rendering(), **self._limits)
         # The embedded meshes are unpacked on this machine, and few.
         if self._beam and self.builder_config.source != "embedded":
             return beam_examples(
@@ -252,9 +276,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _examples_of(self, split, sources, rendering) -> Iterator[tuple[str, dict]]:
         objects = 0
-        for source in sources:
+        shown = sources if self._progress is None else self._progress(sources, split)
+        for source in shown:
             for item in examples_or_problems(source, rendering, strict=self._strict):
-                if isinstance(item, Problem):
+                if isinstance(item, Problem | Note):
                     self._report(item)
                 else:
                     objects += 1
@@ -266,9 +291,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 f"last one, {last.name}, because: {last.reason}"
             )
 
-    def _report(self, problem: Problem) -> None:
-        _logger.warning("%s is left out: %s", problem.name, problem.reason)
-        self._problems.append(problem)
+    def _report(self, said: Problem | Note) -> None:
+        if isinstance(said, Note):
+            _logger.info("%s: %s", said.name, said.reason)
+            self._notes.append(said)
+            return
+        _logger.warning("%s is left out: %s", said.name, said.reason)
+        self._problems.append(said)
 
 
 def _problems_name(split: str) -> str:

@@ -23,6 +23,14 @@ class Problem:
     reason: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """Something about an object of the data set: a part of it that is left out, and why."""
+
+    name: str
+    reason: str
+
+
 class BadObjectError(SoftrasError, ValueError):
     """The first problem of a strict build."""
 
@@ -43,13 +51,13 @@ class Source(Protocol):
     def split(self) -> str:
         """Where its examples go."""
 
-    def examples(self, rendering: Rendering) -> Iterator[Example | Problem]:
-        """Yields its examples, and the problems that there are instead."""
+    def examples(self, rendering: Rendering) -> Iterator[Example | Problem | Note]:
+        """Yields its examples, the problems that there are instead, and notes on examples."""
 
 
 def examples_or_problems(
     source: Source, rendering: Rendering, *, strict: bool
-) -> Iterator[Example | Problem]:
+) -> Iterator[Example | Problem | Note]:
     """Yields what a source gives.
 
     Raises:
@@ -75,7 +83,8 @@ def beam_examples(sources: Iterable[Source], rendering: Rendering, *, problems_p
 
     def tagged(source):
         for item in examples_or_problems(source, rendering, strict=strict):
-            yield beam.pvalue.TaggedOutput("problems", item) if isinstance(item, Problem) else item
+            is_said = isinstance(item, Problem | Note)
+            yield beam.pvalue.TaggedOutput("problems", item) if is_said else item
 
     @beam.ptransform_fn
     def transform(pipeline):
@@ -88,7 +97,7 @@ def beam_examples(sources: Iterable[Source], rendering: Rendering, *, problems_p
         )
         _ = (
             outputs.problems
-            | "ToJson" >> beam.Map(lambda problem: json.dumps(dataclasses.asdict(problem)))
+            | "ToJson" >> beam.Map(_as_json)
             | "Report"
             >> beam.io.WriteToText(str(problems_path), num_shards=1, shard_name_template="")
         )
@@ -97,8 +106,13 @@ def beam_examples(sources: Iterable[Source], rendering: Rendering, *, problems_p
     return transform()
 
 
-def read_problems(problems_path) -> list[Problem]:
+def _as_json(said: Problem | Note) -> str:
+    return json.dumps({"kind": type(said).__name__, **dataclasses.asdict(said)})
+
+
+def read_problems(problems_path) -> list[Problem | Note]:
     """Returns what `beam_examples` has written, in the order of names, and removes the file."""
-    lines = problems_path.read_text().splitlines()
+    kinds: dict[str, type[Problem] | type[Note]] = {"Problem": Problem, "Note": Note}
+    rows = [json.loads(line) for line in problems_path.read_text().splitlines()]
     problems_path.unlink()
-    return sorted((Problem(**json.loads(line)) for line in lines), key=lambda one: one.name)
+    return sorted((kinds[row.pop("kind")](**row) for row in rows), key=lambda one: one.name)
