@@ -115,4 +115,6 @@ def read_problems(problems_path) -> list[Problem | Note]:
     kinds: dict[str, type[Problem] | type[Note]] = {"Problem": Problem, "Note": Note}
     rows = [json.loads(line) for line in problems_path.read_text().splitlines()]
     problems_path.unlink()
-    return sorted((kinds[row.pop("kind")](**row) for row in rows), key=lambda one: one.name)
+    return sorted(
+        (kinds[row.pop("kind", "Problem")](**row) for row in rows), key=lambda one: one.name
+    )
