@@ -10,7 +10,7 @@ from tf_softras.cli.options import PATH
 
 # Frames of the time-lapse while the mesh forms; as many again show the result turning.
 FILM_FRAMES = 40
-FILM_SIZE = 240
+FILM_SIZE = 200
 
 
 @click.command(
