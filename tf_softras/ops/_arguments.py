@@ -63,6 +63,9 @@ def faces_tensor(faces):
 def floating_tensor(name, value, dtype):
     """Returns numbers as a tensor of `dtype`: Python's own, and whatever holds floating-point ones.
 
+    A variable that is not trained is cut off from gradients. A backward function computes those of
+    all that its forward function reads: one for a layer's sigma, too, which a schedule sets.
+
     Raises:
         ValueError: it is ragged, or holds something else.
     """
@@ -71,16 +74,8 @@ def floating_tensor(name, value, dtype):
     tensor = _to_tensor(name, value, expected, None if hasattr(value, "dtype") else dtype)
     if not tensor.dtype.is_floating:
         raise ValueError(f"{name}: expected {expected}; received {_described(tensor)}")
-    return tf.cast(tensor, dtype)
-
-
-def untrained(value):
-    """Returns the value, cut off from gradients where it is a variable that is not trained.
-
-    A backward function computes the gradients of all that its forward function reads. This keeps it
-    from summing one for a layer's sigma, which a schedule sets.
-    """
-    return tf.stop_gradient(value) if getattr(value, "trainable", True) is False else value
+    tensor = tf.cast(tensor, dtype)
+    return tf.stop_gradient(tensor) if getattr(value, "trainable", True) is False else tensor
 
 
 def number(name, value):

@@ -1,5 +1,6 @@
 """The soft rasteriser as a TensorFlow function, and its gradient."""
 
+import numpy as np
 import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
@@ -7,7 +8,6 @@ from tf_softras.ops._arguments import (
     faces_tensor,
     floating_tensor,
     number,
-    untrained,
     vertices_tensor,
 )
 from tf_softras.ops._hard_silhouette import hard_silhouette
@@ -58,7 +58,7 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
     with tf.name_scope("soft_rasterize"):
         vertices = vertices_tensor(vertices, any_precision=implementation == "reference")
         faces = faces_tensor(faces)
-        sigma = floating_tensor("sigma", untrained(sigma), vertices.dtype)
+        sigma = floating_tensor("sigma", sigma, vertices.dtype)
         near = number("near", near)
         if implementation == "reference":
             return soft_rasterize_reference(
@@ -103,25 +103,22 @@ def _soft_rasterize_grad(op, silhouette_gradient, transparency_gradient):
 # silhouette along a tangent. tf.autodiff.ForwardAccumulator asks for no other.
 @tf.RegisterGradient("Softras>SoftRasterizeGrad")
 def _soft_rasterize_grad_grad(op, vertices_tangent):
-    _check_first_order(op, (0, 2, 3))
-    tangents = (vertices_tangent, tf.zeros_like(op.inputs[2]))
-    return None, None, None, None, _jvp(op, *tangents)
+    jvp = _jvp(op, vertices_tangent, tf.zeros_like(op.inputs[2]))
+    return *_second_order(op, vertices_tangent), jvp
 
 
 @tf.RegisterGradient("Softras>SoftRasterizeSigmaGrad")
 def _soft_rasterize_sigma_grad_grad(op, sigma_tangent):
-    _check_first_order(op, (0, 2, 3))
-    tangents = (tf.zeros_like(op.inputs[0]), sigma_tangent)
-    return None, None, None, None, _jvp(op, *tangents)
+    jvp = _jvp(op, tf.zeros_like(op.inputs[0]), sigma_tangent)
+    return *_second_order(op, sigma_tangent), jvp
 
 
 @tf.RegisterGradient("Softras>SoftRasterizeJvp")
 def _soft_rasterize_jvp_grad(op, silhouette_gradient):
-    _check_first_order(op, (0, 2, 3))
     given = (*op.inputs[:4], silhouette_gradient)
     ops, options = library(), _options(op)
     return (
-        *(None,) * 4,
+        *_second_order(op, silhouette_gradient),
         None if is_skipped(op, 4) else ops.softras_soft_rasterize_grad(*given, **options),
         None if is_skipped(op, 5) else ops.softras_soft_rasterize_sigma_grad(*given, **options),
     )
@@ -138,15 +135,33 @@ def _options(op):
 
 
 def is_skipped(op, index):
-    """Whether nobody wants the gradient of an input: tapes know, graphs prune what they do not."""
-    return index in (getattr(op, "skip_input_indices", None) or ())
+    """Whether nobody wants the gradient of an input, as far as is known.
+
+    Tapes know it. A graph does not, and prunes what is not used; but all that a backward function
+    returns is used.
+    """
+    if isinstance(op, tf.Operation):
+        return op.inputs[index].op.type in ("Const", "StopGradient")
+    return index in (op.skip_input_indices or ())
 
 
-def _check_first_order(op, indices):
-    """Raises unless nobody wants the gradient of these inputs, on which it is not linear."""
-    if not all(is_skipped(op, index) for index in indices):
+def _second_order(op, upstream):
+    """The gradients of the inputs 0 to 3, of which the op is no linear function: none to be used.
+
+    A graph does not say which gradients are wanted, so they cannot be an error there: NaN, unless
+    they are multiplied by zeros.
+    """
+    if not isinstance(op, tf.Operation):
+        if all(is_skipped(op, index) for index in (0, 2, 3)):
+            return (None,) * 4
         raise NotImplementedError(
             "soft_rasterize: the op has first derivatives (reverse mode, and forward mode by "
             "tf.autodiff.ForwardAccumulator) and no second ones. Use implementation='reference' "
             "where a Hessian is needed."
         )
+    unknown = tf.where(tf.reduce_any(upstream != 0), tf.cast(np.nan, upstream.dtype), 0.0)
+    vertices, _, sigma, transparency = (
+        tf.zeros_like(value) + unknown if value.dtype.is_floating else None
+        for value in op.inputs[:4]
+    )
+    return vertices, None, sigma, transparency

@@ -9,7 +9,6 @@ from tf_softras.ops._arguments import (
     faces_tensor,
     floating_tensor,
     number,
-    untrained,
     vertices_tensor,
 )
 from tf_softras.ops._library import library
@@ -124,7 +123,7 @@ def soft_shade(
         vertices = vertices_tensor(vertices, any_precision=implementation == "reference")
         faces = faces_tensor(faces)
         sigma, gamma = (
-            floating_tensor(name, untrained(value), vertices.dtype)
+            floating_tensor(name, value, vertices.dtype)
             for name, value in (("sigma", sigma), ("gamma", gamma))
         )
         attributes, background = (
