@@ -245,6 +245,10 @@ CASES = {
         ("", lambda v: geometry.face_corners(v, FACES).vertices, CAMERA),
     ],
     "geometry.vertex_normals": [("", lambda v: geometry.vertex_normals(v, FACES), WORLD)],
+    "geometry.corner_normals": [("", lambda v: geometry.corner_normals(v, FACES), WORLD)],
+    "geometry.cull_back_faces": [
+        ("", lambda v: geometry.cull_back_faces(v, FACES).vertices, PLANE),
+    ],
     "geometry.linear_from_srgb": [("", geometry.linear_from_srgb, COLORS)],
     "geometry.srgb_from_linear": [("", geometry.srgb_from_linear, COLORS)],
     "shading.lambert_light": [
@@ -299,6 +303,16 @@ CASES = {
             noise(2, *SIZE, 3),
         )
     ],
+    "losses.chamfer_loss": [
+        ("", lambda p: losses.chamfer_loss(for_each(NORMALS, p), p), POSITIONS)
+    ],
+    "losses.ChamferLoss": [
+        (
+            "",
+            lambda p: losses.ChamferLoss(reduction=None, **F64)(for_each(NORMALS, p), p),
+            POSITIONS,
+        )
+    ],
     "losses.laplacian_loss": [("", lambda v: losses.laplacian_loss(v, FACES), WORLD)],
     "losses.flattening_loss": [("", lambda v: losses.flattening_loss(v, FACES), WORLD)],
     "losses.LaplacianLoss": [
@@ -325,6 +339,13 @@ SINGLE_CASES = {
             np.array([[30.0, 15.0], [-10.0, 200.0]], np.float32),
         )
     ],
+    "geometry.up_from_angles": [
+        (
+            "",
+            lambda angles: geometry.up_from_angles(angles[..., 0], angles[..., 1]),
+            np.array([[30.0, 15.0], [-10.0, 200.0]], np.float32),
+        )
+    ],
     "layers.ProjectVoxels": [
         (
             "",
@@ -334,7 +355,11 @@ SINGLE_CASES = {
     ],
 }
 # Public, and no function of real numbers with a derivative.
-NO_DERIVATIVE = {"ops": {"rasterize_faces", "register_ops"}}
+NO_DERIVATIVE = {
+    "ops": {"rasterize_faces", "register_ops"},
+    # Random: a map draws other points than a loop.
+    "losses": {"sample_surface"},
+}
 # Cameras, and what else of geometry pictures are differentiated through.
 DIFFERENTIABLE_GEOMETRY = ("cameras", "colors", "corner_mesh", "intrinsics", "normals", "rotations")
 
