@@ -31,8 +31,9 @@ def main():
     fit = fitting.fit_mesh(template, project, pictures[..., 3], pictures[..., :3], steps=args.steps)
     print(f"loss {fit.losses[0]:.3f} -> {fit.losses[-1]:.3f}, IoU {fit.silhouette_iou:.3f}")
     # Mesh files keep a colour for each face.
-    face_colors = fit.vertex_colors[fit.mesh.faces].mean(axis=1)
-    geometry.save_mesh(args.output, geometry.Mesh(fit.mesh.vertices, fit.mesh.faces, face_colors))
+    mesh = fit.mesh
+    colored = geometry.Mesh(mesh.vertices, mesh.faces, vertex_colors=fit.vertex_colors)
+    geometry.save_mesh(args.output, colored)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ python examples/fit_textured_mesh.py chair.obj fitted.glb
 import argparse
 
 import numpy as np
-import PIL.Image
-import trimesh
 
 from tf_softras import fitting, geometry
 from tf_softras.rendering import render_views
@@ -15,8 +13,8 @@ from tf_softras.rendering import render_views
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("target", help="OBJ file to look at")
-    parser.add_argument("output", help="mesh to write, .glb")
+    parser.add_argument("target", help="mesh file to look at")
+    parser.add_argument("output", help="mesh to write, .glb or .obj")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--size", type=int, default=64, help="side of the pictures, pixels")
     args = parser.parse_args()
@@ -36,15 +34,10 @@ def main():
     fit = fitting.fit_texture(shape.mesh.vertices, sphere.faces, uvs, project, masks, colors)
     print(f"IoU {shape.silhouette_iou:.3f}, colours {fit.losses[0]:.4f} -> {fit.losses[-1]:.4f}")
 
-    # A vertex for each corner of each face: texture coordinates differ between faces.
-    corners = geometry.face_corners(shape.mesh.vertices[None], sphere.faces)
-    image = PIL.Image.fromarray(np.rint(255.0 * fit.texture).astype(np.uint8))
-    material = trimesh.visual.material.PBRMaterial(
-        baseColorTexture=image, metallicFactor=0.0, roughnessFactor=1.0
-    )
-    visual = trimesh.visual.TextureVisuals(uv=uvs.reshape(-1, 2), material=material)
-    mesh = trimesh.Trimesh(corners.vertices[0], corners.faces, visual=visual, process=False)
-    mesh.export(args.output)
+    texture = np.rint(255.0 * fit.texture).astype(np.uint8)
+    material = geometry.Material(texture=texture, name="fitted")
+    mesh = geometry.Mesh(shape.mesh.vertices, sphere.faces, materials=(material,), uvs=uvs)
+    geometry.save_mesh(args.output, mesh)
 
 
 if __name__ == "__main__":
