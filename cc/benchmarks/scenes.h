@@ -32,15 +32,16 @@ struct Scene {
   std::vector<int32_t> faces;
 
   SoftRasterizeInputs<float> inputs() const {
-    return {vertices.data(),
-            faces.data(),
-            batch,
-            static_cast<int64_t>(vertices.size()) / 3 / batch,
-            static_cast<int64_t>(faces.size()) / 3,
-            side,
-            side,
-            sigma,
-            0.0f};
+    SoftRasterizeInputs<float> inputs;
+    inputs.vertices = vertices.data();
+    inputs.faces = faces.data();
+    inputs.batch = batch;
+    inputs.num_vertices = static_cast<int64_t>(vertices.size()) / 3 / batch;
+    inputs.num_faces = static_cast<int64_t>(faces.size()) / 3;
+    inputs.height = side;
+    inputs.width = side;
+    inputs.sigma = sigma;
+    return inputs;
   }
   int64_t pixels() const { return batch * side * side; }
 };

@@ -37,15 +37,14 @@ struct Shading {
     for (size_t i = 0; i < upstream.size(); ++i) {
       upstream[i] = std::cos(static_cast<float>(i));
     }
-    inputs = {scene.inputs(),
-              attributes.data(),
-              kBackground,
-              false,
-              kChannels,
-              1e-4f,
-              100.0,
-              1e-3,
-              1e-4};
+    inputs.mesh = scene.inputs();
+    inputs.attributes = attributes.data();
+    inputs.background = kBackground;
+    inputs.channels = kChannels;
+    inputs.gamma = 1e-4f;
+    inputs.far = 100.0;
+    inputs.epsilon = 1e-3;
+    inputs.min_coverage = 1e-4;
   }
 };
 

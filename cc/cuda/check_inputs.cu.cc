@@ -78,8 +78,8 @@ std::string CheckShadeInputsGpu(const SoftShadeInputs<T>& inputs,
                                 const GpuContext& context, bool* is_valid) {
   return AskDevice(context, is_valid, [&](GpuCall& call, int32_t* is_bad) {
     CheckMesh(call, inputs.mesh, is_bad);
-    CheckFiniteValues(call, inputs.attributes, NumAttributes(inputs), is_bad);
-    CheckFiniteValues(call, inputs.background, NumBackground(inputs), is_bad);
+    CheckFiniteValues(call, inputs.attributes, inputs.num_attributes(), is_bad);
+    CheckFiniteValues(call, inputs.background, inputs.num_background(), is_bad);
   });
 }
 
@@ -102,10 +102,12 @@ std::string CopyColorsFromGpu(const SoftShadeInputs<T>& inputs,
                               std::vector<T>* attributes,
                               std::vector<T>* background) {
   GpuCall call(context);
-  attributes->resize(NumAttributes(inputs));
-  background->resize(NumBackground(inputs));
-  call.CopyToHost(attributes->data(), inputs.attributes, NumAttributes(inputs));
-  call.CopyToHost(background->data(), inputs.background, NumBackground(inputs));
+  attributes->resize(inputs.num_attributes());
+  background->resize(inputs.num_background());
+  call.CopyToHost(attributes->data(), inputs.attributes,
+                  inputs.num_attributes());
+  call.CopyToHost(background->data(), inputs.background,
+                  inputs.num_background());
   call.Wait();
   return call.error();
 }

@@ -44,11 +44,23 @@ struct SoftResults {
 };
 
 template <typename T>
+void FillMesh(const FuzzScene<T>& scene, RasterizeInputs<T>* inputs) {
+  inputs->vertices = scene.vertices.data();
+  inputs->faces = scene.faces.data();
+  inputs->batch = scene.batch;
+  inputs->num_vertices = scene.num_vertices;
+  inputs->num_faces = scene.num_faces;
+  inputs->height = scene.height;
+  inputs->width = scene.width;
+}
+
+template <typename T>
 SoftRasterizeInputs<T> SoftInputs(const FuzzScene<T>& scene) {
-  return {
-      scene.vertices.data(), scene.faces.data(), scene.batch,
-      scene.num_vertices,    scene.num_faces,    scene.height,
-      scene.width,           scene.sigma,        static_cast<T>(scene.near)};
+  SoftRasterizeInputs<T> inputs;
+  FillMesh(scene, &inputs);
+  inputs.sigma = scene.sigma;
+  inputs.near = static_cast<T>(scene.near);
+  return inputs;
 }
 
 // Outputs start as NaN: a value that is not written shows.
@@ -161,11 +173,9 @@ struct HardResults {
 template <typename T>
 HardResults<T> RunHard(const FuzzScene<T>& scene,
                        const ParallelFor& parallel_for) {
-  const HardRasterizeInputs<T> inputs = {
-      scene.vertices.data(), scene.faces.data(),
-      scene.batch,           scene.num_vertices,
-      scene.num_faces,       scene.height,
-      scene.width,           std::fabs(static_cast<double>(scene.near))};
+  RasterizeInputs<T> inputs;
+  FillMesh(scene, &inputs);
+  inputs.near = std::fabs(static_cast<T>(scene.near));
   HardResults<T> results = {std::vector<int32_t>(scene.pixels(), -77),
                             std::vector<T>(scene.pixels(), T(NAN))};
   HardRasterize(inputs, results.face_index.data(), results.depth.data(),

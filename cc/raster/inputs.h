@@ -1,5 +1,8 @@
-// What the rasterisers and the shader read, on any device. The arrays are
-// already checked, row-major and valid for the call.
+// What the rasterisers and the shader read, on any device.
+//
+// Arrays are row-major, already checked, and valid for the call. The structs
+// are no aggregates: whoever fills one names its fields, so that no two sizes
+// can trade places.
 #ifndef TF_SOFTRAS_CC_RASTER_INPUTS_H_
 #define TF_SOFTRAS_CC_RASTER_INPUTS_H_
 
@@ -7,65 +10,60 @@
 
 namespace tf_softras {
 
-// Everything the passes share. Pointers are row-major and valid for the call.
+// A batch of meshes that share their faces, and the size of their images.
 template <typename T>
-struct SoftRasterizeInputs {
-  const T* vertices;     // [batch, num_vertices, 3], image-plane x, y and depth
-  const int32_t* faces;  // [num_faces, 3], each index in [0, num_vertices)
-  int64_t batch;
-  int64_t num_vertices;
-  int64_t num_faces;
-  int64_t height;
-  int64_t width;
-  T sigma;  // positive, finite
-  T near;   // a face with a vertex at z <= near is left out
+struct RasterizeInputs {
+  // [batch, num_vertices, 3]: x and y on the image plane, camera depth z;
+  // finite
+  const T* vertices = nullptr;
+  // [num_faces, 3], each index in [0, num_vertices)
+  const int32_t* faces = nullptr;
+  int64_t batch = 0;
+  int64_t num_vertices = 0;
+  int64_t num_faces = 0;
+  int64_t height = 0;
+  int64_t width = 0;
+  // A face with a vertex at z <= near is left out.
+  T near = T(0);
   // Whether depths and attributes, not 1/z, are linear over a face on the image
   // plane: parallel projection. Silhouettes do not depend on it.
   bool is_linear = false;
+
+  RasterizeInputs() {}
+
+  int64_t num_pixels() const { return batch * height * width; }
 };
 
-// Pointers are row-major and valid for the call.
 template <typename T>
-struct HardRasterizeInputs {
-  const T* vertices;  // [batch, num_vertices, 3], finite: image-plane x, y and
-                      // depth
-  const int32_t* faces;  // [num_faces, 3], each index in [0, num_vertices)
-  int64_t batch;
-  int64_t num_vertices;
-  int64_t num_faces;
-  int64_t height;
-  int64_t width;
-  double near;  // not negative; a face with a vertex at z <= near is left out
-  bool is_linear = false;  // whether z, not 1/z, is linear on the image plane
+struct SoftRasterizeInputs : RasterizeInputs<T> {
+  T sigma = T(0);  // positive and finite
+
+  SoftRasterizeInputs() {}
 };
 
-// Pointers are row-major and valid for the call.
 template <typename T>
 struct SoftShadeInputs {
-  SoftRasterizeInputs<T> mesh;  // near is not negative
-  const T* attributes;          // [batch, num_vertices, channels]
-  const T* background;  // [batch, height, width, channels], or [channels]
-  bool background_is_image;
-  int64_t channels;  // positive
-  T gamma;           // positive, finite
-  double far;        // above near
-  double epsilon;
-  double min_coverage;  // in (0, 1/2]
+  SoftRasterizeInputs<T> mesh;       // near is not negative
+  const T* attributes = nullptr;     // [batch, num_vertices, channels]
+  const T* background = nullptr;     // [channels], or one for each pixel:
+  bool background_is_image = false;  // [batch, height, width, channels]
+  int64_t channels = 0;
+  T gamma = T(0);  // positive and finite
+  double far = 0;  // above near
+  double epsilon = 0;
+  double min_coverage = 0;  // in (0, 1/2]
+
+  SoftShadeInputs() {}
+
+  int64_t num_attributes() const {
+    return mesh.batch * mesh.num_vertices * channels;
+  }
+  int64_t num_background() const {
+    return (background_is_image ? mesh.num_pixels() : 1) * channels;
+  }
 };
 
-template <typename T>
-int64_t NumAttributes(const SoftShadeInputs<T>& inputs) {
-  return inputs.mesh.batch * inputs.mesh.num_vertices * inputs.channels;
-}
-template <typename T>
-int64_t NumBackground(const SoftShadeInputs<T>& inputs) {
-  const SoftRasterizeInputs<T>& mesh = inputs.mesh;
-  return (inputs.background_is_image ? mesh.batch * mesh.height * mesh.width
-                                     : 1) *
-         inputs.channels;
-}
-
-// Of the shapes of the inputs that they are the gradients of.
+// Each gradient has the shape of its input.
 template <typename T>
 struct SoftShadeGradients {
   T* vertices;

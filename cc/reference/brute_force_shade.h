@@ -306,8 +306,8 @@ BruteForceShade ShadeByBruteForce(const SoftShadeInputs<T>& inputs,
                                   bool is_hard, const T* upstream) {
   BruteForceShade result;
   result.vertices.resize(inputs.mesh.batch * inputs.mesh.num_vertices * 3);
-  result.attributes.resize(NumAttributes(inputs));
-  result.background.resize(NumBackground(inputs));
+  result.attributes.resize(inputs.num_attributes());
+  result.background.resize(inputs.num_background());
   for (int64_t item = 0; item < inputs.mesh.batch; ++item) {
     brute_force::AddShadedItem(inputs, is_hard, item, upstream, &result);
   }

@@ -23,16 +23,19 @@ struct Scene {
   bool is_linear = false;
 
   SoftRasterizeInputs<T> inputs() const {
-    return {vertices.data(),
-            faces.data(),
-            batch,
-            batch ? static_cast<int64_t>(vertices.size()) / 3 / batch : 4,
-            static_cast<int64_t>(faces.size()) / 3,
-            height,
-            width,
-            sigma,
-            near,
-            is_linear};
+    SoftRasterizeInputs<T> inputs;
+    inputs.vertices = vertices.data();
+    inputs.faces = faces.data();
+    inputs.batch = batch;
+    inputs.num_vertices =
+        batch ? static_cast<int64_t>(vertices.size()) / 3 / batch : 4;
+    inputs.num_faces = static_cast<int64_t>(faces.size()) / 3;
+    inputs.height = height;
+    inputs.width = width;
+    inputs.sigma = sigma;
+    inputs.near = near;
+    inputs.is_linear = is_linear;
+    return inputs;
   }
   int64_t pixels() const { return batch * height * width; }
 };

@@ -106,13 +106,10 @@ class HardSilhouetteGradOp : public tensorflow::OpKernel {
     const tensorflow::Tensor& upstream = context->input(kSilhouetteGradient);
     OP_REQUIRES_OK(context,
                    ValidateMeshShapes(vertices.shape(), faces.shape()));
-    HardRasterizeInputs<T> inputs;
+    RasterizeInputs<T> inputs;
+    FillMeshSizes(vertices.shape(), faces.shape(), &inputs);
     inputs.vertices = vertices.flat<T>().data();
     inputs.faces = faces.flat<int32_t>().data();
-    inputs.batch = vertices.dim_size(0);
-    inputs.num_vertices = vertices.dim_size(1);
-    inputs.num_faces = faces.dim_size(0);
-    inputs.near = 0.0;
     OP_REQUIRES_OK(context, ValidateMeshValues(inputs));
     OP_REQUIRES_OK(
         context, ValidateFaceIndex(face_index, inputs.batch, inputs.num_faces));

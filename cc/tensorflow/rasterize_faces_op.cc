@@ -95,15 +95,13 @@ class RasterizeFacesOp : public tensorflow::OpKernel {
     const tensorflow::Tensor& faces = context->input(kFaces);
     OP_REQUIRES_OK(context,
                    ValidateMeshShapes(vertices.shape(), faces.shape()));
-    HardRasterizeInputs<T> inputs;
+    RasterizeInputs<T> inputs;
+    FillMeshSizes(vertices.shape(), faces.shape(), &inputs);
     inputs.vertices = vertices.flat<T>().data();
     inputs.faces = faces.flat<int32_t>().data();
-    inputs.batch = vertices.dim_size(0);
-    inputs.num_vertices = vertices.dim_size(1);
-    inputs.num_faces = faces.dim_size(0);
     inputs.height = height_;
     inputs.width = width_;
-    inputs.near = static_cast<double>(near_);
+    inputs.near = static_cast<T>(near_);
     inputs.is_linear = is_linear_;
     OP_REQUIRES_OK(context, ValidateMeshValues(inputs));
     constexpr int64_t kMostFaces = std::numeric_limits<int32_t>::max();

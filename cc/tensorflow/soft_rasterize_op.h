@@ -55,9 +55,7 @@ template <typename T>
 void FillInputs(const SoftRasterizeShapes& shapes,
                 const SoftRasterizeAttributes& attributes,
                 SoftRasterizeInputs<T>* inputs) {
-  inputs->batch = shapes.vertices.dim_size(0);
-  inputs->num_vertices = shapes.vertices.dim_size(1);
-  inputs->num_faces = shapes.faces.dim_size(0);
+  FillMeshSizes(shapes.vertices, shapes.faces, inputs);
   inputs->height = attributes.height;
   inputs->width = attributes.width;
   inputs->near = static_cast<T>(attributes.near);

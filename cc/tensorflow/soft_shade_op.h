@@ -126,9 +126,7 @@ template <typename T>
 void FillInputs(const SoftShadeShapes& shapes,
                 const SoftShadeAttributes& attributes,
                 SoftShadeInputs<T>* inputs) {
-  inputs->mesh.batch = shapes.vertices.dim_size(0);
-  inputs->mesh.num_vertices = shapes.vertices.dim_size(1);
-  inputs->mesh.num_faces = shapes.faces.dim_size(0);
+  FillMeshSizes(shapes.vertices, shapes.faces, &inputs->mesh);
   inputs->mesh.height = attributes.height;
   inputs->mesh.width = attributes.width;
   inputs->mesh.near = static_cast<T>(attributes.near);

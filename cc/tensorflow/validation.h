@@ -21,9 +21,9 @@ absl::Status InvalidArgument(const Parts&... parts) {
 }
 
 // Every vertex index is in [0, num_vertices), and no coordinate is NaN or
-// infinite. `Inputs` is a struct of cc/raster/inputs.h.
-template <typename Inputs>
-absl::Status ValidateMeshValues(const Inputs& inputs) {
+// infinite.
+template <typename T>
+absl::Status ValidateMeshValues(const RasterizeInputs<T>& inputs) {
   const int64_t num_vertices = inputs.num_vertices;
   for (int64_t i = 0; i < 3 * inputs.num_faces; ++i) {
     const int32_t index = inputs.faces[i];
@@ -60,8 +60,9 @@ template <typename T>
 absl::Status ValidateShadeValues(const SoftShadeInputs<T>& inputs) {
   TF_RETURN_IF_ERROR(ValidateMeshValues(inputs.mesh));
   TF_RETURN_IF_ERROR(
-      ValidateFinite("attributes", inputs.attributes, NumAttributes(inputs)));
-  return ValidateFinite("background", inputs.background, NumBackground(inputs));
+      ValidateFinite("attributes", inputs.attributes, inputs.num_attributes()));
+  return ValidateFinite("background", inputs.background,
+                        inputs.num_background());
 }
 
 // vertices [batch, num_vertices, 3] and faces [num_faces, 3].
@@ -77,6 +78,16 @@ inline absl::Status ValidateMeshShapes(const tensorflow::TensorShape& vertices,
                            faces.DebugString());
   }
   return absl::OkStatus();
+}
+
+// Fills in the sizes that the checked shapes of vertices and faces say.
+template <typename T>
+void FillMeshSizes(const tensorflow::TensorShape& vertices,
+                   const tensorflow::TensorShape& faces,
+                   RasterizeInputs<T>* inputs) {
+  inputs->batch = vertices.dim_size(0);
+  inputs->num_vertices = vertices.dim_size(1);
+  inputs->num_faces = faces.dim_size(0);
 }
 
 inline absl::Status ValidateScalarShape(const char* name,

@@ -51,7 +51,7 @@ void DrawRow(const HardTriangle& triangle, const ImagePlane& plane, int64_t row,
 
 // `vertices`, `face_index` and `depth` are those of one batch item.
 template <typename T>
-void DrawBand(const HardRasterizeInputs<T>& inputs, const T* vertices,
+void DrawBand(const RasterizeInputs<T>& inputs, const T* vertices,
               const PixelRect& band, int32_t* face_index, T* depth) {
   const ImagePlane plane{inputs.height, inputs.width};
   const int64_t begin = band.row_begin * plane.width;
@@ -64,7 +64,8 @@ void DrawBand(const HardRasterizeInputs<T>& inputs, const T* vertices,
                           LoadVertex(vertices, corners[1]),
                           LoadVertex(vertices, corners[2]));
     const PixelRect rect = Intersect(triangle.Pixels(plane), band);
-    if (rect.empty() || !triangle.SetUp(inputs.near, inputs.is_linear)) {
+    if (rect.empty() ||
+        !triangle.SetUp(static_cast<double>(inputs.near), inputs.is_linear)) {
       continue;
     }
     for (int64_t row = rect.row_begin; row < rect.row_end; ++row) {
@@ -78,7 +79,7 @@ void DrawBand(const HardRasterizeInputs<T>& inputs, const T* vertices,
 }  // namespace
 
 template <typename T>
-void HardRasterize(const HardRasterizeInputs<T>& inputs, int32_t* face_index,
+void HardRasterize(const RasterizeInputs<T>& inputs, int32_t* face_index,
                    T* depth, const ParallelFor& parallel_for) {
   const int64_t pixels = inputs.height * inputs.width;
   const int64_t bands =
@@ -98,9 +99,9 @@ void HardRasterize(const HardRasterizeInputs<T>& inputs, int32_t* face_index,
   });
 }
 
-template void HardRasterize<float>(const HardRasterizeInputs<float>&, int32_t*,
+template void HardRasterize<float>(const RasterizeInputs<float>&, int32_t*,
                                    float*, const ParallelFor&);
-template void HardRasterize<double>(const HardRasterizeInputs<double>&,
-                                    int32_t*, double*, const ParallelFor&);
+template void HardRasterize<double>(const RasterizeInputs<double>&, int32_t*,
+                                    double*, const ParallelFor&);
 
 }  // namespace tf_softras

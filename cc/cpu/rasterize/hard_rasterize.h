@@ -13,7 +13,7 @@ namespace tf_softras {
 // Writes the nearest face (-1 where there is none) and its depth (0 there) at
 // each pixel centre, both [batch, height, width] and not empty.
 template <typename T>
-void HardRasterize(const HardRasterizeInputs<T>& inputs, int32_t* face_index,
+void HardRasterize(const RasterizeInputs<T>& inputs, int32_t* face_index,
                    T* depth, const ParallelFor& parallel_for);
 
 }  // namespace tf_softras

@@ -33,9 +33,15 @@ class HardRasterizeTest : public ::testing::Test {
     // Filled with what must not survive.
     Images images = {std::vector<int32_t>(kBatch * height * width, -77),
                      std::vector<float>(kBatch * height * width, -77.0f)};
-    const HardRasterizeInputs<float> inputs = {
-        vertices_.data(), faces_.data(), kBatch, kVertices,
-        kFaces,           height,        width,  0.0};
+    RasterizeInputs<float> inputs;
+    inputs.vertices = vertices_.data();
+    inputs.faces = faces_.data();
+    inputs.batch = kBatch;
+    inputs.num_vertices = kVertices;
+    inputs.num_faces = kFaces;
+    inputs.height = height;
+    inputs.width = width;
+
     HardRasterize(inputs, images.face_index.data(), images.depth.data(),
                   parallel_for);
     return images;

@@ -104,7 +104,7 @@ class EndSums {
 template <typename T>
 class ItemGradient {
  public:
-  ItemGradient(const HardRasterizeInputs<T>& inputs, const T* vertices,
+  ItemGradient(const RasterizeInputs<T>& inputs, const T* vertices,
                const Coverage<T>& image)
       : inputs_(inputs),
         vertices_(vertices),
@@ -194,7 +194,7 @@ class ItemGradient {
     }
   }
 
-  const HardRasterizeInputs<T>& inputs_;
+  const RasterizeInputs<T>& inputs_;
   const T* vertices_;
   Coverage<T> image_;
   std::vector<double> sums_;  // [num_vertices, 2]
@@ -203,7 +203,7 @@ class ItemGradient {
 }  // namespace
 
 template <typename T>
-void HardSilhouetteBackward(const HardRasterizeInputs<T>& inputs,
+void HardSilhouetteBackward(const RasterizeInputs<T>& inputs,
                             const int32_t* face_index, const T* upstream,
                             T* vertices_gradient,
                             const ParallelFor& parallel_for) {
@@ -221,10 +221,10 @@ void HardSilhouetteBackward(const HardRasterizeInputs<T>& inputs,
                });
 }
 
-template void HardSilhouetteBackward<float>(const HardRasterizeInputs<float>&,
+template void HardSilhouetteBackward<float>(const RasterizeInputs<float>&,
                                             const int32_t*, const float*,
                                             float*, const ParallelFor&);
-template void HardSilhouetteBackward<double>(const HardRasterizeInputs<double>&,
+template void HardSilhouetteBackward<double>(const RasterizeInputs<double>&,
                                              const int32_t*, const double*,
                                              double*, const ParallelFor&);
 

@@ -18,9 +18,9 @@ constexpr double kShortestMove = 1e-3;
 // Writes vertices_gradient [batch, num_vertices, 3] (0 in z) from what
 // HardRasterize found, face_index, and the upstream gradient of the coverage
 // (1 where there is a face, else 0), both [batch, height, width].
-// `inputs.near` is not looked at: face_index knows.
+// `inputs.near` is ignored: face_index already omits those faces.
 template <typename T>
-void HardSilhouetteBackward(const HardRasterizeInputs<T>& inputs,
+void HardSilhouetteBackward(const RasterizeInputs<T>& inputs,
                             const int32_t* face_index, const T* upstream,
                             T* vertices_gradient,
                             const ParallelFor& parallel_for);

@@ -27,9 +27,15 @@ class HardSilhouetteBackwardTest : public ::testing::Test {
     std::uniform_int_distribution<int32_t> index(0, kVertices - 1);
     std::vector<int32_t> faces;
     for (int i = 0; i < 3 * kFaces; ++i) faces.push_back(index(generator));
-    const HardRasterizeInputs<float> inputs = {
-        vertices.data(), faces.data(), kBatch, kVertices,
-        kFaces,          kHeight,      kWidth, 0.0};
+    RasterizeInputs<float> inputs;
+    inputs.vertices = vertices.data();
+    inputs.faces = faces.data();
+    inputs.batch = kBatch;
+    inputs.num_vertices = kVertices;
+    inputs.num_faces = kFaces;
+    inputs.height = kHeight;
+    inputs.width = kWidth;
+
     const int64_t pixels = kBatch * kHeight * kWidth;
     std::vector<int32_t> face_index(pixels);
     std::vector<float> depth(pixels), upstream(pixels);

@@ -39,11 +39,17 @@ struct Scene {
     for (int64_t i = 0; i < num_vertices; ++i) {
       faces.push_back(static_cast<int32_t>(i));
     }
-    inputs = {vertices.data(), faces.data(), batch, num_vertices, num_faces,
-              height,          width,        sigma, T(0)};
+    inputs.vertices = vertices.data();
+    inputs.faces = faces.data();
+    inputs.batch = batch;
+    inputs.num_vertices = num_vertices;
+    inputs.num_faces = num_faces;
+    inputs.height = height;
+    inputs.width = width;
+    inputs.sigma = sigma;
   }
 
-  int64_t pixels() const { return inputs.batch * inputs.height * inputs.width; }
+  int64_t pixels() const { return inputs.num_pixels(); }
 };
 
 template <typename T>

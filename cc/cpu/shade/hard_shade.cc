@@ -20,12 +20,9 @@ template <typename T>
 std::vector<int32_t> NearestFaces(const SoftShadeInputs<T>& inputs,
                                   const ParallelFor& parallel_for) {
   const SoftRasterizeInputs<T>& mesh = inputs.mesh;
-  std::vector<int32_t> faces(mesh.batch * mesh.height * mesh.width);
+  std::vector<int32_t> faces(mesh.num_pixels());
   std::vector<T> depth(faces.size());
-  HardRasterize<T>(
-      {mesh.vertices, mesh.faces, mesh.batch, mesh.num_vertices, mesh.num_faces,
-       mesh.height, mesh.width, static_cast<double>(mesh.near), mesh.is_linear},
-      faces.data(), depth.data(), parallel_for);
+  HardRasterize<T>(mesh, faces.data(), depth.data(), parallel_for);
   return faces;
 }
 

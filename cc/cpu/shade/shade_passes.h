@@ -20,7 +20,7 @@ template <typename T>
 void ShadeForward(const SoftShadeInputs<T>& inputs, bool is_hard, T* image,
                   T* alpha, T* transparency, const ParallelFor& parallel_for) {
   const SoftRasterizeInputs<T>& mesh = inputs.mesh;
-  if (mesh.batch * mesh.height * mesh.width == 0) return;
+  if (mesh.num_pixels() == 0) return;
   SoftRasterizeForward(mesh, alpha, transparency, parallel_for);
   if (inputs.channels == 0) return;
   if (is_hard) {
@@ -36,7 +36,7 @@ void AddThroughAlpha(const SoftRasterizeInputs<T>& mesh, const T* transparency,
                      const T* upstream, T* vertices_gradient,
                      const ParallelFor& parallel_for) {
   const int64_t coordinates = mesh.batch * mesh.num_vertices * 3;
-  const int64_t pixels = mesh.batch * mesh.height * mesh.width;
+  const int64_t pixels = mesh.num_pixels();
   const bool any = std::any_of(upstream, upstream + pixels,
                                [](T value) { return value != T(0); });
   if (coordinates == 0 || !any) return;
@@ -57,7 +57,7 @@ void ShadeBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
                    const ParallelFor& parallel_for) {
   const SoftRasterizeInputs<T>& mesh = inputs.mesh;
   const int64_t vertices = mesh.batch * mesh.num_vertices;
-  const int64_t pixels = mesh.batch * mesh.height * mesh.width;
+  const int64_t pixels = mesh.num_pixels();
   std::fill_n(gradients.vertices, 3 * vertices, T(0));
   std::fill_n(gradients.attributes, inputs.channels * vertices, T(0));
   std::fill_n(gradients.background,

@@ -45,22 +45,25 @@ struct Scene {
     for (int64_t i = 0; i < num_vertices; ++i) {
       faces.push_back(static_cast<int32_t>(i));
     }
-    inputs = {{vertices.data(), faces.data(), batch, num_vertices, num_faces,
-               height, width, T(1e-3), T(0)},
-              attributes.data(),
-              background.data(),
-              background_is_image,
-              channels,
-              T(1e-2),
-              100,
-              1e-3,
-              static_cast<double>(1e-4f)};
+    inputs.mesh.vertices = vertices.data();
+    inputs.mesh.faces = faces.data();
+    inputs.mesh.batch = batch;
+    inputs.mesh.num_vertices = num_vertices;
+    inputs.mesh.num_faces = num_faces;
+    inputs.mesh.height = height;
+    inputs.mesh.width = width;
+    inputs.mesh.sigma = T(1e-3);
+    inputs.attributes = attributes.data();
+    inputs.background = background.data();
+    inputs.background_is_image = background_is_image;
+    inputs.channels = channels;
+    inputs.gamma = T(1e-2);
+    inputs.far = 100;
+    inputs.epsilon = 1e-3;
+    inputs.min_coverage = static_cast<double>(1e-4f);
   }
 
-  int64_t values() const {
-    return inputs.mesh.batch * inputs.mesh.height * inputs.mesh.width *
-           inputs.channels;
-  }
+  int64_t values() const { return inputs.mesh.num_pixels() * inputs.channels; }
 };
 
 template <typename T>

@@ -52,15 +52,17 @@ struct ShadedScene {
   }
 
   SoftShadeInputs<T> inputs() const {
-    return {mesh.inputs(),
-            attributes.data(),
-            background.data(),
-            background_is_image,
-            channels,
-            gamma,
-            far,
-            epsilon,
-            min_coverage};
+    SoftShadeInputs<T> inputs;
+    inputs.mesh = mesh.inputs();
+    inputs.attributes = attributes.data();
+    inputs.background = background.data();
+    inputs.background_is_image = background_is_image;
+    inputs.channels = channels;
+    inputs.gamma = gamma;
+    inputs.far = far;
+    inputs.epsilon = epsilon;
+    inputs.min_coverage = min_coverage;
+    return inputs;
   }
   int64_t values() const { return mesh.pixels() * channels; }
   std::string name() const {
