@@ -63,9 +63,9 @@ struct DeviceArray {
 };
 
 // Scratch that the next call gets again, as from TensorFlow's allocator.
-class Scratch {
+class ReusedScratch {
  public:
-  ~Scratch() {
+  ~ReusedScratch() {
     for (const auto& block : blocks_) cudaFree(block.first);
   }
 

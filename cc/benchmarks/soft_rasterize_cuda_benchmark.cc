@@ -27,7 +27,7 @@ struct Run {
   DeviceArray<float> vertices, upstream, silhouette, transparency, gradient;
   DeviceArray<int32_t> faces;
   SoftRasterizeInputs<float> inputs;
-  Scratch check_scratch, forward_scratch, backward_scratch;
+  ReusedScratch check_scratch, forward_scratch, backward_scratch;
 
   Run(const Scene& scene, cudaStream_t stream)
       : scene(scene),

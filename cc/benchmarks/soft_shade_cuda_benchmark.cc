@@ -30,7 +30,7 @@ struct Run {
   DeviceArray<float> vertices_gradient, attributes_gradient,
       background_gradient;
   SoftShadeInputs<float> inputs;
-  Scratch forward_scratch, backward_scratch;
+  ReusedScratch forward_scratch, backward_scratch;
 
   Run(const Scene& scene, cudaStream_t stream)
       : scene(scene),

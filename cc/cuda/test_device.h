@@ -12,14 +12,12 @@
 #include <cstdarg>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
-#include <functional>
 #include <memory>
 #include <random>
 #include <vector>
 
-#include "cc/cpu/parallel.h"
 #include "cc/cuda/context.h"
+#include "cc/reference/schedules.h"
 
 namespace tf_softras {
 
@@ -95,7 +93,7 @@ class DeviceArray {
 };
 
 // The default stream, and scratch that lasts as long as this.
-struct Scratch {
+struct TestScratch {
   std::vector<std::unique_ptr<DeviceMemory>> blocks;
   size_t bytes = 0;
 
@@ -116,11 +114,6 @@ std::vector<T> Upstream(int64_t count) {
   std::vector<T> values(count);
   for (T& value : values) value = static_cast<T>(normal(random));
   return values;
-}
-
-inline void Serial(int64_t total, int64_t,
-                   const std::function<void(int64_t, int64_t)>& work) {
-  if (total > 0) work(0, total);
 }
 
 template <typename A, typename B>
@@ -151,13 +144,6 @@ double NormOfDifference(const std::vector<A>& a, const std::vector<B>& b) {
     difference[i] = static_cast<double>(a[i]) - static_cast<double>(b[i]);
   }
   return Norm(difference);
-}
-
-template <typename T>
-bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() &&
-         (a.empty() ||
-          std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 // Runs one test and says how it went.

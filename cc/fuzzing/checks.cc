@@ -1,8 +1,6 @@
 #include "cc/fuzzing/checks.h"
 
 #include <cmath>
-#include <cstring>
-#include <functional>
 #include <sstream>
 #include <vector>
 
@@ -10,20 +8,10 @@
 #include "cc/cpu/rasterize/soft_rasterize.h"
 #include "cc/fuzzing/scene.h"
 #include "cc/reference/brute_force.h"
+#include "cc/reference/schedules.h"
 
 namespace tf_softras {
 namespace {
-
-void Serial(int64_t total, int64_t,
-            const std::function<void(int64_t, int64_t)>& work) {
-  if (total > 0) work(0, total);
-}
-
-// One unit at a time, last one first: what a pool may do at worst.
-void Backwards(int64_t total, int64_t,
-               const std::function<void(int64_t, int64_t)>& work) {
-  for (int64_t unit = total; unit > 0; --unit) work(unit - 1, unit);
-}
 
 template <typename... Parts>
 std::string Message(const Parts&... parts) {
@@ -31,11 +19,6 @@ std::string Message(const Parts&... parts) {
   text.precision(17);
   (text << ... << parts);
   return text.str();
-}
-
-template <typename T>
-bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  return std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
 template <typename T>

@@ -1,9 +1,7 @@
-// For tests: what a pool of threads may do with a functor's work, and whether
-// it left the bits alone.
+// What a pool of threads may do with a pass, and whether it left the bits
+// alone.
 #ifndef TF_SOFTRAS_CC_REFERENCE_SCHEDULES_H_
 #define TF_SOFTRAS_CC_REFERENCE_SCHEDULES_H_
-
-#include <gtest/gtest.h>
 
 #include <cstdint>
 #include <cstring>
@@ -13,6 +11,7 @@
 
 namespace tf_softras {
 
+// Schedules are ParallelFors (cc/cpu/parallel.h).
 inline void Serial(int64_t total, int64_t,
                    const std::function<void(int64_t, int64_t)>& work) {
   if (total > 0) work(0, total);
@@ -38,9 +37,10 @@ inline void FourThreads(int64_t total, int64_t,
 }
 
 template <typename T>
-void ExpectSameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(T)), 0);
+bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() &&
+         (a.empty() ||
+          std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 }  // namespace tf_softras

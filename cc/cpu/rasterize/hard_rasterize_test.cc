@@ -6,6 +6,8 @@
 #include <random>
 #include <vector>
 
+#include "cc/reference/schedules.h"
+
 namespace tf_softras {
 namespace {
 
@@ -52,27 +54,17 @@ class HardRasterizeTest : public ::testing::Test {
   std::vector<int32_t> faces_;
 };
 
-void AllAtOnce(int64_t total, int64_t,
-               const std::function<void(int64_t, int64_t)>& work) {
-  work(0, total);
-}
-
-void OneByOneBackwards(int64_t total, int64_t,
-                       const std::function<void(int64_t, int64_t)>& work) {
-  for (int64_t unit = total; unit-- > 0;) work(unit, unit + 1);
-}
-
 TEST_F(HardRasterizeTest, TheScheduleChangesNoBit) {
   for (const auto& [height, width] : {std::pair{33, 47}, {1, 1}, {2, 90}}) {
-    const Images once = Draw(height, width, AllAtOnce);
-    const Images backwards = Draw(height, width, OneByOneBackwards);
+    const Images once = Draw(height, width, Serial);
+    const Images backwards = Draw(height, width, Backwards);
     EXPECT_EQ(once.face_index, backwards.face_index);
     EXPECT_EQ(once.depth, backwards.depth);
   }
 }
 
 TEST_F(HardRasterizeTest, EveryPixelIsWritten) {
-  const Images images = Draw(40, 24, AllAtOnce);
+  const Images images = Draw(40, 24, Serial);
   for (size_t i = 0; i < images.depth.size(); ++i) {
     if (images.face_index[i] < 0) {
       EXPECT_EQ(images.face_index[i], -1);

@@ -55,8 +55,8 @@ class HardSilhouetteBackwardTest : public ::testing::Test {
 
 TEST_F(HardSilhouetteBackwardTest, TheScheduleChangesNoBit) {
   const std::vector<float> serial = Gradient(1.3f, Serial);
-  ExpectSameBits(serial, Gradient(1.3f, Backwards));
-  ExpectSameBits(serial, Gradient(1.3f, FourThreads));
+  EXPECT_TRUE(SameBits(serial, Gradient(1.3f, Backwards)));
+  EXPECT_TRUE(SameBits(serial, Gradient(1.3f, FourThreads)));
 }
 
 TEST_F(HardSilhouetteBackwardTest, EveryFiniteVertexGivesAFiniteGradient) {

@@ -36,7 +36,7 @@ Results<T> RunOnGpu(const Scene<T>& scene,
   SoftRasterizeInputs<T> inputs = scene.inputs();
   inputs.vertices = vertices.get();
   inputs.faces = faces.get();
-  Scratch scratch;
+  TestScratch scratch;
   GpuContext context = scratch.context();
   context.most_faces_at_once = most_faces_at_once;
   std::string error = SoftRasterizeForwardGpu(inputs, silhouette.get(),
@@ -337,7 +337,7 @@ void TestBadMeshes() {
     SoftRasterizeInputs<T> inputs = scene.inputs();
     inputs.vertices = vertices.get();
     inputs.faces = faces.get();
-    Scratch scratch;
+    TestScratch scratch;
     bool valid = false;
     const std::string error = CheckMeshGpu(inputs, scratch.context(), &valid);
     Check(error.empty(), "bad meshes: %s", error.c_str());
@@ -376,7 +376,7 @@ void TestOutOfMemory() {
   inputs.vertices = vertices.get();
   inputs.faces = faces.get();
   for (int left = 0; left < 3; ++left) {
-    Scratch scratch;
+    TestScratch scratch;
     const auto allocate = scratch.context().allocate;
     int remaining = left;
     const std::string error = SoftRasterizeForwardGpu<T>(

@@ -120,7 +120,7 @@ Results<T> RunOnGpu(const ShadedScene<T>& scene,
   const DeviceArray<T> vertices(scene.mesh.vertices.size());
   const DeviceArray<T> attributes(scene.attributes.size());
   const DeviceArray<T> background(scene.background.size());
-  Scratch scratch;
+  TestScratch scratch;
   GpuContext context = scratch.context();
   context.most_faces_at_once = most_faces_at_once;
   std::string error =
@@ -396,7 +396,7 @@ void TestAlpha() {
   const DeviceArray<T> alpha(pixels), transparency(pixels);
   const DeviceArray<T> upstream(Upstream<T>(pixels));
   const DeviceArray<T> gradient(scene.mesh.vertices.size());
-  Scratch scratch;
+  TestScratch scratch;
   Check(SoftRasterizeForwardGpu(on_device.inputs.mesh, alpha.get(),
                                 transparency.get(), scratch.context())
             .empty(),
@@ -533,7 +533,7 @@ void TestBadInputs() {
   const ShadedScene<T> good(RandomMesh<T>(), 3, true);
   const auto is_valid = [](const ShadedScene<T>& scene) {
     const SceneOnDevice<T> on_device(scene);
-    Scratch scratch;
+    TestScratch scratch;
     bool valid = false;
     const std::string error =
         CheckShadeInputsGpu(on_device.inputs, scratch.context(), &valid);
@@ -574,7 +574,7 @@ void TestOutOfMemory() {
     const DeviceArray<T> out(scene.values());
     const DeviceArray<T> gradient(scene.mesh.vertices.size());
     const auto run = [&](bool is_forward, int64_t left, bool* ran_out) {
-      Scratch scratch;
+      TestScratch scratch;
       const auto allocate = scratch.context().allocate;
       const GpuContext context = {nullptr, [&](size_t bytes) {
                                     if (left-- > 0) return allocate(bytes);
