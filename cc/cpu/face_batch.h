@@ -22,6 +22,28 @@ template <typename T>
 struct FaceBatch {
   static constexpr int kFaces = 16;
 
+  // The fields of LocalEdge, a face a lane.
+  struct EdgeLanes {
+    T nx[kFaces], ny[kFaces], c[kFaces];
+    T ux[kFaces], uy[kFaces], ta[kFaces], tb[kFaces];
+    T inverse_length[kFaces];
+
+    TF_SOFTRAS_INLINE LocalEdge<T> edge(int lane) const {
+      return {nx[lane], ny[lane], c[lane],  ux[lane],
+              uy[lane], ta[lane], tb[lane], inverse_length[lane]};
+    }
+    TF_SOFTRAS_INLINE void Set(int lane, const LocalEdge<T>& edge) {
+      nx[lane] = edge.nx;
+      ny[lane] = edge.ny;
+      c[lane] = edge.c;
+      ux[lane] = edge.ux;
+      uy[lane] = edge.uy;
+      ta[lane] = edge.ta;
+      tb[lane] = edge.tb;
+      inverse_length[lane] = edge.inverse_length;
+    }
+  };
+
   // Corners as they came.
   double x[3][kFaces], y[3][kFaces];
   bool in_front[kFaces];
@@ -31,7 +53,7 @@ struct FaceBatch {
   int32_t column_begin[kFaces], column_end[kFaces];
   int32_t is_thin[kFaces];
   // The face about the middle of those pixels.
-  T edges[3][8][kFaces];
+  EdgeLanes edges[3];
   T inside_above[kFaces];
 
   PixelRect rect(int lane) const {
@@ -42,11 +64,7 @@ struct FaceBatch {
 
   TF_SOFTRAS_INLINE LocalTriangle<T> triangle(int lane) const {
     LocalTriangle<T> local;
-    for (int k = 0; k < 3; ++k) {
-      const auto& e = edges[k];
-      local.edges[k] = {e[0][lane], e[1][lane], e[2][lane], e[3][lane],
-                        e[4][lane], e[5][lane], e[6][lane], e[7][lane]};
-    }
+    for (int k = 0; k < 3; ++k) local.edges[k] = edges[k].edge(lane);
     local.inside_above = inside_above[lane];
     return local;
   }
@@ -88,17 +106,7 @@ struct FaceBatch {
       const LocalTriangle<T> local = Localize<T>(
           triangle,
           {plane.x(reach.middle_column()), plane.y(reach.middle_row())});
-      for (int k = 0; k < 3; ++k) {
-        const LocalEdge<T>& e = local.edges[k];
-        edges[k][0][lane] = e.nx;
-        edges[k][1][lane] = e.ny;
-        edges[k][2][lane] = e.c;
-        edges[k][3][lane] = e.ux;
-        edges[k][4][lane] = e.uy;
-        edges[k][5][lane] = e.ta;
-        edges[k][6][lane] = e.tb;
-        edges[k][7][lane] = e.inverse_length;
-      }
+      for (int k = 0; k < 3; ++k) edges[k].Set(lane, local.edges[k]);
       inside_above[lane] = local.inside_above;
     }
   }

@@ -114,12 +114,12 @@ class GpuCall {
     Check(cudaGetLastError(), name);
   }
 
-  // Launches one thread for each of `items`.
+  // Launches a thread for each index in [0, count).
   template <typename... Parameters, typename... Arguments>
   void LaunchPerIndex(const char* name, void (*kernel)(Parameters...),
-                      int64_t items, int threads,
+                      int64_t count, int threads,
                       const Arguments&... arguments) {
-    Launch(name, kernel, (items + threads - 1) / threads, threads,
+    Launch(name, kernel, (count + threads - 1) / threads, threads,
            arguments...);
   }
 
@@ -139,7 +139,7 @@ class GpuCall {
   std::string error_;
 };
 
-// Grid-stride loops: over single items, and over what a whole block does.
+// A grid-stride loop over indices, one a thread.
 __device__ inline int64_t FirstIndex() {
   return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 }

@@ -1,7 +1,7 @@
 // Lists of numbers on the device, each in ascending order: which faces reach a
 // cell, which corners meet in a vertex.
 //
-// A source says which lists an item belongs to. The lists are counted, given
+// A source says which lists an element belongs to. The lists are counted, given
 // their places, and filled; integer atomics hand out the places, in any order,
 // and a sort by number makes the lists the same on every run. Memory is 16
 // bytes a list and 4 an entry.
@@ -28,8 +28,8 @@ constexpr int64_t kMostSortingBlocks = 2048;
 
 template <typename Source>
 __global__ void __launch_bounds__(kThreadsPerListBlock)
-    CountEntries(Source source, int64_t items, unsigned long long* counts) {
-  for (int64_t i = FirstIndex(); i < items; i += IndexStride()) {
+    CountEntries(Source source, int64_t elements, unsigned long long* counts) {
+  for (int64_t i = FirstIndex(); i < elements; i += IndexStride()) {
     source.ForEach(
         i, [&](int64_t list, uint32_t) { atomicAdd(&counts[list], 1ull); });
   }
@@ -76,9 +76,9 @@ static __global__ void __launch_bounds__(kThreadsPerListBlock)
 
 template <typename Source>
 __global__ void __launch_bounds__(kThreadsPerListBlock)
-    FillLists(Source source, int64_t items, unsigned long long* next,
+    FillLists(Source source, int64_t elements, unsigned long long* next,
               uint32_t* entries) {
-  for (int64_t i = FirstIndex(); i < items; i += IndexStride()) {
+  for (int64_t i = FirstIndex(); i < elements; i += IndexStride()) {
     source.ForEach(i, [&](int64_t list, uint32_t entry) {
       entries[atomicAdd(&next[list], 1ull)] = entry;
     });
@@ -152,22 +152,23 @@ static __global__ void __launch_bounds__(kThreadsPerListBlock)
   }
 }
 
-// The lists 0 .. num_lists - 1 of the items 0 .. num_items - 1 of a source.
-// source.ForEach(item, emit) calls emit(list, entry) at most `most_per_item`
-// times, the same ones each time.
+// The lists 0 .. num_lists - 1 of the elements 0 .. num_elements - 1 of a
+// source. source.ForEach(element, emit) calls emit(list, entry) at most
+// `most_per_element` times, the same ones each time.
 template <typename Source>
-GpuLists BuildLists(GpuCall& call, const Source& source, int64_t num_items,
-                    int64_t most_per_item, int64_t num_lists) {
+GpuLists BuildLists(GpuCall& call, const Source& source, int64_t num_elements,
+                    int64_t most_per_element, int64_t num_lists) {
   auto* offsets = call.Allocate<unsigned long long>(num_lists + 1);
   auto* next = call.Allocate<unsigned long long>(num_lists);
-  auto* entries = call.Allocate<uint32_t>(num_items * most_per_item);
+  auto* entries = call.Allocate<uint32_t>(num_elements * most_per_element);
   call.Clear(offsets, num_lists + 1);
-  call.LaunchPerIndex("CountEntries", CountEntries<Source>, num_items,
-                      kThreadsPerListBlock, source, num_items, offsets);
+  call.LaunchPerIndex("CountEntries", CountEntries<Source>, num_elements,
+                      kThreadsPerListBlock, source, num_elements, offsets);
   call.Launch("SumCounts", SumCounts, 1, kThreadsPerListBlock, num_lists,
               offsets, next);
-  call.LaunchPerIndex("FillLists", FillLists<Source>, num_items,
-                      kThreadsPerListBlock, source, num_items, next, entries);
+  call.LaunchPerIndex("FillLists", FillLists<Source>, num_elements,
+                      kThreadsPerListBlock, source, num_elements, next,
+                      entries);
   call.LaunchPerIndex("SortShortLists", SortShortLists, num_lists,
                       kThreadsPerListBlock, num_lists, offsets, entries);
   call.Launch("SortLongLists", SortLongLists,

@@ -61,7 +61,7 @@ double Radius(double cutoff, const SoftRasterizeInputs<T>& inputs) {
 }
 
 template <typename T>
-MeshItem<T> MakeMeshItem(const SoftRasterizeInputs<T>& inputs, int64_t item,
+MeshItem<T> MakeMeshItem(const RasterizeInputs<T>& inputs, int64_t item,
                          double radius) {
   return {inputs.vertices + item * inputs.num_vertices * 3,
           inputs.faces,

@@ -57,7 +57,7 @@ struct PixelWeights {
 // and all of those outside hold none. By their bits: GCC carries comparisons of
 // floats over into the loop that follows, as branches.
 template <int count, typename T>
-TF_SOFTRAS_INLINE bool AnyCounts(const T* weight) {
+TF_SOFTRAS_INLINE bool AnyWeight(const T* weight) {
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
   Bits any = 0;
   for (int lane = 0; lane < count; ++lane) {
@@ -142,7 +142,7 @@ TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, T inverse_sigma,
     for (int64_t column = block.column_begin; column < block.column_end;
          column += kLanes) {
       const T* weight = weights.pixel(row, column);
-      if (!AnyCounts<kLanes>(weight)) continue;
+      if (!AnyWeight<kLanes>(weight)) continue;
       sums.stretch.Add(
           [&view](int) __attribute__((always_inline)) { return view.triangle; },
           [&view, column ](int lane)
@@ -198,7 +198,7 @@ TF_SOFTRAS_INLINE bool NeedsDouble(const FaceBatch<T>& batch, int lane,
 // through its own face's pixels: what is set up in lanes stays there, and no
 // lane idles because a row is short.
 template <typename T>
-struct FaceLanes {
+struct SmallFaces {
   static constexpr int kFaces = FaceBatch<T>::kFaces;
   static constexpr int32_t kMostPixels = 512;
 
@@ -258,7 +258,7 @@ struct FaceLanes {
         across[lane] += wraps ? 1 - width[lane] : 1;
         up[lane] -= wraps ? 1 : 0;
       }
-      if (AnyCounts<kFaces>(w)) {
+      if (AnyWeight<kFaces>(w)) {
         stretch.Add(
             [&batch](int lane)
                 __attribute__((always_inline)) { return batch.triangle(lane); },
@@ -287,14 +287,14 @@ struct FaceLanes {
 template <typename T>
 TF_SOFTRAS_INLINE void SumFace(const MeshItem<T>& item, int64_t face,
                                const FaceBatch<T>& batch, int lane,
-                               const FaceLanes<T>& lanes, T inverse_sigma,
+                               const SmallFaces<T>& small, T inverse_sigma,
                                const PixelWeights<T>& weights, double* sums) {
-  if (lanes.has(lane) && IsCertain(lanes.stretch.gap[lane], item.plane)) {
-    for (int i = 0; i < 6; ++i) sums[i] = lanes.total[i][lane];
+  if (small.has(lane) && IsCertain(small.stretch.gap[lane], item.plane)) {
+    for (int i = 0; i < 6; ++i) sums[i] = small.total[i][lane];
     return;
   }
   const PixelRect rect = batch.rect(lane);
-  if (!lanes.has(lane) && !NeedsDouble(batch, lane, item.plane)) {
+  if (!small.has(lane) && !NeedsDouble(batch, lane, item.plane)) {
     FaceSums<T> in_t;
     FaceSumsByBlocks(item, face, rect, inverse_sigma, weights, in_t);
     if (IsCertain(in_t.gap(), item.plane)) {
@@ -323,13 +323,13 @@ TF_SOFTRAS_INLINE void FaceGradients(const MeshItem<T>& item, T sigma,
         [first](int lane)
             __attribute__((always_inline)) { return first + lane; },
         band);
-    FaceLanes<T> lanes;
-    lanes.Choose(batch, count, item.plane);
-    lanes.Add(batch, item.plane, inverse_sigma, weights);
+    SmallFaces<T> small;
+    small.Choose(batch, count, item.plane);
+    small.Add(batch, item.plane, inverse_sigma, weights);
     for (int lane = 0; lane < count; ++lane, corners += 6) {
       double sums[6] = {};
       if (!batch.rect(lane).empty()) {
-        SumFace(item, first + lane, batch, lane, lanes, inverse_sigma, weights,
+        SumFace(item, first + lane, batch, lane, small, inverse_sigma, weights,
                 sums);
       }
       WriteCorners(sums, static_cast<double>(sigma), corners);

@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "cc/cpu/bin_faces.h"
 #include "cc/cpu/face_batch.h"
 #include "cc/cpu/face_bins.h"
 #include "cc/cpu/rasterize/soft_rasterize.h"

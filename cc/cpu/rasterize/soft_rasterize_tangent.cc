@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <vector>
 
-#include "cc/cpu/bin_faces.h"
 #include "cc/cpu/face_batch.h"
 #include "cc/cpu/face_bins.h"
 #include "cc/cpu/rasterize/soft_rasterize.h"

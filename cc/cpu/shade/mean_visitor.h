@@ -97,7 +97,7 @@ struct MeanVisitor {
       const double qy = view.qy(row);
       for (int64_t column = block.column_begin; column < block.column_end;
            column += kLanes) {
-        if (!AnyCounts(blend, view, column, qy)) continue;
+        if (!AnyPairCounts(blend, view, column, qy)) continue;
         const int64_t at = tile.offset(row, column);
         double values[3][kLanes];
         upstream.TimesCorners(face, at, values);

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "cc/cpu/bin_faces.h"
 #include "cc/cpu/face_batch.h"
 #include "cc/cpu/face_bins.h"
 #include "cc/cpu/shade/soft_shade.h"
@@ -142,9 +141,9 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
 }
 
 // Whether any of the kLanes pairs from `column` on counts.
-TF_SOFTRAS_INLINE bool AnyCounts(const DepthBlend<double>& blend,
-                                 const LocalView<double>& view, int64_t column,
-                                 double qy) {
+TF_SOFTRAS_INLINE bool AnyPairCounts(const DepthBlend<double>& blend,
+                                     const LocalView<double>& view,
+                                     int64_t column, double qy) {
   double squared[kLanes];
   for (int64_t lane = 0; lane < kLanes; ++lane) {
     squared[lane] = SignedSquaredDistance(

@@ -19,12 +19,12 @@ namespace tf_softras {
 namespace {
 
 // A face's sums over a tile, in lanes.
-struct FaceLanes {
+struct SumsInLanes {
   double positions[9][kLanes];     // x, y, z of each corner
   std::vector<double> attributes;  // [3, channels, kLanes]
   bool any = false;
 
-  explicit FaceLanes(int64_t channels) : attributes(3 * channels * kLanes) {
+  explicit SumsInLanes(int64_t channels) : attributes(3 * channels * kLanes) {
     Clear();
   }
 
@@ -45,7 +45,7 @@ struct GradientVisitor {
   const MeanVisitor& pixels;  // finished
   const int32_t* faces;
   UnitSums sums;
-  FaceLanes lanes;
+  SumsInLanes lanes;
 
   TF_SOFTRAS_INLINE void Block(const ShadedFace& face,
                                const LocalView<double>& view,
@@ -54,7 +54,7 @@ struct GradientVisitor {
       const double qy = view.qy(row);
       for (int64_t column = block.column_begin; column < block.column_end;
            column += kLanes) {
-        if (!AnyCounts(blend, view, column, qy)) continue;
+        if (!AnyPairCounts(blend, view, column, qy)) continue;
         lanes.any = true;
         AddGroup(face, view, column, qy, tile.offset(row, column));
       }
@@ -180,7 +180,7 @@ TF_SOFTRAS_INLINE void AddTile(const ShadedItem<T>& item,
                              pixels,
                              item.mesh.faces,
                              sums,
-                             FaceLanes(item.channels)};
+                             SumsInLanes(item.channels)};
   VisitTile(item, tile, attributes.data(), visitor);
 }
 

@@ -53,7 +53,7 @@ struct ImageVisitor {
       const double qy = view.qy(row);
       for (int64_t column = block.column_begin; column < block.column_end;
            column += kLanes) {
-        if (!AnyCounts(blend, view, column, qy)) continue;
+        if (!AnyPairCounts(blend, view, column, qy)) continue;
         const int64_t at = tile.offset(row, column);
         GroupTerms terms;
         BlendGroup(blend, face, view, column, qy, planes.level.data() + at,

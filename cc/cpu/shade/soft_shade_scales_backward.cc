@@ -36,7 +36,7 @@ struct ScalesVisitor {
       const double qy = view.qy(row);
       for (int64_t column = block.column_begin; column < block.column_end;
            column += kLanes) {
-        if (!AnyCounts(blend, view, column, qy)) continue;
+        if (!AnyPairCounts(blend, view, column, qy)) continue;
         AddGroup(face, view, column, qy, tile.offset(row, column));
       }
     }
