@@ -1,6 +1,5 @@
-// What a model server gets by linking //cc:soft_rasterize_ops_static: the ops
-// and their kernels, with nothing loaded at run time and not a symbol of theirs
-// named.
+// Linking //cc:soft_rasterize_ops_static gives a model server the ops and their
+// kernels: nothing is loaded at run time, and none of their symbols is named.
 #include <string>
 
 #include "gtest/gtest.h"

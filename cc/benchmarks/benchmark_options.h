@@ -1,4 +1,4 @@
-// What every benchmark takes on its command line: --repeats=N and --rows=...
+// The command line of every benchmark: --repeats=N and --rows=...
 #ifndef TF_SOFTRAS_CC_BENCHMARKS_BENCHMARK_OPTIONS_H_
 #define TF_SOFTRAS_CC_BENCHMARKS_BENCHMARK_OPTIONS_H_
 
@@ -12,14 +12,14 @@ namespace tf_softras {
 struct BenchmarkOptions {
   int repeats;
   std::string rows;  // the names of the rows to print, a letter each
-  char once = 0;     // --once=ROW, where a program takes it
+  char once = 0;     // --once=ROW, for programs that take it
 
   BenchmarkOptions(int repeats, const char* rows)
       : repeats(repeats), rows(rows) {}
 
   bool has(char row) const { return rows.find(row) != std::string::npos; }
 
-  // False, and a line that says so, for an argument that is none of them.
+  // Prints a line and returns false for an unknown argument.
   bool Read(int argc, char** argv, bool takes_once = false) {
     const std::string all = rows;
     for (int i = 1; i < argc; ++i) {

@@ -1,6 +1,6 @@
-// What the benchmarks of CUDA functors share: memory of the device, the
-// device's times, and rows on the command line. For plain programs (make
-// cuda-bench); exit status 77 and a line that says so where there is no GPU.
+// Memory of the device, the device's times, and the rows of the command line,
+// for the benchmarks of CUDA passes. They are plain programs (make cuda-bench).
+// Exit status 77: there is no GPU.
 #ifndef TF_SOFTRAS_CC_BENCHMARKS_CUDA_TIMING_H_
 #define TF_SOFTRAS_CC_BENCHMARKS_CUDA_TIMING_H_
 
@@ -62,7 +62,7 @@ struct DeviceArray {
   }
 };
 
-// Scratch that the next call gets again, as from TensorFlow's allocator.
+// Scratch that the next call gets again, as TensorFlow's allocator does.
 class ReusedScratch {
  public:
   ~ReusedScratch() {
@@ -101,8 +101,8 @@ bool SameBits(const std::vector<V>& a, const std::vector<V>& b) {
   return std::memcmp(a.data(), b.data(), a.size() * sizeof(V)) == 0;
 }
 
-// By events on the stream: the device's time from the first kernel to the last,
-// launch gaps included.
+// Times by events on the stream: from the first kernel to the last, with the
+// gaps between launches.
 inline Times MeasureOnDevice(int repeats, cudaStream_t stream,
                              const std::function<void()>& work) {
   cudaEvent_t start, end;
@@ -125,10 +125,10 @@ inline Times MeasureOnDevice(int repeats, cudaStream_t stream,
   return {times[times.size() / 2], times.front(), times.back()};
 }
 
-// Prints `heading` and, with print_row, the rows that the command line names;
-// false of print_row: the row was wrong.
+// Prints `heading` and the rows that the command line names. print_row returns
+// false if its row was wrong.
 inline int RunRows(int argc, char** argv, const char* heading,
-                   bool (*print_row)(const Scene& scene, int repeats,
+                   bool (*print_row)(const TimedScene& scene, int repeats,
                                      cudaStream_t stream)) {
   BenchmarkOptions options(51, "abcde");
   if (!options.Read(argc, argv)) return 2;

@@ -1,5 +1,5 @@
-// What the benchmarks of all devices render, row by row, and how they verify
-// and time it.
+// The scenes of the benchmarks of all devices, row by row, and how they are
+// verified and timed.
 #ifndef TF_SOFTRAS_CC_BENCHMARKS_SCENES_H_
 #define TF_SOFTRAS_CC_BENCHMARKS_SCENES_H_
 
@@ -23,7 +23,7 @@ namespace tf_softras {
 
 using Vector3 = std::array<double, 3>;
 
-struct Scene {
+struct TimedScene {
   const char* row;
   const char* what;
   int64_t batch, side;
@@ -46,16 +46,16 @@ struct Scene {
   int64_t pixels() const { return batch * side * side; }
 };
 
-// A sphere of radius 0.5 with 20 * 4^level faces, a little crumpled, seen by an
-// N3MR camera from a different azimuth for each item.
-inline Scene Sphere(const char* row, const char* what, int level, int64_t batch,
-                    int64_t side, float sigma) {
+// A slightly crumpled sphere of radius 0.5 with 20 * 4^level faces. An N3MR
+// camera sees each item from a different azimuth.
+inline TimedScene Sphere(const char* row, const char* what, int level,
+                         int64_t batch, int64_t side, float sigma) {
   const double g = (1 + std::sqrt(5.0)) / 2;
   std::vector<Vector3> points = {{-1, g, 0},  {1, g, 0},   {-1, -g, 0},
                                  {1, -g, 0},  {0, -1, g},  {0, 1, g},
                                  {0, -1, -g}, {0, 1, -g},  {g, 0, -1},
                                  {g, 0, 1},   {-g, 0, -1}, {-g, 0, 1}};
-  Scene scene = {row, what, batch, side, sigma, {}, {}};
+  TimedScene scene = {row, what, batch, side, sigma, {}, {}};
   scene.faces = {0, 11, 5, 0, 5,  1,  0,  1,  7,  0,  7, 10, 0, 10, 11,
                  1, 5,  9, 5, 11, 4,  11, 10, 2,  10, 7, 6,  7, 1,  8,
                  3, 9,  4, 3, 4,  2,  3,  2,  6,  3,  6, 8,  3, 8,  9,
@@ -113,8 +113,8 @@ inline Scene Sphere(const char* row, const char* what, int level, int64_t batch,
   return scene;
 }
 
-// The same, shrunk by `scale` and moved to `center` on both axes.
-inline Scene Moved(Scene scene, float scale, float center) {
+// A scene shrunk by `scale` and moved to `center` on both axes.
+inline TimedScene Moved(TimedScene scene, float scale, float center) {
   for (size_t i = 0; i < scene.vertices.size(); ++i) {
     if (i % 3 < 2) scene.vertices[i] = center + scale * scene.vertices[i];
   }
@@ -122,15 +122,15 @@ inline Scene Moved(Scene scene, float scale, float center) {
 }
 
 // One face that covers the whole image.
-inline Scene HugeFace(const char* row, const char* what, int64_t side,
-                      float sigma) {
+inline TimedScene HugeFace(const char* row, const char* what, int64_t side,
+                           float sigma) {
   return {row,      what,
           1,        side,
           sigma,    {-1.9f, -1.2f, 1.0f, 1.9f, -1.1f, 1.0f, 0.1f, 1.9f, 1.0f},
           {0, 1, 2}};
 }
 
-inline Triangle FaceOf(const Scene& scene, int64_t item, int64_t face) {
+inline Triangle FaceOf(const TimedScene& scene, int64_t item, int64_t face) {
   const SoftRasterizeInputs<float> inputs = scene.inputs();
   Point2 corners[3];
   for (int k = 0; k < 3; ++k) {
@@ -141,8 +141,9 @@ inline Triangle FaceOf(const Scene& scene, int64_t item, int64_t face) {
   return MakeTriangle<double>(corners[0], corners[1], corners[2]);
 }
 
-// Eqs. 1 and 2 over all faces in double, at pixels spread over the first item.
-inline double WorstError(const Scene& scene,
+// Compares with eqs. 1 and 2 over all faces, in double, at pixels spread over
+// the first item. Returns the largest error.
+inline double WorstError(const TimedScene& scene,
                          const std::vector<float>& silhouette) {
   const SoftRasterizeInputs<float> inputs = scene.inputs();
   const ImagePlane plane = {scene.side, scene.side};
@@ -168,9 +169,9 @@ inline double WorstError(const Scene& scene,
   return worst;
 }
 
-// The pairs that must be evaluated: pixels inside a face or within the cut-off
-// of its boundary.
-inline int64_t CountPairs(const Scene& scene, double cutoff) {
+// Counts the pairs that must be evaluated: pixels inside a face or within the
+// cut-off of its boundary.
+inline int64_t CountPairs(const TimedScene& scene, double cutoff) {
   const SoftRasterizeInputs<float> inputs = scene.inputs();
   const ImagePlane plane = {scene.side, scene.side};
   const double limit = cutoff * static_cast<double>(scene.sigma);
@@ -197,12 +198,12 @@ inline int64_t CountPairs(const Scene& scene, double cutoff) {
       }
     }
   }
-  // The items differ by the azimuth alone.
+  // The items differ only by the azimuth.
   return pairs * scene.batch;
 }
 
 // The bound of docs/architecture.md on what WorstError may return.
-inline double PromisedError(const Scene& scene) {
+inline double PromisedError(const TimedScene& scene) {
   return 5e-6 + 4e-8 / std::sqrt(static_cast<double>(scene.sigma));
 }
 
@@ -216,7 +217,8 @@ inline double WallMilliseconds() {
       .count();
 }
 
-// Of this process, all threads together: what others do counts little.
+// The processor time of all threads of this process. Other processes hardly
+// change it.
 inline double CpuMilliseconds() {
   return 1e3 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
@@ -236,7 +238,7 @@ inline Times Measure(int repeats, const std::function<void()>& run,
 
 struct Row {
   char name;
-  std::function<Scene()> make;
+  std::function<TimedScene()> make;
 };
 
 inline std::vector<Row> Rows() {

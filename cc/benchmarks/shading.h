@@ -1,5 +1,5 @@
-// The scenes with colours, for the benchmarks of the shader on all devices, and
-// how they verify its image. Three channels, gamma 1e-4.
+// The scenes of the benchmarks with colours, for the shader on all devices, and
+// how its image is verified. Three channels, gamma 1e-4.
 #ifndef TF_SOFTRAS_CC_BENCHMARKS_SHADING_H_
 #define TF_SOFTRAS_CC_BENCHMARKS_SHADING_H_
 
@@ -24,7 +24,7 @@ struct Shading {
   std::vector<float> attributes, image, upstream, vertices_gradient,
       attributes_gradient, background_gradient;
 
-  explicit Shading(const Scene& scene)
+  explicit Shading(const TimedScene& scene)
       : attributes(scene.vertices.size()),
         image(scene.pixels() * kChannels),
         upstream(image.size()),
@@ -48,16 +48,17 @@ struct Shading {
   }
 };
 
-// One pixel of the first item over all faces, by logarithms.
-inline double TrueValue(const Scene& scene, const Shading& shading,
+// Computes one pixel of the first item over all faces, from logarithms.
+inline double TrueValue(const TimedScene& scene, const Shading& shading,
                         const Point2& p) {
   const auto& mesh = shading.inputs.mesh;
-  const DepthBlend<double> blend = {1.0 / static_cast<double>(mesh.sigma),
-                                    CoverageCutoff(1e-4),
-                                    100.0,
-                                    1.0 / 100.0,
-                                    1.0 / static_cast<double>(1e-4f),
-                                    1e-3};
+  DepthBlend<double> blend;
+  blend.inverse_sigma = 1.0 / static_cast<double>(mesh.sigma);
+  blend.cutoff = CoverageCutoff(1e-4);
+  blend.far = 100.0;
+  blend.inverse_range = 1.0 / 100.0;
+  blend.inverse_gamma = 1.0 / static_cast<double>(1e-4f);
+  blend.background_level = 1e-3;
   std::vector<double> logs = {blend.background_level * blend.inverse_gamma};
   std::vector<double> values = {kBackground[0]};
   for (int64_t face = 0; face < mesh.num_faces; ++face) {
@@ -85,7 +86,7 @@ inline double TrueValue(const Scene& scene, const Shading& shading,
   return sum / total;
 }
 
-inline double WorstError(const Scene& scene, const Shading& shading) {
+inline double WorstError(const TimedScene& scene, const Shading& shading) {
   const ImagePlane plane = {scene.side, scene.side};
   std::mt19937 random(1);
   double worst = 0;

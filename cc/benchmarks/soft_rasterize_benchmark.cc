@@ -1,6 +1,6 @@
-// Times the CPU functors, scene by scene: verifies against brute force in
-// double first, then prints the median of repeats with their spread, for 1 and
-// 2 threads, beside the pair floor (docs/performance.md).
+// Times the CPU's passes, scene by scene. It verifies them against brute force
+// in double, then prints the median of repeats with their spread, for 1 and 2
+// threads, beside the pair floor (docs/performance.md).
 //
 //   soft_rasterize_benchmark [--repeats=N] [--rows=abcdethf]
 //   soft_rasterize_benchmark --once=ROW     for valgrind:
@@ -24,8 +24,7 @@
 #include "cc/cpu/rasterize/soft_rasterize.h"
 #include "cc/geometry/coverage.h"
 
-// Every allocation is counted, so that the scratch of a call is known and not
-// guessed.
+// Counts every allocation, so that the scratch of a call is measured.
 namespace {
 std::atomic<int64_t> allocated_now{0};
 std::atomic<int64_t> allocated_most{0};
@@ -58,7 +57,7 @@ void operator delete(void* pointer, size_t) noexcept {
 namespace tf_softras {
 namespace {
 
-// Threads that wait for ranges, as TensorFlow's do.
+// A pool of threads that wait for ranges, as TensorFlow's do.
 class Pool {
  public:
   explicit Pool(int threads) {
@@ -78,7 +77,7 @@ class Pool {
   void Run(int64_t total, int64_t cost,
            const std::function<void(int64_t, int64_t)>& work) {
     if (total <= 0) return;
-    // Ranges of about 50 microseconds, at most.
+    // Ranges of at most about 50 microseconds.
     const int64_t range = std::max<int64_t>(
         1, std::min(total, 50000 / std::max<int64_t>(1, cost)));
     std::atomic<int64_t> next{0};
@@ -127,7 +126,7 @@ class Pool {
 struct Buffers {
   std::vector<float> silhouette, transparency, upstream, gradient;
 
-  explicit Buffers(const Scene& scene)
+  explicit Buffers(const TimedScene& scene)
       : silhouette(scene.pixels()),
         transparency(scene.pixels()),
         upstream(scene.pixels(), 1.0f),
@@ -141,8 +140,8 @@ int64_t ScratchOf(const std::function<void()>& run) {
   return allocated_most - before;
 }
 
-// The best nanoseconds that a forward and a backward pair were seen to take:
-// where most pairs count, so that everything else is small beside them.
+// The fewest nanoseconds that a forward and a backward pair took, measured
+// where most pairs count, so that all other work is small beside them.
 struct PairCost {
   double forward, backward;
 };
@@ -151,7 +150,7 @@ struct Timing {
   Times forward[2], backward[2];  // by threads - 1
 };
 
-Timing TimeScene(const Scene& scene, int repeats, Buffers& buffers) {
+Timing TimeScene(const TimedScene& scene, int repeats, Buffers& buffers) {
   const auto inputs = scene.inputs();
   Timing timing;
   for (const int threads : {1, 2}) {
@@ -179,7 +178,7 @@ void Serial(int64_t total, int64_t,
   if (total > 0) work(0, total);
 }
 
-bool PrintRow(const Scene& scene, int repeats, const PairCost& cost) {
+bool PrintRow(const TimedScene& scene, int repeats, const PairCost& cost) {
   const auto inputs = scene.inputs();
   Buffers buffers(scene);
   const int64_t forward_scratch = ScratchOf([&] {
@@ -224,7 +223,7 @@ bool PrintRow(const Scene& scene, int repeats, const PairCost& cost) {
   return true;
 }
 
-PairCost MeasurePairCost(const Scene& scene, int repeats) {
+PairCost MeasurePairCost(const TimedScene& scene, int repeats) {
   Buffers buffers(scene);
   const auto inputs = scene.inputs();
   const Times forward = Measure(repeats, [&] {
@@ -245,11 +244,11 @@ PairCost MeasurePairCost(const Scene& scene, int repeats) {
                                                scene.side * scene.side)))};
 }
 
-// Row f: how time grows with faces at a fixed image, and with the image at
-// fixed faces; each as the factor for one doubling.
+// Row f: how time grows with the number of faces at a fixed image, and with the
+// image at a fixed number of faces, as the factor for one doubling.
 void PrintGrowth(int repeats) {
   const auto milliseconds = [repeats](int level, int64_t side) {
-    const Scene scene = Sphere("f", "", level, 1, side, 3e-5f);
+    const TimedScene scene = Sphere("f", "", level, 1, side, 3e-5f);
     Buffers buffers(scene);
     const auto inputs = scene.inputs();
     return Measure(repeats,
@@ -284,12 +283,12 @@ void PrintGrowth(int repeats) {
   }
 }
 
-// One pass each way and no more, on one thread; says how many pairs and faces
-// the instructions are for.
+// Runs each pass once, on one thread, and prints how many pairs and faces the
+// instructions are for.
 int RunOnce(char name) {
   for (const Row& row : Rows()) {
     if (row.name != name) continue;
-    const Scene scene = row.make();
+    const TimedScene scene = row.make();
     const auto inputs = scene.inputs();
     Buffers buffers(scene);
     SoftRasterizeForward(inputs, buffers.silhouette.data(),

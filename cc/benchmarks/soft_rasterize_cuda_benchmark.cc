@@ -1,8 +1,7 @@
-// Times the CUDA functors, scene by scene: verifies the image against brute
-// force in double, the gradient against the CPU functor and both against a
-// second run first, then prints the median of repeats with their spread. A
-// plain program (make cuda-bench); exit status 77 and a line that says so where
-// there is no GPU.
+// Times the CUDA passes, scene by scene. It verifies the image against brute
+// force in double, the gradient against the CPU's pass, and both against a
+// second run, then prints the median of repeats with their spread. A plain
+// program (make cuda-bench). Exit status 77: there is no GPU.
 //
 //   soft_rasterize_cuda_benchmark [--repeats=N] [--rows=abcde]
 #include <algorithm>
@@ -20,16 +19,16 @@
 namespace tf_softras {
 namespace {
 
-// A scene on the device, and the three things that an op does there.
+// A scene on the device, and the three steps of an op there.
 struct Run {
-  const Scene& scene;
+  const TimedScene& scene;
   cudaStream_t stream;
   DeviceArray<float> vertices, upstream, silhouette, transparency, gradient;
   DeviceArray<int32_t> faces;
   SoftRasterizeInputs<float> inputs;
   ReusedScratch check_scratch, forward_scratch, backward_scratch;
 
-  Run(const Scene& scene, cudaStream_t stream)
+  Run(const TimedScene& scene, cudaStream_t stream)
       : scene(scene),
         stream(stream),
         vertices(scene.vertices),
@@ -60,7 +59,7 @@ struct Run {
   }
 };
 
-// Relative, in the Frobenius norm.
+// The relative difference in the Frobenius norm.
 double Difference(const std::vector<float>& a, const std::vector<float>& b) {
   double square = 0, difference = 0;
   for (size_t i = 0; i < a.size(); ++i) {
@@ -70,7 +69,7 @@ double Difference(const std::vector<float>& a, const std::vector<float>& b) {
   return square > 0 ? std::sqrt(difference / square) : std::sqrt(difference);
 }
 
-std::vector<float> GradientOnCpu(const Scene& scene) {
+std::vector<float> GradientOnCpu(const TimedScene& scene) {
   const ParallelFor serial =
       [](int64_t total, int64_t,
          const std::function<void(int64_t, int64_t)>& work) {
@@ -111,7 +110,7 @@ bool Verify(Run& run) {
   return false;
 }
 
-bool PrintRow(const Scene& scene, int repeats, cudaStream_t stream) {
+bool PrintRow(const TimedScene& scene, int repeats, cudaStream_t stream) {
   Run run(scene, stream);
   if (!Verify(run)) return false;
   const Times check =

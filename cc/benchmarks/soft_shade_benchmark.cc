@@ -1,8 +1,7 @@
-// Times the CPU shader beside the silhouettes of the same scenes, on one
-// thread: verifies against brute force in double first, then prints the median
-// of repeats with their spread, and how many times the silhouette's each is.
-// Times are of the processor, not of the clock on the wall. Three channels,
-// gamma 1e-4 (shading.h).
+// Times the CPU's shader beside the silhouettes of the same scenes, on one
+// thread. It verifies against brute force in double, then prints the median of
+// repeats with their spread, and the ratio to the silhouette's time. Times are
+// processor times. Three channels, gamma 1e-4 (shading.h).
 //
 //   soft_shade_benchmark [--repeats=N] [--rows=abcd]
 #include <algorithm>
@@ -38,7 +37,7 @@ void Backward(Shading& shading) {
       Serial);
 }
 
-bool PrintRow(const Scene& scene, int repeats) {
+bool PrintRow(const TimedScene& scene, int repeats) {
   Shading shading(scene);
   Forward(shading);
   const double error = WorstError(scene, shading);

@@ -1,8 +1,8 @@
-// Times the CUDA functors of the shader, scene by scene: verifies the image
-// against brute force in double, the attributes' and the background's gradient
-// by what they say of the image, which is linear in them, and all against a
-// second run first, then prints the median of repeats with their spread. The
-// silhouette is part of each time, as in the op. Scenes as shading.h has them.
+// Times the CUDA passes of the shader, scene by scene. It verifies the image
+// against brute force in double, the gradients of attributes and background by
+// the image, which is linear in them, and all against a second run, then prints
+// the median of repeats with their spread. Each time includes the silhouette,
+// as in the op. The scenes are those of shading.h.
 //
 //   soft_shade_cuda_benchmark [--repeats=N] [--rows=abcde]
 #include <algorithm>
@@ -19,9 +19,9 @@
 namespace tf_softras {
 namespace {
 
-// A scene on the device, and the two things that an op does there.
+// A scene on the device, and the two steps of an op there.
 struct Run {
-  const Scene& scene;
+  const TimedScene& scene;
   cudaStream_t stream;
   Shading shading;
   DeviceArray<float> vertices, attributes, background, upstream, alpha_upstream;
@@ -32,7 +32,7 @@ struct Run {
   SoftShadeInputs<float> inputs;
   ReusedScratch forward_scratch, backward_scratch;
 
-  Run(const Scene& scene, cudaStream_t stream)
+  Run(const TimedScene& scene, cudaStream_t stream)
       : scene(scene),
         stream(stream),
         shading(scene),
@@ -81,8 +81,9 @@ double Dot(const std::vector<float>& a, const std::vector<float>& b,
   return sum;
 }
 
-// By how much the gradients that the image is linear in miss the loss, beside
-// the sum of the loss's absolute terms.
+// The image is linear in attributes and background, so their gradients give the
+// loss back. Returns the difference, relative to the sum of the loss's absolute
+// terms.
 double LinearError(const Run& run) {
   double size = 0, ignored = 0;
   const double loss = Dot(run.image.ToHost(), run.shading.upstream, &size);
@@ -97,7 +98,7 @@ bool Verify(Run& run, bool is_hard) {
   run.Backward(is_hard);
   run.shading.image = run.image.ToHost();
   const auto gradient = run.vertices_gradient.ToHost();
-  // Hard: there is no brute force here (make cuda-test has it).
+  // There is no brute force for hard aggregation here (make cuda-test has it).
   const double error = is_hard ? 0.0 : WorstError(run.scene, run.shading);
   const double linear = LinearError(run);
   run.Forward(is_hard);
@@ -112,7 +113,7 @@ bool Verify(Run& run, bool is_hard) {
   return false;
 }
 
-bool PrintRow(const Scene& scene, int repeats, cudaStream_t stream) {
+bool PrintRow(const TimedScene& scene, int repeats, cudaStream_t stream) {
   Run run(scene, stream);
   bool right = true;
   for (const bool is_hard : {false, true}) {

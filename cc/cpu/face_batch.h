@@ -1,8 +1,8 @@
-// Several faces set up at once, one a lane, so that the set-up vectorises too.
+// Sets several faces up at once, one a lane, so that the set-up vectorises.
 //
 // The lanes hold what cc/geometry/soft_triangle.h computes for one face, in
-// arrays of scalars: a loop over lanes that calls MakeTriangle and Localize has
-// no branch and becomes vector code.
+// arrays of scalars. The loop over lanes that calls MakeTriangle and Localize
+// has no branch, so it becomes vector code.
 #ifndef TF_SOFTRAS_CC_CPU_FACE_BATCH_H_
 #define TF_SOFTRAS_CC_CPU_FACE_BATCH_H_
 
@@ -17,7 +17,7 @@
 
 namespace tf_softras {
 
-// T is the type to compute in; the vertices that are set up may have another.
+// T is the type to compute in. The vertices may have another type.
 template <typename T>
 struct FaceBatch {
   static constexpr int kFaces = 16;
@@ -47,8 +47,7 @@ struct FaceBatch {
   // Corners as they came.
   double x[3][kFaces], y[3][kFaces];
   bool in_front[kFaces];
-  // The pixels reached, clipped to the bounds given; and whether the face is
-  // thin.
+  // The pixels that the face reaches inside the bounds, and whether it is thin.
   int32_t row_begin[kFaces], row_end[kFaces];
   int32_t column_begin[kFaces], column_end[kFaces];
   int32_t is_thin[kFaces];

@@ -1,8 +1,9 @@
-// Where the shader's backward passes add up what faces give to vertices.
+// Adds up the gradients that faces give to vertices, for the shader's backward
+// passes.
 //
-// A unit of work is a part of one item's pixels and adds to sums of its own;
-// the units' sums are added in their order. How many units an item has depends
-// on shapes alone, so the bits do not depend on threads.
+// A unit of work is a part of one item's pixels, with sums of its own. The
+// units' sums are added in order. The number of units depends on shapes alone,
+// so the bits do not depend on threads.
 #ifndef TF_SOFTRAS_CC_CPU_GRADIENT_SUMS_H_
 #define TF_SOFTRAS_CC_CPU_GRADIENT_SUMS_H_
 
@@ -27,7 +28,7 @@ struct UnitSums {
 template <typename T>
 class GradientSums {
  public:
-  // An item is cut into at most `most_units`.
+  // An item is divided into at most `most_units` units.
   GradientSums(const SoftShadeInputs<T>& inputs, int64_t most_units)
       : batch_(inputs.mesh.batch),
         num_vertices_(inputs.mesh.num_vertices),
@@ -43,7 +44,7 @@ class GradientSums {
   }
 
   int64_t units() const { return units_; }
-  // How many items go through at once, so that the scratch stays bounded.
+  // How many items go through at once. This bounds the scratch.
   int64_t slice() const { return slice_; }
 
   // Clears the sums for items [first, first + items).
@@ -54,7 +55,7 @@ class GradientSums {
     attributes_.assign(items * units_ * num_vertices_ * channels_, 0.0);
   }
 
-  // Of item first + i.
+  // The sums of one unit of item first + i.
   UnitSums unit(int64_t i, int64_t unit) {
     const int64_t at = i * units_ + unit;
     return {vertices_.data() + at * num_vertices_ * 3,

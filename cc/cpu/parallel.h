@@ -1,4 +1,4 @@
-// How a functor asks for threads without knowing whose they are.
+// How a pass asks for threads: TensorFlow's, XLA's, or none in a test.
 #ifndef TF_SOFTRAS_CC_CPU_PARALLEL_H_
 #define TF_SOFTRAS_CC_CPU_PARALLEL_H_
 
@@ -9,9 +9,9 @@ namespace tf_softras {
 
 // parallel_for(total, cost, work) calls work(begin, end) on disjoint ranges
 // that cover [0, total), in any order and on any threads, and returns when all
-// are done. `cost` is the guessed nanoseconds of one unit. What a unit computes
-// never depends on the ranges: that is what makes results the same bits for any
-// number of threads.
+// are done. `cost` is a guess of one unit's nanoseconds. A unit computes the
+// same whatever the ranges are: so results have the same bits for any number of
+// threads.
 using ParallelFor =
     std::function<void(int64_t total, int64_t cost,
                        const std::function<void(int64_t, int64_t)>& work)>;

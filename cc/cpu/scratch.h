@@ -1,5 +1,5 @@
-// Running out of memory for scratch is an error of the call, not the end of the
-// process.
+// Turns failed allocations of scratch into an error of the call. They would end
+// the process otherwise.
 #ifndef TF_SOFTRAS_CC_CPU_SCRATCH_H_
 #define TF_SOFTRAS_CC_CPU_SCRATCH_H_
 
@@ -17,9 +17,9 @@ constexpr char kNoScratch[] =
     "The rasteriser's scratch does not fit in memory: expected room for about "
     "64 bytes a face and 16 a pixel.";
 
-// Calls run(parallel_for) with `threads`. False if an allocation failed, on any
-// of them: the results are not written then. No exception leaves a thread of
-// the pool, which would end the process.
+// Calls run(parallel_for) with `threads`. Returns false if an allocation failed
+// on any of them: the results are unwritten then. Exceptions never leave a
+// thread of the pool, because that would end the process.
 inline bool RunWithScratch(const ParallelFor& threads,
                            const std::function<void(const ParallelFor&)>& run) {
   std::atomic<bool> failed{false};

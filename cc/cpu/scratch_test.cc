@@ -8,7 +8,7 @@
 namespace tf_softras {
 namespace {
 
-// A thread a unit.
+// Runs each unit on a thread of its own.
 void Threads(int64_t total, int64_t,
              const std::function<void(int64_t, int64_t)>& work) {
   std::vector<std::thread> threads;

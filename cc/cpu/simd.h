@@ -2,9 +2,9 @@
 #ifndef TF_SOFTRAS_CC_CPU_SIMD_H_
 #define TF_SOFTRAS_CC_CPU_SIMD_H_
 
-// Marks a function that is compiled once per instruction set and chosen when
-// the library is loaded. All that it calls in a hot loop is inlined into it
-// (TF_SOFTRAS_INLINE). Sanitizers do not get on with the resolver functions.
+// Marks a function that is compiled once for each instruction set. The loader
+// picks one. Everything that it calls in a hot loop must be inlined into it
+// (TF_SOFTRAS_INLINE). Sanitizers do not support the resolver functions.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define TF_SOFTRAS_CLONES \

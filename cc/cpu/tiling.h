@@ -8,9 +8,9 @@
 
 namespace tf_softras {
 
-// The tiles of an image. Large enough that few faces cross borders, small
-// enough that there are units to spread. They depend on shapes alone, so that
-// results do not depend on threads.
+// The tiles of an image: large enough that few faces cross borders, small
+// enough that there are units for all threads. They depend on shapes alone, so
+// that results do not depend on threads.
 struct Tiling {
   int64_t height, width, side, rows, columns;
 

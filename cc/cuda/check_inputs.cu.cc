@@ -1,5 +1,9 @@
 #include "cc/cuda/check_inputs.h"
 
+// Validity of indices and numbers, found where the arrays are.
+//
+//   a thread a value: sets one shared flag if the value is bad
+//   copy the flag to the host and wait for it
 #include <cmath>
 
 #include "cc/cuda/launch.h"
@@ -9,7 +13,8 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// All who find something write the same.
+// All threads that find a bad value write the same number, so the race is
+// harmless.
 __global__ void __launch_bounds__(kThreads)
     CheckIndices(const int32_t* faces, int64_t count, int64_t num_vertices,
                  int32_t* is_bad) {

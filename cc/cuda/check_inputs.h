@@ -12,26 +12,26 @@
 
 namespace tf_softras {
 
-// Whether every index of faces is in [0, num_vertices) and every coordinate
-// finite. Waits for the stream: the answer is needed before anything is read by
-// those indices. Of `inputs`, the meshes alone are used.
+// Finds out whether every index of faces is in [0, num_vertices) and every
+// coordinate finite. Waits for the stream: the answer is needed before anything
+// is read by those indices. Only the meshes of `inputs` are used.
 template <typename T>
 std::string CheckMeshGpu(const SoftRasterizeInputs<T>& inputs,
                          const GpuContext& context, bool* is_valid);
 
-// The meshes as the host can read them: to tell what is wrong with them.
+// Copies the meshes to the host, which then tells what is wrong with them.
 template <typename T>
 std::string CopyMeshFromGpu(const SoftRasterizeInputs<T>& inputs,
                             const GpuContext& context, std::vector<T>* vertices,
                             std::vector<int32_t>* faces);
 
-// Whether the mesh is valid as CheckMeshGpu has it, and every attribute and
-// number of the background finite. Waits for the stream.
+// Finds out whether the mesh is valid as CheckMeshGpu defines it, and every
+// attribute and number of the background finite. Waits for the stream.
 template <typename T>
 std::string CheckShadeInputsGpu(const SoftShadeInputs<T>& inputs,
                                 const GpuContext& context, bool* is_valid);
 
-// Attributes and background as the host can read them: to tell what is wrong
+// Copies attributes and background to the host, which then tells what is wrong
 // with them.
 template <typename T>
 std::string CopyColorsFromGpu(const SoftShadeInputs<T>& inputs,

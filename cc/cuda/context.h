@@ -1,5 +1,5 @@
-// What a launcher gets from its caller: a stream and scratch. Includes none of
-// CUDA's headers.
+// What a launcher gets from its caller: a stream, and scratch on its device.
+// Includes none of CUDA's headers.
 #ifndef TF_SOFTRAS_CC_CUDA_CONTEXT_H_
 #define TF_SOFTRAS_CC_CUDA_CONTEXT_H_
 
@@ -9,17 +9,17 @@
 
 namespace tf_softras {
 
-// Scratch is for as many faces, items counted apart: 16 bytes a face forward,
-// 48 backward, beside what a single item needs.
+// The most faces whose scratch is on the device at once, counted in every item:
+// 16 bytes a face forward, 48 backward, beside what a single item needs.
 constexpr int64_t kMostFacesAtOnce = int64_t{1} << 20;
 
 struct GpuContext {
   // A cudaStream_t; its device is made the current one during a call.
   void* stream;
-  // Scratch on that device, aligned to 256 bytes, that stays until the work on
-  // the stream is done; nullptr where there is none.
+  // Allocates scratch on that device, aligned to 256 bytes, which lives until
+  // the work on the stream is done. Returns nullptr if there is no memory.
   std::function<void*(size_t bytes)> allocate;
-  // A larger batch goes through in slices.
+  // Larger batches go through in slices.
   int64_t most_faces_at_once = kMostFacesAtOnce;
 };
 

@@ -1,6 +1,6 @@
-// How the backward passes sum over the pixels that a face reaches, and then
-// over the corners that meet in a vertex: in an order that depends on shapes
-// alone, without atomics.
+// Sums over the pixels that a face reaches, then over the corners that meet in
+// a vertex, for the backward passes: in an order that depends on shapes alone,
+// without atomics.
 #ifndef TF_SOFTRAS_CC_CUDA_FACE_SUMS_H_
 #define TF_SOFTRAS_CC_CUDA_FACE_SUMS_H_
 
@@ -19,12 +19,12 @@ namespace tf_softras {
 
 constexpr int kThreadsPerFaceBlock = 128;
 constexpr int kWarpsPerFaceBlock = kThreadsPerFaceBlock / kThreadsPerWarp;
-// A block sets as many faces up at once, a thread of its first warp each.
+// The faces that a block sets up at once, each by a thread of its first warp.
 constexpr int kFacesPerUnit = kThreadsPerWarp;
 // A face's pixels are visited in square patches with a local origin each, by a
 // warp. This bounds a lane's float sums to 32 terms.
 constexpr int64_t kLongestPatch = 32;
-// Faces of more patches are shared by the warps of a block, and by several
+// A face of more patches is shared by the warps of a block, and by several
 // blocks where there are too few faces to fill a device.
 constexpr int64_t kMostPatchesOfAWarp = 16;
 constexpr int64_t kMostPartsOfAFace = 32;
@@ -54,7 +54,7 @@ struct Patches {
   }
 };
 
-// Calls visit(row, column) for a lane's pixels of a patch.
+// Calls visit(row, column) for this lane's pixels of a patch.
 template <typename Visit>
 __device__ void ForEachPixelOfLane(const PixelRect& patch, const Visit& visit) {
   const int lane = static_cast<int>(threadIdx.x) % kThreadsPerWarp;
@@ -66,7 +66,8 @@ __device__ void ForEachPixelOfLane(const PixelRect& patch, const Visit& visit) {
   }
 }
 
-// A face about the middle of a patch, an edge a lane. For a whole warp.
+// Expresses a face about the middle of a patch, an edge a lane. The whole warp
+// must call this.
 template <typename C>
 __device__ LocalView<C> MakeViewByWarp(const Triangle& triangle,
                                        const ImagePlane& plane,
@@ -90,9 +91,9 @@ __device__ LocalView<C> MakeViewByWarp(const Triangle& triangle,
   return view;
 }
 
-// The sum over a warp's lanes of values[lane / 4]: halves of the lanes take
-// halves of the values, so that 9 exchanges do instead of 40. `values` is
-// spent.
+// Returns the sum over a warp's lanes of values[lane / 4]. Half of the lanes
+// take half of the values at each step, so 9 exchanges do instead of 40.
+// Overwrites `values`.
 __device__ inline double SumOverWarp(double* values) {
   const int lane = static_cast<int>(threadIdx.x) % kThreadsPerWarp;
 #if defined(__CUDACC__)
@@ -112,8 +113,8 @@ __device__ inline double SumOverWarp(double* values) {
   return values[0];
 }
 
-// Calls write(term, sum) in one lane for each of a warp's kTerms sums, in
-// eights. `totals` are a lane's, and are spent.
+// Calls write(term, sum) in one lane for each of a warp's kTerms sums, eight at
+// a time. `totals` are this lane's; they are overwritten.
 template <int kTerms, typename Write>
 __device__ void WriteSumsOfWarp(double* totals, const Write& write) {
   static_assert(kTerms % 8 == 0, "SumOverWarp takes eight at once");
@@ -127,7 +128,7 @@ __device__ void WriteSumsOfWarp(double* totals, const Write& write) {
   }
 }
 
-// What a block needs in shared memory to sum over faces.
+// The shared memory of a block that sums over faces.
 template <int kTerms>
 struct FaceSumsScratch {
   Triangle triangles[kFacesPerUnit];
@@ -135,7 +136,7 @@ struct FaceSumsScratch {
   double sums[kWarpsPerFaceBlock][kTerms];
 };
 
-// Which faces a unit of work is about.
+// The faces of a unit of work.
 template <typename T>
 struct FacesOfUnit {
   const Slice<T>& slice;
@@ -151,12 +152,13 @@ struct FacesOfUnit {
   }
 };
 
-// A face's sums over pixels, for the faces of one unit: small faces by a warp
-// each, large ones by the whole block, and by several blocks where `parts` says
-// so. add(index, face, triangle, patches, first, stride, totals) adds a lane's
+// Sums over the pixels of each face of one unit: a warp sums a small face, the
+// whole block a large one, several blocks where `parts` says so.
+//
+// add(index, face, triangle, patches, first, stride, totals) adds this lane's
 // pixels of the patches first, first + stride, ... of a face of item `index` to
-// its totals[kTerms], and is called by whole warps; write(part, index, face,
-// term, sum) is called once for each term of each part. For the whole block.
+// totals[kTerms]; whole warps call it. write(part, index, face, term, sum) is
+// called once for each term of each part. The whole block must call this.
 template <int kTerms, typename T, typename Add, typename Write>
 __device__ void SumOverFaces(const FacesOfUnit<T>& faces, int64_t unit,
                              FaceSumsScratch<kTerms>& shared, const Add& add,
@@ -171,6 +173,7 @@ __device__ void SumOverFaces(const FacesOfUnit<T>& faces, int64_t unit,
   const int count = static_cast<int>(
       MinInt(kFacesPerUnit, faces.slice.num_faces - first_face));
 
+  // Set the faces up, a thread each.
   __syncthreads();
   if (thread < count) {
     const MeshItem<T> item = faces.slice.item(index);
@@ -179,6 +182,7 @@ __device__ void SumOverFaces(const FacesOfUnit<T>& faces, int64_t unit,
   }
   __syncthreads();
 
+  // Small faces: a warp each.
   for (int i = warp; i < count; i += kWarpsPerFaceBlock) {
     const Patches patches(shared.rects[i], faces.patch_side);
     if (patches.count > kMostPatchesOfAWarp) continue;
@@ -192,6 +196,7 @@ __device__ void SumOverFaces(const FacesOfUnit<T>& faces, int64_t unit,
       write(part, index, first_face + i, term, sum);
     });
   }
+  // Large faces: all warps, then their sums are added in order.
   for (int i = 0; i < count; ++i) {
     const Patches patches(shared.rects[i], faces.patch_side);
     if (patches.count <= kMostPatchesOfAWarp) continue;
@@ -223,7 +228,7 @@ int64_t PartsOfFaces(const Slice<T>& slice, int64_t patch_side,
       MinInt(kMostPartsOfAFace, whole.count / kMostPatchesOfAWarp));
 }
 
-// The source of the vertices' lists (gpu_lists.h): which corners of faces meet
+// The source of the vertices' lists (lists.h): the corners of faces that meet
 // in a vertex.
 struct CornersOfVertices {
   const int32_t* faces;
@@ -240,7 +245,7 @@ inline GpuLists BuildVertexLists(GpuCall& call, const int32_t* faces,
                     num_vertices);
 }
 
-// What the corners of a slice's faces got, and in which vertices they meet.
+// The sums of a slice's corners, and the vertices in which corners meet.
 struct CornerSums {
   const double* sums;  // [parts, items, faces, 3, values]
   int64_t parts;
@@ -249,8 +254,8 @@ struct CornerSums {
   int64_t values;
   GpuLists vertices;
 
-  // The sum over the corners that meet in a vertex of their value `i`, in an
-  // order that never changes: the whole warp's, in every lane.
+  // Returns the sum of value `i` over the corners that meet in a vertex, in
+  // every lane, always in the same order. The whole warp must call this.
   __device__ double Gather(int64_t index, int64_t vertex, int64_t i) const {
     const int lane = static_cast<int>(threadIdx.x) % kThreadsPerWarp;
     double sum = 0.0;

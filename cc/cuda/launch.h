@@ -1,5 +1,6 @@
-// What every launcher needs: checked CUDA calls, the stream's device as the
-// current one, scratch, and launches that nvcc and the emulation both know.
+// Calls CUDA for the launchers: checks every status, makes the stream's device
+// the current one, allocates scratch, and launches kernels with nvcc or over
+// the emulation.
 #ifndef TF_SOFTRAS_CC_CUDA_LAUNCH_H_
 #define TF_SOFTRAS_CC_CUDA_LAUNCH_H_
 
@@ -16,11 +17,12 @@ namespace tf_softras {
 
 constexpr int kThreadsPerWarp = 32;
 constexpr unsigned kWholeWarp = 0xffffffffu;
-// Enough that every multiprocessor of any device has several; beyond, a block
-// takes several units of work (grid-stride loops).
+// Enough that every multiprocessor of any device has several. If there are more
+// units of work, a block takes several (grid-stride loops).
 constexpr int64_t kMostBlocks = int64_t{1} << 20;
 
-// A call on one stream: the first error stops all that follows.
+// A sequence of CUDA calls on one stream. After the first error the rest do
+// nothing.
 class GpuCall {
  public:
   explicit GpuCall(const GpuContext& context)
@@ -69,8 +71,8 @@ class GpuCall {
     return static_cast<V*>(scratch.memory);
   }
 
-  // What comes next on the stream may use the scratch of all before again, but
-  // for what was allocated before KeepScratch.
+  // Later work may reuse all scratch except what was allocated before
+  // KeepScratch.
   void KeepScratch() { kept_ = used_; }
   void ReuseScratch() { used_ = kept_; }
 
@@ -94,8 +96,8 @@ class GpuCall {
     if (ok()) Check(cudaStreamSynchronize(stream_), "work on the stream");
   }
 
-  // Launches `kernel` for `units` units of work, one a block at best. `threads`
-  // is what the kernel was bounded to.
+  // Launches `kernel` for `units` units of work, at best a block for each.
+  // `threads` is the bound that the kernel declares.
   template <typename... Parameters, typename... Arguments>
   void Launch(const char* name, void (*kernel)(Parameters...), int64_t units,
               int threads, const Arguments&... arguments) {
@@ -105,7 +107,7 @@ class GpuCall {
     cuda_emulation::Run(blocks, static_cast<unsigned>(threads),
                         [&] { kernel(arguments...); });
 #else
-    // It would take the brackets apart.
+    // clang-format would take the brackets apart.
     // clang-format off
     kernel<<<blocks, static_cast<unsigned>(threads), 0, stream_>>>(
         arguments...);

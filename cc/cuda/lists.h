@@ -1,10 +1,10 @@
-// Lists of numbers on the device, each in ascending order: which faces reach a
-// cell, which corners meet in a vertex.
+// Lists of numbers on the device, each in ascending order: the faces that reach
+// a cell, the corners that meet in a vertex.
 //
 // A source says which lists an element belongs to. The lists are counted, given
-// their places, and filled; integer atomics hand out the places, in any order,
-// and a sort by number makes the lists the same on every run. Memory is 16
-// bytes a list and 4 an entry.
+// their places, and filled. Integer atomics hand out the places in any order; a
+// sort then makes the lists the same on every run. Memory is 16 bytes a list
+// and 4 an entry.
 #ifndef TF_SOFTRAS_CC_CUDA_LISTS_H_
 #define TF_SOFTRAS_CC_CUDA_LISTS_H_
 
@@ -106,7 +106,7 @@ static __global__ void __launch_bounds__(kThreadsPerListBlock)
 
 __device__ inline void OrderPair(uint32_t* values, int64_t count, int64_t low,
                                  int64_t high) {
-  // What lies beyond the end counts as larger than all.
+  // A value beyond the end counts as larger than all others.
   if (high < count && values[low] > values[high]) {
     const uint32_t value = values[low];
     values[low] = values[high];

@@ -1,4 +1,5 @@
-// The items of a batch that are on the device at once, and how work is spread.
+// The items of a batch that are on the device at once, and how their work is
+// divided.
 #ifndef TF_SOFTRAS_CC_CUDA_SLICE_H_
 #define TF_SOFTRAS_CC_CUDA_SLICE_H_
 
@@ -6,11 +7,13 @@
 
 #include "cc/cuda/launch.h"
 #include "cc/geometry/image_plane.h"
+#include "cc/raster/inputs.h"
 #include "cc/raster/mesh_item.h"
 
 namespace tf_softras {
 
-// Scratch is for one slice of the batch: it does not grow with the batch.
+// A slice of the batch. Scratch is allocated for one slice, so it does not grow
+// with the batch.
 template <typename T>
 struct Slice {
   MeshItem<T> first;
@@ -25,8 +28,19 @@ struct Slice {
   }
 };
 
-// A unit of work is shared by this many blocks where there are too few units to
-// fill a device. By shapes alone, so that the bits are the same on all devices.
+template <typename T>
+Slice<T> MakeSlice(const RasterizeInputs<T>& inputs, int64_t first_item,
+                   int64_t num_items, double radius) {
+  Slice<T> slice;
+  slice.first = MakeMeshItem(inputs, first_item, radius);
+  slice.num_vertices = inputs.num_vertices;
+  slice.num_faces = inputs.num_faces;
+  slice.num_items = num_items;
+  return slice;
+}
+
+// How many blocks share a unit of work, where there are too few units to fill a
+// device. It depends on shapes alone, so that bits are the same on all devices.
 inline int64_t PartsThatFillADevice(int64_t units, int64_t most) {
   constexpr int64_t kUnits = 1024;
   return MaxInt(1, MinInt(most, kUnits / units));

@@ -1,7 +1,9 @@
-// What the tests of GPU kernels share: plain programs, in two builds. By nvcc
-// for a GPU (make cuda-test; exit status 77 and a line that says so where there
-// is none), and by Bazel over cc/cuda/emulation, where the same kernels run on
-// the CPU. Exit status 1: a promise was broken.
+// Memory of the device, checks and the main loop for the tests of CUDA kernels.
+//
+// The tests are plain programs in two builds: with nvcc for a GPU (make
+// cuda-test), and with Bazel over cc/cuda/emulation, where the same kernels run
+// on the CPU. Exit status 1: a promise was broken. Exit status 77: there is no
+// GPU.
 #ifndef TF_SOFTRAS_CC_CUDA_TEST_DEVICE_H_
 #define TF_SOFTRAS_CC_CUDA_TEST_DEVICE_H_
 
@@ -25,7 +27,7 @@ namespace tf_softras {
 using cuda_emulation::SetThreadOrder;
 using cuda_emulation::ThreadOrder;
 #else
-// A GPU runs threads in an order of its own.
+// A GPU chooses the order of its threads.
 enum class ThreadOrder { kAscending, kDescending, kAhead };
 inline void SetThreadOrder(ThreadOrder) {}
 #endif
@@ -106,7 +108,7 @@ struct TestScratch {
   }
 };
 
-// Not the same everywhere, and of both signs.
+// An upstream gradient that varies and has both signs.
 template <typename T>
 std::vector<T> Upstream(int64_t count) {
   std::mt19937 random(7);
@@ -146,7 +148,7 @@ double NormOfDifference(const std::vector<A>& a, const std::vector<B>& b) {
   return Norm(difference);
 }
 
-// Runs one test and says how it went.
+// Runs one test and prints whether it passed.
 inline void RunTest(const char* type, const char* name, void (*test)()) {
   const int before = num_failures;
   test();
@@ -156,7 +158,7 @@ inline void RunTest(const char* type, const char* name, void (*test)()) {
   std::fflush(stdout);
 }
 
-// The exit status of a program that runs `tests`.
+// Runs `tests` and returns the program's exit status.
 inline int RunAllTests(void (*tests)()) {
   int devices = 0;
   const cudaError_t status = cudaGetDeviceCount(&devices);

@@ -1,5 +1,5 @@
-// How a block draws a tile of pixels: a thread a pixel, over faces that the
-// block sets up together, some at a time, in shared memory.
+// Draws a tile of pixels by a block: a thread a pixel, over faces that the
+// block sets up together in shared memory, a stage of them at a time.
 #ifndef TF_SOFTRAS_CC_CUDA_TILES_H_
 #define TF_SOFTRAS_CC_CUDA_TILES_H_
 
@@ -16,21 +16,21 @@
 
 namespace tf_softras {
 
-// A warp has 8 x 4 pixels.
+// A tile has 16 x 16 pixels, a warp 8 x 4 of them.
 constexpr int64_t kTile = 16;
 constexpr int kThreadsPerTile = kTile * kTile;
 constexpr int kWarpsPerTile = kThreadsPerTile / kThreadsPerWarp;
 constexpr int kWarpColumns = 8;
 constexpr int kWarpRows = kThreadsPerWarp / kWarpColumns;
 constexpr int kWarpsPerTileRow = kTile / kWarpColumns;
-// Where an image has too few tiles to fill a device, several blocks share the
-// faces of one.
+// Where an image has too few tiles to fill a device, up to this many blocks
+// share the faces of one.
 constexpr int64_t kMostPartsOfATile = 16;
-// Of all items that are on the device at once.
+// The most cells of a slice.
 constexpr int64_t kCellsPerSlice = int64_t{1} << 22;
 
-// The source of the cells' lists (gpu_lists.h): which cells a face of an item
-// is listed in.
+// The source of the cells' lists (lists.h): the cells that a face of an item is
+// listed in.
 template <typename T>
 struct CellsOfFaces {
   Slice<T> slice;
@@ -62,7 +62,7 @@ TF_SOFTRAS_INLINE int64_t WarpColumn(int warp) {
   return warp % kWarpsPerTileRow * kWarpColumns;
 }
 
-// The warps of `tile` that have pixels in `rect`.
+// The warps of `tile` that have pixels in `rect`, a bit each.
 TF_SOFTRAS_INLINE uint32_t WarpsThatSee(const PixelRect& rect,
                                         const PixelRect& tile) {
   uint32_t warps = 0;
@@ -77,7 +77,7 @@ TF_SOFTRAS_INLINE uint32_t WarpsThatSee(const PixelRect& rect,
   return warps;
 }
 
-// One of the blocks that draw a tile, and the pixel of the thread that asks.
+// One of the blocks that draw a tile, and the pixel of this thread.
 struct TileOfBlock {
   int64_t part;   // of `parts` that share the tile's faces
   int64_t index;  // the item, of the slice
@@ -94,7 +94,8 @@ struct TileOfBlock {
     index = unit / parts / pyramid.num_tiles();
     tile_row = tile / pyramid.columns[0];
     tile_column = tile % pyramid.columns[0];
-    // Whole, also at the image's border: threads beyond it draw into the void.
+    // Tiles at the image's border are whole too: threads beyond it draw
+    // nothing.
     pixels = {tile_row * kTile, (tile_row + 1) * kTile, tile_column * kTile,
               (tile_column + 1) * kTile};
     row = pixels.row_begin + WarpRow(warp) + lane / kWarpColumns;
@@ -120,13 +121,13 @@ struct TileOfBlock {
   }
 };
 
-// The pixel of this thread in an image of the plane, or outside it.
+// Whether a pixel lies in the image, not beyond its border.
 TF_SOFTRAS_INLINE bool IsInside(const ImagePlane& plane, int64_t row,
                                 int64_t column) {
   return row < plane.height && column < plane.width;
 }
 
-// A tile as its faces see it: no face yet.
+// A view of the tile without a face: where its pixels are.
 template <typename C>
 TF_SOFTRAS_INLINE LocalView<C> EmptyView(const ImagePlane& plane,
                                          const PixelRect& pixels) {
@@ -137,8 +138,9 @@ TF_SOFTRAS_INLINE LocalView<C> EmptyView(const ImagePlane& plane,
   return view;
 }
 
-// Packs what the first kStage threads bring into `staged`, in their order, from
-// each that `brings` something; returns how many they are. For the whole block.
+// Packs the faces of the first kStage threads into `staged`, in the order of
+// the threads, leaving out those that do not `bring` one. Returns how many they
+// are. The whole block must call this.
 template <int kStage, typename Face>
 __device__ int PackStage(bool brings, const Face& face, Face* staged,
                          int* counts) {
@@ -147,7 +149,7 @@ __device__ int PackStage(bool brings, const Face& face, Face* staged,
   const int warp = static_cast<int>(threadIdx.x) / kThreadsPerWarp;
   const unsigned votes = __ballot_sync(kWholeWarp, brings);
   if (lane == 0 && warp < kStageWarps) counts[warp] = __popc(votes);
-  // Also: nobody reads what was staged before.
+  // After this, no thread still reads the stage before.
   __syncthreads();
   int place = __popc(votes & ((1u << lane) - 1));
   int total = 0;
@@ -160,9 +162,9 @@ __device__ int PackStage(bool brings, const Face& face, Face* staged,
   return total;
 }
 
-// Sets up the faces entries[0 .. count - 1] that reach `tile`, as
-// make(index, view, warps) has them with a view about the tile's middle, and
-// packs them into `staged`. For the whole block.
+// Sets up the faces entries[0 .. count - 1] that reach `tile` and packs them
+// into `staged`. make(index, view, warps) makes one from its view about the
+// tile's middle. The whole block must call this.
 template <int kStage, typename C, typename T, typename Face, typename Make>
 __device__ int Stage(const MeshItem<T>& item, const PixelRect& tile,
                      const uint32_t* entries, int64_t count, Face* staged,
@@ -183,7 +185,7 @@ __device__ int Stage(const MeshItem<T>& item, const PixelRect& tile,
   return PackStage<kStage>(reaches, face, staged, counts);
 }
 
-// How many items go through at once: their lists' scratch is bounded.
+// How many items go through at once. This bounds the scratch of their lists.
 inline int64_t ItemsPerSlice(const GpuContext& context,
                              const TilePyramid& pyramid, int64_t num_faces) {
   return MaxInt(1, MinInt(context.most_faces_at_once / MaxInt(num_faces, 1),

@@ -46,7 +46,7 @@ SoftRasterizeInputs<T> SoftInputs(const FuzzScene<T>& scene) {
   return inputs;
 }
 
-// Outputs start as NaN: a value that is not written shows.
+// Outputs start as NaN, so that a value that is not written shows.
 template <typename T>
 SoftResults<T> RunSoft(const FuzzScene<T>& scene,
                        const ParallelFor& parallel_for) {
@@ -117,10 +117,10 @@ std::string CheckAgainstBruteForce(const FuzzScene<T>& scene,
   }
   const double norm = Norm(truth.gradient);
   const double bound = kSingle ? 1e-5 + 2e-7 / root : 1e-8;
-  // The two exceptions. Terms that cancel leave what their rounding was. And
-  // distances are rounded to about 2^-24, alike where boundaries coincide: a
-  // lone pixel shows that, times the number of them. (Pictures of few pixels
-  // are computed in double.)
+  // The two exceptions. Terms that cancel leave their rounding errors. And
+  // boundaries that coincide are rounded alike, to about 2^-24: a lone pixel is
+  // off by that times their number. (Pictures of few pixels are computed in
+  // double.)
   const double scale =
       kSingle ? std::max(norm, Norm(truth.absolute) / 100) : norm;
   const bool is_rounded = kSingle && std::min(scene.height, scene.width) >= 32;
@@ -166,7 +166,7 @@ HardResults<T> RunHard(const FuzzScene<T>& scene,
   return results;
 }
 
-// The depth is one between the depths of the face's vertices, beyond `near`.
+// The depth must lie between those of the face's vertices, and beyond `near`.
 template <typename T>
 std::string CheckPixel(const FuzzScene<T>& scene, int64_t item, int32_t face,
                        T depth) {

@@ -11,7 +11,7 @@ namespace tf_softras {
 
 // Decodes the bytes into a scene (scene.h), rasterises it softly and hard, in
 // float and in double, forward and backward, and compares with brute force.
-// Empty, or what does not hold.
+// Returns what does not hold, or an empty string.
 std::string CheckScene(const uint8_t* data, size_t size);
 
 }  // namespace tf_softras

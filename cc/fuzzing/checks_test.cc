@@ -1,5 +1,5 @@
-// The fuzzer's checks in every `make test`, and on the kernels as they are
-// shipped: compiled by GCC, one clone an instruction set.
+// The fuzzer's checks as a unit test, on the kernels as they are shipped:
+// compiled by GCC, with a clone for each instruction set.
 #include "cc/fuzzing/checks.h"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ std::string Hex(const std::vector<uint8_t>& bytes) {
   return text;
 }
 
-// A line of seeds.txt; none of a comment.
+// The bytes of a line of seeds.txt; none for a comment.
 std::vector<uint8_t> FromHex(const std::string& line) {
   std::vector<uint8_t> bytes;
   for (size_t i = 0; i + 1 < line.size() && line[i] != '#'; i += 2) {
@@ -33,7 +33,7 @@ std::vector<uint8_t> FromHex(const std::string& line) {
   return bytes;
 }
 
-// The scenes that a file holds; how many there were.
+// Checks the scenes of a file, and returns how many there were.
 int CheckFile(const char* name) {
   std::ifstream file(name);
   int scenes = 0;
@@ -50,14 +50,14 @@ TEST(ChecksTest, HoldForTheSeeds) {
   EXPECT_GT(CheckFile("cc/fuzzing/seeds.txt"), 10);
 }
 
-// `make fuzz` names what its fuzzer found.
+// `make fuzz` names the corpus that its fuzzer found.
 TEST(ChecksTest, HoldForTheCorpus) {
   const char* corpus = std::getenv("TF_SOFTRAS_FUZZ_CORPUS");
   if (corpus == nullptr) GTEST_SKIP() << "TF_SOFTRAS_FUZZ_CORPUS is not set";
   EXPECT_GT(CheckFile(corpus), 10);
 }
 
-// TF_SOFTRAS_FUZZ_SCENES=1000000 for more of them.
+// Set TF_SOFTRAS_FUZZ_SCENES=1000000 for more of them.
 TEST(ChecksTest, HoldForRandomScenes) {
   const char* scenes = std::getenv("TF_SOFTRAS_FUZZ_SCENES");
   const char* seed = std::getenv("TF_SOFTRAS_FUZZ_SEED");

@@ -1,4 +1,4 @@
-// libFuzzer's way in: `make fuzz`.
+// The entry point of libFuzzer: `make fuzz`.
 #include <cstdio>
 #include <cstdlib>
 

@@ -1,5 +1,5 @@
-// Scenes from bytes: every string of bytes is a scene that the kernels must
-// take, and a small change of the bytes is a small change of the scene.
+// Makes scenes from bytes. Every string of bytes is a scene that the kernels
+// must accept, and a small change of the bytes is a small change of the scene.
 #ifndef TF_SOFTRAS_CC_FUZZING_SCENE_H_
 #define TF_SOFTRAS_CC_FUZZING_SCENE_H_
 
@@ -15,7 +15,7 @@
 
 namespace tf_softras {
 
-// Zeros follow the last byte.
+// Reads values from bytes. Zeros follow the last byte.
 class ByteReader {
  public:
   ByteReader(const uint8_t* data, size_t size) : data_(data), size_(size) {}
@@ -64,7 +64,7 @@ struct FuzzScene {
     width = bytes.TakeBetween(1, 40);
     num_vertices = bytes.TakeBetween(1, 24);
     num_faces = bytes.TakeBetween(0, 24);
-    // So many that sums go over several stretches, where that is affordable.
+    // Enough faces for several stretches of a sum, where the image is small.
     const int64_t copies = bytes.TakeBetween(0, 7) == 7 ? 60 : 1;
     TakeSigma(bytes);
     TakeNear(bytes);
@@ -82,7 +82,7 @@ struct FuzzScene {
 
   int64_t pixels() const { return batch * height * width; }
 
-  // Where docs/architecture.md promises bounds.
+  // Whether docs/architecture.md promises bounds for this scene.
   bool IsWithinThePromise() const {
     const auto is_near = [](T x) { return std::fabs(x) <= T(2); };
     return sigma >= T(1e-7) && sigma <= T(1) &&
@@ -158,7 +158,7 @@ struct FuzzScene {
     for (int64_t i = 0; i < batch * num_vertices; ++i) {
       const T x = TakeCoordinate(bytes, 0);
       vertices.push_back(x);
-      // The vertex before is still three places back.
+      // At this point, the same coordinate of the vertex before is three back.
       vertices.push_back(TakeCoordinate(bytes, 1));
       vertices.push_back(TakeDepth(bytes));
     }

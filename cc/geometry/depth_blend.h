@@ -5,9 +5,9 @@
 // with D_j of eq. 1 (coverage.h), C_j and z at the face's point
 // (interpolation.h) and weights that sum to 1.
 //
-// Coverage has a least value that counts: pairs with D < min_coverage are left
-// out of the sums. l / gamma runs to thousands, so that without it any face,
-// however far away, would beat the background: e^(l / gamma) against e^-x.
+// Pairs with D < min_coverage are left out of the sums. l / gamma reaches
+// thousands, so without this any face, however far away, would beat the
+// background: e^(l / gamma) against e^-x.
 //
 // Levels are compared before they are divided by gamma, and sums are relative
 // to the nearest level so far. So nothing overflows however small gamma is; and
@@ -25,13 +25,12 @@
 
 namespace tf_softras {
 
-// How far a pixel sees a face: x_j >= -CoverageCutoff counts. For min_coverage
-// in (0, 1/2].
+// A pair counts where x_j >= -CoverageCutoff. For min_coverage in (0, 1/2].
 inline double CoverageCutoff(double min_coverage) {
   return std::log(1.0 / min_coverage - 1.0);
 }
 
-// What is the same for every pair of a picture.
+// The numbers that all pairs of a picture share.
 template <typename C>
 struct DepthBlend {
   C inverse_sigma;
@@ -41,7 +40,7 @@ struct DepthBlend {
   C inverse_gamma;
   C background_level;  // epsilon
 
-  // Level l at depth z. A point beyond `far` has a negative one.
+  // The level l at depth z; negative beyond `far`.
   TF_SOFTRAS_INLINE C Level(C depth) const {
     return (far - depth) * inverse_range;
   }
@@ -89,7 +88,7 @@ TF_SOFTRAS_INLINE ShadedPair<C> Shade(const DepthBlend<C>& blend,
   return pair;
 }
 
-// One more term of a pixel's sums, which are relative to its nearest level: the
+// Adds a term to a pixel's sums, which are relative to its nearest level: the
 // sums so far times `keep`, plus `weight` times the term.
 template <typename C>
 struct BlendStep {
@@ -116,7 +115,7 @@ struct BlendSums {
   C total;         // of the weights
   C sums[kCount];  // of the weights times what is blended
 
-  // Of nothing yet.
+  // The sums over no face.
   static TF_SOFTRAS_INLINE BlendSums Empty(const DepthBlend<C>& blend) {
     BlendSums sums = {};
     sums.level = blend.background_level;
@@ -166,7 +165,7 @@ TF_SOFTRAS_INLINE PairGradient<C> GradientOfPair(
       depths, pair.point.coordinates, pair.point.sum, pair.at, deviation,
       -log_weight_gradient * blend.inverse_range * blend.inverse_gamma);
 
-  // Once more: a pair that carried it would not be kept in vector registers.
+  // Computed again: a pair that carried it would not stay in vector registers.
   const Closest<C> closest = ClosestPoint(triangle, Sample(triangle, qx, qy));
   const CornerGradient<C> corners = GradientOfPoint(
       triangle, shares, pair.point, closest, interpolation.coordinates);

@@ -12,9 +12,14 @@ namespace tf_softras {
 namespace {
 
 DepthBlend<double> Blend(double sigma, double gamma, double min_coverage) {
-  return {1 / sigma, CoverageCutoff(min_coverage),
-          10,        1 / (10 - 0.5),
-          1 / gamma, 1e-3};
+  DepthBlend<double> blend;
+  blend.inverse_sigma = 1 / sigma;
+  blend.cutoff = CoverageCutoff(min_coverage);
+  blend.far = 10;
+  blend.inverse_range = 1 / (10 - 0.5);
+  blend.inverse_gamma = 1 / gamma;
+  blend.background_level = 1e-3;
+  return blend;
 }
 
 struct Face {
@@ -48,7 +53,7 @@ struct Seen {
 
 constexpr double kBackground = -0.25;
 
-// What the origin's pixel shows, its nearest level and sum of weights.
+// The pixel at the origin: its value, nearest level and sum of weights.
 struct Pixel {
   double value, level, total;
 };
@@ -87,7 +92,7 @@ TEST(DepthBlendTest, CutoffIsWhereCoverageIsTheLeast) {
   }
 }
 
-// In long double, from logarithms, with the largest taken out.
+// The definition in long double, from logarithms, less the largest of them.
 TEST(DepthBlendTest, StepsInAnyOrderAreTheSoftmax) {
   std::mt19937 random(0);
   for (const double gamma : {1e-9, 1e-6, 1e-4, 1e-1, 10.0}) {
@@ -137,7 +142,7 @@ TEST(DepthBlendTest, LevelsFallFromNearToFarAndBeyond) {
   EXPECT_DOUBLE_EQ(blend.Level(19.5), -1);
 }
 
-// Every coordinate of the first face, and the values of its corners.
+// Checks every coordinate of the first face, and the values of its corners.
 TEST(DepthBlendTest, GradientOfAPairIsThatOfDifferences) {
   std::mt19937 random(1);
   const DepthBlend<double> blend = Blend(0.3, 0.05, 1e-4);

@@ -1,6 +1,6 @@
-// How far a vertex must move for an edge of its face to pass a pixel's centre:
-// the distances by which the Neural 3D Mesh Renderer (Kato et al. 2018, section
-// 3.2) divides a pixel's change of colour.
+// The distance that a vertex must move until an edge of its face passes a
+// pixel's centre. The Neural 3D Mesh Renderer (Kato et al. 2018, section 3.2)
+// divides a pixel's change of colour by it.
 //
 // An image is cut into lines of pixels, the rows for a move along x and the
 // columns for one along y. Coordinates are counted in pixels: `along` a line
@@ -22,18 +22,33 @@ struct LinesOfPixels {
   int64_t lines, length;              // how many, and their pixels
   int64_t line_stride, pixel_stride;  // in an image [height, width]
   double first_x, first_y;  // the centre of the first line's first pixel
-  double
-      step;  // from a pixel to the next one along a line, in image-plane units
+  double step;  // to the next pixel along a line, in image-plane units
   bool rows;
 
   static TF_SOFTRAS_INLINE LinesOfPixels Rows(const ImagePlane& plane) {
-    return {plane.height, plane.width,  plane.width,  1,
-            plane.x(0.0), plane.y(0.0), plane.step(), true};
+    LinesOfPixels rows;
+    rows.lines = plane.height;
+    rows.length = plane.width;
+    rows.line_stride = plane.width;
+    rows.pixel_stride = 1;
+    rows.first_x = plane.x(0.0);
+    rows.first_y = plane.y(0.0);
+    rows.step = plane.step();
+    rows.rows = true;
+    return rows;
   }
-  // From the top: along them y falls.
+  // Columns start at the top: y falls along them.
   static TF_SOFTRAS_INLINE LinesOfPixels Columns(const ImagePlane& plane) {
-    return {plane.width,  plane.height,  1,    plane.width, plane.x(0.0),
-            plane.y(0.0), -plane.step(), false};
+    LinesOfPixels columns;
+    columns.lines = plane.width;
+    columns.length = plane.height;
+    columns.line_stride = 1;
+    columns.pixel_stride = plane.width;
+    columns.first_x = plane.x(0.0);
+    columns.first_y = plane.y(0.0);
+    columns.step = -plane.step();
+    columns.rows = false;
+    return columns;
   }
 
   TF_SOFTRAS_INLINE LineVertex At(double x, double y) const {
@@ -55,9 +70,9 @@ class EdgeSweep {
     outward_ = side * height_ > 0.0 ? 1 : side * height_ < 0.0 ? -1 : 0;
   }
 
-  // Lines cross the edge, and the triangle has an area.
+  // Whether lines cross the edge and the triangle has an area.
   TF_SOFTRAS_INLINE bool crossed() const { return outward_ != 0; }
-  // The way along a line that leads out of the triangle: 1 or -1.
+  // The direction along a line that leads out of the triangle: 1 or -1.
   TF_SOFTRAS_INLINE int outward() const { return outward_; }
   // Lines between these two cross the edge.
   TF_SOFTRAS_INLINE double first_line() const {
@@ -66,8 +81,8 @@ class EdgeSweep {
   TF_SOFTRAS_INLINE double last_line() const {
     return height_ > 0.0 ? to_.line : from_.line;
   }
-  // By how much the crossing with a line moves when the vertex `from`, or `to`,
-  // moves by 1 along the lines and the other one stays: they sum to 1.
+  // How far the crossing with a line moves when the vertex `from`, or `to`,
+  // moves by 1 along the lines and the other one stays. Their sum is 1.
   TF_SOFTRAS_INLINE double share_of_from(double line) const {
     return (to_.line - line) / height_;
   }

@@ -37,7 +37,7 @@ struct ImageVertex {
 
 class HardTriangle {
  public:
-  // Holds nothing: room in a GPU's shared memory.
+  // Uninitialised: room in a GPU's shared memory.
   HardTriangle() = default;
   // The vertices must be finite.
   TF_SOFTRAS_INLINE HardTriangle(const ImageVertex& v0, const ImageVertex& v1,
@@ -65,7 +65,8 @@ class HardTriangle {
     if (!(nearest_ > near)) return false;
     farthest_ = Greatest(v0.z, v1.z, v2.z);
 
-    // A power of two, so exact: keeps products of the largest doubles finite.
+    // A power of two, so exact. It keeps products of the largest doubles
+    // finite.
     const double extent =
         Greatest(Greatest(-min_x_, max_x_, 0.0), -min_y_, max_y_);
     scale_ = extent > 0x1p+400 ? 0x1p-600 : 1.0;
@@ -95,8 +96,8 @@ class HardTriangle {
   // where the triangle is smaller than the arithmetic resolves.
   TF_SOFTRAS_INLINE bool WeightsAt(double x, double y,
                                    double (&weights)[3]) const {
-    // Only a sliver needs this: its edge functions cannot tell where along
-    // itself a point lies.
+    // Only slivers need this check: their edge functions cannot tell where
+    // along the sliver a point lies.
     if (!(x >= min_x_ && x <= max_x_ && y >= min_y_ && y <= max_y_))
       return false;
     for (int k = 0; k < 3; ++k) {

@@ -31,7 +31,7 @@ TEST(HardTriangle, UnderParallelProjectionDepthIsLinear) {
 }
 
 TEST(HardTriangle, WeightsAreBarycentricAndTheirSlopesAreTheirDifferences) {
-  // Clockwise, and of a size at which coordinates are scaled.
+  // Clockwise, and so large that coordinates are scaled.
   for (const double size : {1.0, 0x1p+500}) {
     HardTriangle triangle({0, 0, 1}, {0, 2 * size, 1}, {4 * size, 0, 1});
     ASSERT_TRUE(triangle.SetUp(0.0));
@@ -79,13 +79,13 @@ TEST(HardTriangle, EveryPointNearASharedEdgeIsInOneOfTheFaces) {
   int on_both = 0;
   for (int i = 0; i < 20000; ++i) {
     const ImageVertex a = vertex(), b = vertex();
-    // The opposite corners lie at either side of the edge.
+    // The opposite corners lie on either side of the edge.
     const double nx = -(b.y - a.y), ny = b.x - a.x;
     const double x = 0.5 * (a.x + b.x), y = 0.5 * (a.y + b.y);
     HardTriangle left(a, b, {x + nx, y + ny, 1.0});
     HardTriangle right(b, a, {x - nx, y - ny, 1.0});
     if (!left.SetUp(0.0) || !right.SetUp(0.0)) continue;
-    // As near to the edge as doubles come.
+    // As near to the edge as a double can be.
     const double along = 0.5 + 0.4 * uniform(generator);
     double depth;
     const double px = a.x + along * (b.x - a.x);
@@ -117,8 +117,8 @@ TEST(HardTriangle, HugeCoordinatesKeepTheirInside) {
 }
 
 TEST(HardTriangle, SliversCoverNothingBeyondTheirEnds) {
-  // Corners that are on a line but for rounding: the edge functions are noise
-  // all along the line, and alike in sign at many of its points.
+  // Corners on a line, except for rounding: the edge functions are noise all
+  // along the line, and have equal signs at many of its points.
   std::mt19937 generator(0);
   std::uniform_real_distribution<double> uniform(-1.0, 1.0);
   int with_area = 0;

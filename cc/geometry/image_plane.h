@@ -29,7 +29,7 @@ struct ImagePlane {
   TF_SOFTRAS_INLINE double step() const {
     return 2.0 / static_cast<double>(shorter_side());
   }
-  // Columns and rows are whole numbers; as double they vectorise.
+  // Columns and rows are whole numbers. They vectorise as double.
   TF_SOFTRAS_INLINE double x(double column) const {
     return (2.0 * column + 1.0 - static_cast<double>(width)) /
            static_cast<double>(shorter_side());

@@ -55,12 +55,12 @@ template <typename C>
 struct FacePoint {
   C coordinates[3];
   C sum;        // positive
-  bool inside;  // they are the pixel's own; else those of the closest point
+  bool inside;  // the pixel's own coordinates; else those of the closest point
 };
 
-// How long each edge is beside the longest one. Edge k's signed distance c
-// times that is the barycentric coordinate of the corner opposite to it, up to
-// a factor that the three share.
+// The ratio of each edge's length to the longest. Times edge k's signed
+// distance c, it is the barycentric coordinate of the corner opposite to the
+// edge, up to a common factor.
 template <typename C>
 struct EdgeShares {
   C share[3];
@@ -80,9 +80,9 @@ TF_SOFTRAS_INLINE EdgeShares<C> MakeEdgeShares(
   return shares;
 }
 
-// The point of the face that the pixel of this sample sees. `closest` is the
-// boundary's point. (Written in place: a struct with a bool in it that is
-// copied keeps loops over pixels from becoming vector code.)
+// Writes the point of the face that the pixel of this sample sees. `closest` is
+// the boundary's point. (It is not returned, because copying a struct with a
+// bool keeps loops over pixels from becoming vector code.)
 template <typename C>
 TF_SOFTRAS_INLINE void PointOnFace(const EdgeShares<C>& shares,
                                    const TriangleSample<C>& sample,
@@ -93,8 +93,8 @@ TF_SOFTRAS_INLINE void PointOnFace(const EdgeShares<C>& shares,
                     sample.edges[2].c * shares.share[2],
                     sample.edges[0].c * shares.share[0]};
   const C sum = own[0] + own[1] + own[2];
-  // The sum is the face's height over its longest edge: one that vanishes in C
-  // leaves nothing to divide by.
+  // The sum is the face's height over its longest edge. If it vanishes in C, it
+  // cannot be divided by.
   point->inside = sample.inside & (sum > static_cast<C>(Far<C>::kShortestEdge));
   for (int k = 0; k < 3; ++k) {
     point->coordinates[k] = point->inside ? own[k] : closest.corners[k];
@@ -127,7 +127,7 @@ TF_SOFTRAS_INLINE Interpolation<C> Interpolate(const FaceDepths<C>& depths,
 }
 
 // The gradient of a loss with respect to the point and the corners' depths,
-// from that with respect to what was interpolated.
+// given the gradient with respect to the interpolated values.
 template <typename C>
 struct InterpolationGradient {
   C coordinates[3];  // d loss / d b_k, each b_k free

@@ -13,7 +13,7 @@ struct Face {
   double x[3], y[3], z[3];
 };
 
-// A face as the origin's pixel sees it.
+// A face as the pixel at the origin sees it.
 struct Seen {
   LocalTriangle<double> triangle;
   TriangleSample<double> sample;

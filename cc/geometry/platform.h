@@ -1,5 +1,4 @@
-// What host and device compilers need to see the same text: function markers
-// for the geometry headers.
+// Marks functions so that host and device compile the same text.
 #ifndef TF_SOFTRAS_CC_GEOMETRY_PLATFORM_H_
 #define TF_SOFTRAS_CC_GEOMETRY_PLATFORM_H_
 

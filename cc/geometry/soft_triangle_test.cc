@@ -8,7 +8,7 @@
 namespace tf_softras {
 namespace {
 
-// The distance to a segment by walking it: slow, and nothing in common with the
+// Finds the distance to a segment by walking along it: slow, and unlike the
 // code under test.
 double WalkedDistance(Point2 p, Point2 a, Point2 b) {
   double best = INFINITY;
@@ -29,7 +29,7 @@ double WalkedDistance(Point2 p, Point2 a, Point2 b) {
   return best;
 }
 
-// Inside by the winding angle.
+// Decides by the winding angle whether a point is inside.
 bool WindsAround(Point2 p, const Point2* v) {
   double total = 0;
   for (int k = 0; k < 3; ++k) {

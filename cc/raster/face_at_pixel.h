@@ -1,5 +1,5 @@
-// A face where one pixel's centre meets it, for the shader's hard aggregation:
-// attributes and depth there, and the gradient of both.
+// A face at the centre of one pixel that it covers, for the shader's hard
+// aggregation: attributes and depth there, and the gradient of both.
 #ifndef TF_SOFTRAS_CC_RASTER_FACE_AT_PIXEL_H_
 #define TF_SOFTRAS_CC_RASTER_FACE_AT_PIXEL_H_
 
@@ -22,7 +22,7 @@ TF_SOFTRAS_INLINE ImageVertex VertexOf(const MeshItem<T>& item, int64_t face,
           static_cast<double>(vertex[2])};
 }
 
-// A face where one pixel's centre meets it.
+// A face at the centre of one pixel that it covers.
 struct FaceAtPixel {
   double coordinates[3];  // barycentric but for the factor `sum`
   double sum;
@@ -41,7 +41,7 @@ struct FaceAtPixel {
     triangle.WeightsAt(item.plane.x(static_cast<double>(column)),
                        item.plane.y(static_cast<double>(row)), coordinates);
     sum = coordinates[0] + coordinates[1] + coordinates[2];
-    // Smaller than the arithmetic resolves: it is its first corner.
+    // A face smaller than the arithmetic resolves counts as its first corner.
     const bool is_point = sum == 0.0;
     if (is_point) coordinates[0] = sum = 1.0;
     for (int k = 0; k < 3; ++k) {

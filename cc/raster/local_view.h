@@ -12,10 +12,10 @@
 
 namespace tf_softras {
 
-// Pixels are visited this many at a time along a row. Rows of scratch are
-// padded by as many, so that the last group of a row needs no mask: what it
-// adds beyond the face's rectangle is either a true contribution of a pair that
-// could have been left out, or lies in the padding.
+// The CPU visits this many pixels of a row at once. Rows of scratch are padded
+// by as many, so the last group of a row needs no mask: what it adds beyond the
+// face's rectangle is either a true contribution that could have been left out,
+// or falls into the padding.
 constexpr int64_t kLanes = 8;
 
 // A face's edges about the middle of a rectangle of pixels, and the offsets of
@@ -35,7 +35,7 @@ struct LocalView {
   }
 };
 
-// The view of a rectangle, about the pixel that FaceBatch takes too.
+// The origin of a rectangle's view. FaceBatch takes the same pixel.
 TF_SOFTRAS_INLINE int64_t MiddleRow(const PixelRect& rect) {
   return (rect.row_begin + rect.row_end) / 2;
 }
@@ -57,17 +57,17 @@ TF_SOFTRAS_INLINE LocalView<T> MakeLocalView(const Triangle& triangle,
   return view;
 }
 
-// Large faces are visited in blocks with an origin each: rounding errors grow
-// with the distance from it, and blocks that lie out of reach altogether are
-// passed over. The side is half the unit square, as far as whole groups of
-// lanes allow.
+// Large faces are visited in blocks with an origin each, because rounding
+// errors grow with the distance from it. Blocks that the face does not reach
+// are skipped. A block's side is half the unit square, rounded down to whole
+// groups of lanes.
 TF_SOFTRAS_INLINE int64_t BlockSide(const ImagePlane& plane) {
   return MaxInt(1, plane.shorter_side() / 4 / kLanes) * kLanes;
 }
 
-// Pictures of so few pixels are computed in double, also for float: a block of
-// lanes is large beside the unit square, a lone pixel may carry a gradient, and
-// there is little to compute.
+// Whether a picture has so few pixels that it is computed in double, also for
+// float: a block of lanes is large beside the unit square, a lone pixel may
+// carry the whole gradient, and there is little to compute.
 TF_SOFTRAS_INLINE bool HasFewPixels(const ImagePlane& plane) {
   return plane.shorter_side() < 4 * kLanes;
 }
@@ -79,9 +79,9 @@ TF_SOFTRAS_INLINE bool IsOneBlock(const PixelRect& rect,
          rect.column_end - rect.column_begin <= side;
 }
 
-// Whether no pixel of the block is within `radius` of the face: its middle is
-// farther than that and half the block's diagonal. (At the origin, where q = 0,
-// a sample is the constants alone.)
+// Whether no pixel of the block is within `radius` of the face: the block's
+// middle is farther away than that plus half the block's diagonal. (The middle
+// is the origin, q = 0, where a sample costs nothing.)
 template <typename T>
 TF_SOFTRAS_INLINE bool OutOfReach(const LocalView<T>& view,
                                   const PixelRect& block, double radius) {

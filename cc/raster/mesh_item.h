@@ -19,8 +19,8 @@ struct MeshItem {
   const int32_t* faces;
   ImagePlane plane;
   T near;
-  double radius;           // how far from its boundary a face is seen
-  bool is_linear = false;  // see SoftRasterizeInputs
+  double radius;           // within it of its boundary, a face affects pixels
+  bool is_linear = false;  // see RasterizeInputs
 
   TF_SOFTRAS_INLINE const T* vertex(int64_t face, int corner) const {
     return vertices + 3 * static_cast<int64_t>(faces[3 * face + corner]);
@@ -54,7 +54,8 @@ struct MeshItem {
   }
 };
 
-// How far from its boundary a face is seen, for a cut-off of coverage.h.
+// The distance from its boundary within which a face affects pixels, for a
+// cut-off of coverage.h.
 template <typename T>
 double Radius(double cutoff, const SoftRasterizeInputs<T>& inputs) {
   return std::sqrt(cutoff * static_cast<double>(inputs.sigma));
@@ -63,12 +64,14 @@ double Radius(double cutoff, const SoftRasterizeInputs<T>& inputs) {
 template <typename T>
 MeshItem<T> MakeMeshItem(const RasterizeInputs<T>& inputs, int64_t item,
                          double radius) {
-  return {inputs.vertices + item * inputs.num_vertices * 3,
-          inputs.faces,
-          ImagePlane{inputs.height, inputs.width},
-          inputs.near,
-          radius,
-          inputs.is_linear};
+  MeshItem<T> mesh;
+  mesh.vertices = inputs.vertices + item * inputs.num_vertices * 3;
+  mesh.faces = inputs.faces;
+  mesh.plane = {inputs.height, inputs.width};
+  mesh.near = inputs.near;
+  mesh.radius = radius;
+  mesh.is_linear = inputs.is_linear;
+  return mesh;
 }
 
 }  // namespace tf_softras

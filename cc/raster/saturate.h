@@ -1,4 +1,4 @@
-// Gradients that T cannot hold.
+// Rounds gradients to T where T may not hold them.
 #ifndef TF_SOFTRAS_CC_RASTER_SATURATE_H_
 #define TF_SOFTRAS_CC_RASTER_SATURATE_H_
 

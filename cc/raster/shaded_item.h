@@ -1,7 +1,8 @@
-// What the shader's passes read of one item of the batch, on any device.
+// One item of the batch as the shader reads it, on any device.
 //
-// All is computed in double, for float inputs too: levels are divided by a
-// gamma of 1e-6, which leaves float's 24 bits of depth nothing.
+// The shader computes in double, for float inputs too: levels are divided by a
+// gamma as small as 1e-6, which would leave nothing of float's 24 bits of
+// depth.
 #ifndef TF_SOFTRAS_CC_RASTER_SHADED_ITEM_H_
 #define TF_SOFTRAS_CC_RASTER_SHADED_ITEM_H_
 
@@ -36,7 +37,7 @@ struct ShadedItem {
 
 template <typename T>
 double ShadeRadius(const SoftShadeInputs<T>& inputs) {
-  // A hair more than what counts, which is decided pixel by pixel.
+  // A hair more than what counts. Each pixel decides exactly.
   return Radius(CoverageCutoff(inputs.min_coverage), inputs.mesh) * (1 + 1e-9);
 }
 
@@ -45,24 +46,27 @@ ShadedItem<T> MakeShadedItem(const SoftShadeInputs<T>& inputs, int64_t item,
                              double radius) {
   const auto& mesh = inputs.mesh;
   const double range = inputs.far - static_cast<double>(mesh.near);
-  // Inverses stay finite for denormal numbers.
+  // The inverses of denormal numbers stay finite.
   constexpr double kLargest = Far<double>::kDistance;
-  const DepthBlend<double> blend = {
-      Min(1.0 / static_cast<double>(mesh.sigma), kLargest),
-      CoverageCutoff(inputs.min_coverage),
-      inputs.far,
-      1.0 / range,
-      Min(1.0 / static_cast<double>(inputs.gamma), kLargest),
-      inputs.epsilon};
+  DepthBlend<double> blend;
+  blend.inverse_sigma = Min(1.0 / static_cast<double>(mesh.sigma), kLargest);
+  blend.cutoff = CoverageCutoff(inputs.min_coverage);
+  blend.far = inputs.far;
+  blend.inverse_range = 1.0 / range;
+  blend.inverse_gamma = Min(1.0 / static_cast<double>(inputs.gamma), kLargest);
+  blend.background_level = inputs.epsilon;
   const int64_t pixels =
       inputs.background_is_image ? mesh.height * mesh.width : 0;
-  return {MakeMeshItem(mesh, item, radius),
-          mesh.num_faces,
-          inputs.attributes + item * mesh.num_vertices * inputs.channels,
-          inputs.background + item * pixels * inputs.channels,
-          inputs.background_is_image,
-          inputs.channels,
-          blend};
+  ShadedItem<T> shaded;
+  shaded.mesh = MakeMeshItem(mesh, item, radius);
+  shaded.num_faces = mesh.num_faces;
+  shaded.attributes =
+      inputs.attributes + item * mesh.num_vertices * inputs.channels;
+  shaded.background = inputs.background + item * pixels * inputs.channels;
+  shaded.background_is_image = inputs.background_is_image;
+  shaded.channels = inputs.channels;
+  shaded.blend = blend;
+  return shaded;
 }
 
 }  // namespace tf_softras

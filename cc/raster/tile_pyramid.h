@@ -1,9 +1,10 @@
-// Where a face is listed on the device: the cells of a loose pyramid, as in
-// face_bins.h, in arithmetic that host and device share.
+// The cells in which faces are listed: a loose pyramid over the tiles of an
+// image, the same on host and device.
 //
 // Level 0 has the tiles; a cell of level k spans 2^k of them on each side. A
 // face is listed at the first level whose cells are no smaller than its pixels'
-// rectangle, so in at most four cells: memory is O(faces) for every sigma.
+// rectangle, so in at most four cells: memory is O(faces) for every sigma. A
+// tile visits its own list and those of the cells above it.
 #ifndef TF_SOFTRAS_CC_RASTER_TILE_PYRAMID_H_
 #define TF_SOFTRAS_CC_RASTER_TILE_PYRAMID_H_
 

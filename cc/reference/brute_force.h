@@ -1,6 +1,6 @@
-// Eqs. 1-2 and their gradient, every pixel against every face, in long double:
-// what rasterisers are tested against. It shares nothing with cc/geometry but
-// the inputs' struct.
+// Eqs. 1-2 and their gradient by brute force: every pixel against every face,
+// in long double. Rasterisers are tested against it. It shares nothing with
+// cc/geometry, and only the struct of inputs with the passes.
 #ifndef TF_SOFTRAS_CC_REFERENCE_BRUTE_FORCE_H_
 #define TF_SOFTRAS_CC_REFERENCE_BRUTE_FORCE_H_
 
@@ -17,18 +17,18 @@ namespace tf_softras {
 
 struct BruteForce {
   std::vector<double> silhouette;  // [batch, height, width]
-  // Of the sum of the image weighted by `upstream`, [batch, num_vertices, 3];
-  // and its terms' absolute values, summed.
+  // The gradient of the sum of the image weighted by `upstream`, [batch,
+  // num_vertices, 3], and the sum of its terms' absolute values.
   std::vector<double> gradient;
   std::vector<double> absolute;
-  // Where two points of a boundary are equally near the gradient jumps: the
-  // norm of what differs between the sides, summed.
+  // Where two points of a boundary are equally near, the gradient jumps. This
+  // is the norm of the difference between the sides, summed.
   double ties = 0;
-  // The gradient's change when all distances change by 1, at first order and at
-  // most: what their rounding is multiplied by.
+  // The most that the gradient changes, at first order, when all distances
+  // change by 1: the factor of their rounding errors.
   double slope = 0;
-  // Whether a face has an area, or which of its edges is the longest, is for
-  // double to decide otherwise.
+  // Double may decide otherwise whether a face has an area, or which of its
+  // edges is the longest.
   bool is_uncertain = false;
 };
 
@@ -77,7 +77,7 @@ struct Face {
       const Vector along = corners[(k + 1) % 3] - corners[k];
       lengths[k] = std::sqrt(Dot(along, along));
     }
-    // Without area it is its longest edge, the first of equals.
+    // A face without area is its longest edge, the first of equally long ones.
     const int longest =
         static_cast<int>(std::max_element(lengths, lengths + 3) - lengths);
     const Real most = lengths[longest];
@@ -127,8 +127,8 @@ struct Face {
     return closest;
   }
 
-  // By how much the terms at p would differ if another point that is as near
-  // were the closest.
+  // Returns how much the terms at p would differ if another equally near point
+  // were the closest one.
   Real Tie(const BoundaryPoint& closest, Vector p) const {
     Real most = 0;
     for (int k = 0; k < 3; ++k) {
@@ -150,7 +150,7 @@ struct Face {
   }
 };
 
-// What one face and one pixel have to do with each other.
+// One face and one pixel.
 struct Pair {
   BoundaryPoint closest;
   Real sign, coverage;

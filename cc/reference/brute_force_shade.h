@@ -1,7 +1,7 @@
-// The shader's definition (docs/architecture.md) and its gradient, every pixel
-// against every face, in long double: what its kernels are tested against. The
-// gradient is by numbers that carry their derivatives, so it shares no formula
-// with cc/geometry.
+// The shader's definition (docs/architecture.md) and its gradient by brute
+// force: every pixel against every face, in long double. The shader's passes
+// are tested against it. The gradient comes from dual numbers, which carry
+// their derivatives, so it shares no formula with cc/geometry.
 #ifndef TF_SOFTRAS_CC_REFERENCE_BRUTE_FORCE_SHADE_H_
 #define TF_SOFTRAS_CC_REFERENCE_BRUTE_FORCE_SHADE_H_
 
@@ -17,10 +17,10 @@ namespace tf_softras {
 
 struct BruteForceShade {
   std::vector<double> image;  // [batch, height, width, channels]
-  // Of the sum of the image weighted by `upstream`.
+  // The gradients of the sum of the image weighted by `upstream`.
   std::vector<double> vertices, attributes, background;
-  // A pair within rounding of min_coverage, or two faces equally near with
-  // hard aggregation.
+  // Whether a pair is within rounding of min_coverage, or two faces are equally
+  // near with hard aggregation.
   bool is_uncertain = false;
 };
 
@@ -106,7 +106,8 @@ struct DeepFace {
     }
   }
 
-  // Those of the boundary's closest point, and the squared distance to it.
+  // Barycentric coordinates of the boundary's closest point. Returns the
+  // squared distance to it.
   Dual ClosestCoordinates(Vector p, Dual (&b)[3]) const {
     int edge = 0;
     Real least = HUGE_VALL;
@@ -144,15 +145,15 @@ struct DeepFace {
   }
 };
 
-// A face's part in a pixel: the logarithm of its weight but for a constant, and
-// what its corners count for.
+// A face's part in a pixel: the logarithm of its weight, up to a constant, and
+// the weights of its corners.
 struct Part {
   size_t face;
   Dual logit;
   Dual weights[3];
 };
 
-// Of the faces that count with soft aggregation.
+// The parts of the faces that count with soft aggregation.
 template <typename T>
 std::vector<Part> SoftParts(const SoftShadeInputs<T>& inputs,
                             const std::vector<DeepFace<T>>& faces, Vector p,
@@ -187,7 +188,7 @@ std::vector<Part> SoftParts(const SoftShadeInputs<T>& inputs,
   return parts;
 }
 
-// The nearest face's.
+// The part of the nearest face.
 template <typename T>
 std::vector<Part> HardParts(const std::vector<DeepFace<T>>& faces, Vector p,
                             bool* is_uncertain) {
@@ -209,8 +210,8 @@ std::vector<Part> HardParts(const std::vector<DeepFace<T>>& faces, Vector p,
   return parts;
 }
 
-// One pixel: its image, and what it adds to the gradients. Pointers are to the
-// item's, `background` and its gradient to the pixel's.
+// Draws one pixel and adds its part to the gradients. Pointers are to the
+// arrays of the item; those of the background are to the pixel's channels.
 template <typename T>
 void AddShadedPixel(const SoftShadeInputs<T>& inputs,
                     const std::vector<DeepFace<T>>& faces,
@@ -282,7 +283,7 @@ void AddShadedItem(const SoftShadeInputs<T>& inputs, bool is_hard, int64_t item,
     const std::vector<Part> parts =
         is_hard ? HardParts(faces, p, &result->is_uncertain)
                 : SoftParts(inputs, faces, p, &result->is_uncertain);
-    // Behind a face there is nothing to see with hard aggregation.
+    // With hard aggregation a face hides the background.
     const Real background_logit =
         is_hard ? (parts.empty() ? 0 : -HUGE_VALL)
                 : inputs.epsilon / static_cast<Real>(inputs.gamma);

@@ -1,4 +1,4 @@
-// The meshes that GPU kernels are tested with.
+// Meshes for tests of kernels: random, small, large, thin, degenerate, crowded.
 #ifndef TF_SOFTRAS_CC_REFERENCE_SCENES_H_
 #define TF_SOFTRAS_CC_REFERENCE_SCENES_H_
 
@@ -56,7 +56,7 @@ void AddVertex(Scene<T>* scene, double x, double y, double z = 1) {
   }
 }
 
-// A face with vertices of its own. For a batch of one.
+// Adds a face with vertices of its own. For a batch of one.
 template <typename T>
 void AddFace(Scene<T>* scene, std::vector<std::vector<double>> corners) {
   for (const auto& corner : corners) {
@@ -114,7 +114,7 @@ Scene<T> ZeroAreaFaces() {
   Random random(4);
   Scene<T> scene = {"zero-area faces", 1, 32, 32, {}, {}};
   for (int i = 0; i < 8; ++i) {
-    // Binary fractions: what is collinear here is so in float.
+    // Binary fractions: collinear points are collinear in float too.
     const double x = std::round(Uniform(random, -16, 16)) / 16;
     const double y = std::round(Uniform(random, -16, 16)) / 16;
     const double dx = std::round(Normal(random, 8)) / 16;
@@ -143,8 +143,9 @@ Scene<T> FacesThroughPixelCentres() {
   return scene;
 }
 
-// Most faces fall into one tile of a larger image: several stages of faces, and
-// lists that a block has to sort. A vertex in common makes its list a long one.
+// Most faces fall into one tile of a larger image, which gives several stages
+// of faces, and lists that a block must sort. All share a vertex, so its list
+// is long.
 template <typename T>
 Scene<T> ManyFacesInOneTile() {
   Random random(5);
@@ -160,7 +161,7 @@ Scene<T> ManyFacesInOneTile() {
   return scene;
 }
 
-// Faces of many patches: the whole block's work, in several parts.
+// Faces of many patches, which whole blocks sum, in several parts.
 template <typename T>
 Scene<T> HugeFaces() {
   Scene<T> scene = {"huge faces", 1, 45, 70, {}, {}};

@@ -1,5 +1,5 @@
-// The CPU behind the ops: TensorFlow's intra-op threads as a ParallelFor, the
-// passes of cc/cpu, and what happens when memory does not suffice.
+// Runs the passes of cc/cpu for the ops: on TensorFlow's intra-op threads, with
+// an error if their scratch does not fit in memory.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_CPU_BACKEND_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_CPU_BACKEND_H_
 
@@ -19,7 +19,7 @@
 
 namespace tf_softras {
 
-// One call of an op. CudaBackend has the same methods.
+// Serves one call of an op. CudaBackend has the same methods.
 class CpuBackend {
  public:
   explicit CpuBackend(tensorflow::OpKernelContext* context)
@@ -80,8 +80,8 @@ class CpuBackend {
     });
   }
 
-  // Calls run(parallel_for). Scratch that does not fit in memory is an error of
-  // the op.
+  // Calls run(parallel_for). Returns ResourceExhausted if scratch does not fit
+  // in memory.
   absl::Status Run(const std::function<void(const ParallelFor&)>& run) {
     if (RunWithScratch(IntraOpThreads(), run)) return absl::OkStatus();
     return absl::ResourceExhaustedError(kNoScratch);

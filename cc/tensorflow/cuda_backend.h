@@ -1,6 +1,6 @@
-// GPUs behind the ops: TensorFlow's stream and memory for the launchers of
-// cc/cuda. Compiled where the build has a CUDA toolkit; includes none of its
-// headers.
+// Runs the passes of cc/cuda for the ops: on the op's stream, with scratch from
+// TensorFlow's allocator. Compiled where the build has a CUDA toolkit; includes
+// none of its headers.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_CUDA_BACKEND_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_CUDA_BACKEND_H_
 
@@ -22,20 +22,21 @@
 
 namespace tf_softras {
 
-// One call of an op, on its stream. TensorFlow takes scratch back when the call
-// ends: its allocator gives memory out again in the stream's order.
+// Serves one call of an op. Scratch goes back to TensorFlow when the call ends,
+// though the stream may still use it: the allocator gives memory out again in
+// the stream's order.
 class CudaBackend {
  public:
   explicit CudaBackend(tensorflow::OpKernelContext* context)
       : context_(context) {}
 
-  // The device's allocator fails by itself where memory does not suffice.
+  // Nothing to check: the device's allocator reports that memory is exhausted.
   static absl::Status ValidateMemory(const tensorflow::TensorShape&, int64_t) {
     return absl::OkStatus();
   }
 
-  // The device answers yes or no. If no, the host looks for what is wrong, and
-  // says so in the words of the CPU's kernel.
+  // The device answers yes or no. If no, the host copies the arrays and finds
+  // the error, in the same words as on the CPU.
   template <typename T>
   absl::Status ValidateArrays(const SoftRasterizeInputs<T>& inputs) {
     TF_RETURN_IF_ERROR(ValidateNumFaces(inputs.num_faces));
@@ -133,7 +134,7 @@ class CudaBackend {
     return memory.flat<int8_t>().data();
   }
 
-  // The op's status, from a launcher's error.
+  // Returns the op's status for a launcher's error.
   absl::Status Status(const std::string& error) const {
     if (!allocation_.ok()) return allocation_;
     return error.empty() ? absl::OkStatus() : absl::InternalError(error);

@@ -73,8 +73,8 @@ vertices_gradient: `[batch, num_vertices, 3]`: 0 in z.
 
 namespace {
 
-// The images' shape is that of face_index, one image a batch item; its values
-// name faces or are -1.
+// Checks that face_index has an image for each item, and that its values name
+// faces or are -1.
 absl::Status ValidateFaceIndex(const tensorflow::Tensor& face_index,
                                int64_t batch, int64_t num_faces) {
   if (face_index.dims() != 3 || face_index.dim_size(0) != batch) {

@@ -8,8 +8,9 @@
 
 namespace tf_softras {
 
-// vertices [batch, num_vertices, 3] and faces [num_faces, 3] at inputs 0 and 1,
-// attributes height and width: the image [batch, height, width].
+// Makes the shape of the image [batch, height, width] from vertices [batch,
+// num_vertices, 3] at input 0, faces [num_faces, 3] at input 1, and the
+// attributes height and width.
 inline absl::Status MeshImageShape(
     tensorflow::shape_inference::InferenceContext* c,
     tensorflow::shape_inference::ShapeHandle* image) {

@@ -1,5 +1,5 @@
-// What the kernels of Softras>SoftRasterize and its gradient share with those
-// under XLA: the inputs' order, attributes and shapes.
+// The order of the inputs, the attributes and the shapes of
+// Softras>SoftRasterize and its gradient, for their kernels and for XLA.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_SOFT_RASTERIZE_OP_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_SOFT_RASTERIZE_OP_H_
 
@@ -13,7 +13,7 @@
 
 namespace tf_softras {
 
-// The inputs in their order. The last two are the gradient's alone.
+// The inputs, in order. Only the gradient has the last two.
 struct SoftRasterizeInput {
   enum : int {
     kVertices,
@@ -36,7 +36,7 @@ struct SoftRasterizeAttributes {
   }
 };
 
-// The shapes of the inputs that both ops have, and of the image.
+// The shapes of the inputs of both ops, and of the image.
 struct SoftRasterizeShapes {
   tensorflow::TensorShape vertices, faces, sigma;
   tensorflow::TensorShape image;  // [batch, height, width]
@@ -50,7 +50,7 @@ struct SoftRasterizeShapes {
   }
 };
 
-// Fills in all that shapes and attributes say: not the pointers, not sigma.
+// Fills in what shapes and attributes tell: all but the pointers and sigma.
 template <typename T>
 void FillInputs(const SoftRasterizeShapes& shapes,
                 const SoftRasterizeAttributes& attributes,

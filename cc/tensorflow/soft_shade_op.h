@@ -1,5 +1,5 @@
-// What the kernels of Softras>SoftShade and its gradient share with those under
-// XLA: the inputs' order, attributes and shapes.
+// The order of the inputs, the attributes and the shapes of Softras>SoftShade
+// and its gradient, for their kernels and for XLA.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_SOFT_SHADE_OP_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_SOFT_SHADE_OP_H_
 
@@ -14,7 +14,7 @@
 
 namespace tf_softras {
 
-// The inputs in their order. The last three are the gradient's alone.
+// The inputs, in order. Only the gradient has the last three.
 struct SoftShadeInput {
   enum : int {
     kVertices,
@@ -74,8 +74,8 @@ struct SoftShadeAttributes {
   }
 };
 
-// The shapes of the inputs that both ops have, and of what is drawn: `plane` is
-// [batch, height, width], `image` has the channels too.
+// The shapes of the inputs of both ops, and of the outputs: `plane` is [batch,
+// height, width], `image` [batch, height, width, channels].
 struct SoftShadeShapes {
   tensorflow::TensorShape vertices, faces, sigma, gamma, attributes, background;
   tensorflow::TensorShape plane, image;
@@ -113,14 +113,14 @@ struct SoftShadeShapes {
   }
 };
 
-// The numbers that are the host's on any device.
+// Checks the numbers that are in host memory on every device.
 template <typename T>
 absl::Status ValidateShadeScalars(const SoftShadeInputs<T>& inputs) {
   TF_RETURN_IF_ERROR(ValidatePositive("sigma", inputs.mesh.sigma));
   return ValidatePositive("gamma", inputs.gamma);
 }
 
-// Fills in all that shapes and attributes say: not the pointers, not sigma and
+// Fills in what shapes and attributes tell: all but the pointers, sigma and
 // gamma.
 template <typename T>
 void FillInputs(const SoftShadeShapes& shapes,

@@ -1,5 +1,5 @@
 // Checks that the ops share. Each message names the argument, what was expected
-// and what came.
+// and what was received.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_VALIDATION_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_VALIDATION_H_
 
@@ -20,8 +20,8 @@ absl::Status InvalidArgument(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
 }
 
-// Every vertex index is in [0, num_vertices), and no coordinate is NaN or
-// infinite.
+// Checks that every vertex index is in [0, num_vertices) and no coordinate is
+// NaN or infinite.
 template <typename T>
 absl::Status ValidateMeshValues(const RasterizeInputs<T>& inputs) {
   const int64_t num_vertices = inputs.num_vertices;
@@ -55,7 +55,7 @@ absl::Status ValidateFinite(const char* name, const T* values, int64_t count) {
   return absl::OkStatus();
 }
 
-// The shader's arrays: mesh, attributes and background.
+// Checks the shader's arrays: mesh, attributes and background.
 template <typename T>
 absl::Status ValidateShadeValues(const SoftShadeInputs<T>& inputs) {
   TF_RETURN_IF_ERROR(ValidateMeshValues(inputs.mesh));
@@ -65,7 +65,7 @@ absl::Status ValidateShadeValues(const SoftShadeInputs<T>& inputs) {
                         inputs.num_background());
 }
 
-// vertices [batch, num_vertices, 3] and faces [num_faces, 3].
+// Checks for vertices [batch, num_vertices, 3] and faces [num_faces, 3].
 inline absl::Status ValidateMeshShapes(const tensorflow::TensorShape& vertices,
                                        const tensorflow::TensorShape& faces) {
   if (vertices.dims() != 3 || vertices.dim_size(2) != 3) {
@@ -80,7 +80,7 @@ inline absl::Status ValidateMeshShapes(const tensorflow::TensorShape& vertices,
   return absl::OkStatus();
 }
 
-// Fills in the sizes that the checked shapes of vertices and faces say.
+// Fills in the sizes that the checked shapes of vertices and faces give.
 template <typename T>
 void FillMeshSizes(const tensorflow::TensorShape& vertices,
                    const tensorflow::TensorShape& faces,
@@ -104,7 +104,7 @@ absl::Status ValidatePositive(const char* name, T value) {
                          value);
 }
 
-// What the soft rasteriser's attributes must be beyond their types.
+// Checks the attributes that all soft ops have.
 inline absl::Status ValidateAttributes(int64_t height, int64_t width,
                                        float near) {
   // Pixel offsets are exact in 32 bits.
@@ -120,7 +120,7 @@ inline absl::Status ValidateAttributes(int64_t height, int64_t width,
   return absl::OkStatus();
 }
 
-// The image [batch, height, width], if its size is one that can be counted.
+// Makes the image's shape [batch, height, width], if its size fits in 63 bits.
 inline absl::Status MakeImageShape(int64_t batch, int64_t height, int64_t width,
                                    tensorflow::TensorShape* shape) {
   const absl::Status status =
@@ -134,9 +134,9 @@ inline absl::Status MakeImageShape(int64_t batch, int64_t height, int64_t width,
   return absl::OkStatus();
 }
 
-// The machine has memory for the images. Asked before anything is allocated:
-// Linux hands out memory that it does not have, and ends the process that uses
-// it. (What other processes hold is not looked at.)
+// Checks that the images fit in the machine's memory. This comes before any
+// allocation, because Linux hands out memory that it does not have, and ends
+// the process that uses it. (Memory of other processes is not counted.)
 inline absl::Status ValidateMemory(const tensorflow::TensorShape& image,
                                    int64_t bytes_per_pixel) {
   const int64_t memory = tsl::port::GetMemoryInfo().total;

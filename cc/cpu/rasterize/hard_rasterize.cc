@@ -1,6 +1,13 @@
-// Work is cut into bands of rows of one batch item. A band walks all faces in
-// order and keeps the nearest at each of its pixels, so a pixel's value depends
-// on the mesh alone: not on the bands and not on the threads.
+// The nearest face at each pixel, on the CPU.
+//
+//   for each band of rows of an item's image:           a unit of work
+//     for each face, in order:
+//       for each row of its bounding box inside the band:
+//         from where the row enters the face until it leaves it:
+//           depth by 1/z; keep the face if it is nearer than the one so far
+//
+// A pixel's value depends on the mesh alone, not on the bands and not on the
+// threads: every band sees the faces in the same order.
 #include "cc/cpu/rasterize/hard_rasterize.h"
 
 #include <algorithm>
@@ -13,8 +20,8 @@ namespace {
 
 // Enough units to spread; not more, because each band looks at every face.
 constexpr int64_t kUnits = 16;
-// Guesses for the scheduler, in nanoseconds: a face that is looked at, and a
-// pixel with the few faces that lie behind one another there.
+// Guesses for the scheduler, in nanoseconds: for a face, and for a pixel with
+// the few faces that overlap there.
 constexpr int64_t kFaceCost = 20;
 constexpr int64_t kPixelCost = 20;
 

@@ -1,5 +1,4 @@
-// The CPU functor behind Softras>RasterizeFaces. No TensorFlow: the caller
-// brings memory that is already checked, and the threads.
+// The CPU's pass of Softras>RasterizeFaces. The caller brings the threads.
 #ifndef TF_SOFTRAS_CC_CPU_RASTERIZE_HARD_RASTERIZE_H_
 #define TF_SOFTRAS_CC_CPU_RASTERIZE_HARD_RASTERIZE_H_
 
@@ -10,8 +9,9 @@
 
 namespace tf_softras {
 
-// Writes the nearest face (-1 where there is none) and its depth (0 there) at
-// each pixel centre, both [batch, height, width] and not empty.
+// Writes the nearest face at each pixel centre and its depth there, both
+// [batch, height, width] and not empty. Pixels without a face get -1 and 0.
+// `near` must not be negative.
 template <typename T>
 void HardRasterize(const RasterizeInputs<T>& inputs, int32_t* face_index,
                    T* depth, const ParallelFor& parallel_for);

@@ -32,7 +32,7 @@ class HardRasterizeTest : public ::testing::Test {
 
   Images Draw(int64_t height, int64_t width,
               const ParallelFor& parallel_for) const {
-    // Filled with what must not survive.
+    // Stale values, which must all be overwritten.
     Images images = {std::vector<int32_t>(kBatch * height * width, -77),
                      std::vector<float>(kBatch * height * width, -77.0f)};
     RasterizeInputs<float> inputs;

@@ -1,10 +1,17 @@
-// A unit of work is one batch item: its faces add to its vertices in their
-// order, so the sums do not depend on the threads.
+// The approximate gradient of the Neural 3D Mesh Renderer, on the CPU.
 //
-// Along each line of pixels that crosses an edge of a visible face, two kinds
-// of pixels want the edge to move: empty ones outside that should be covered
-// (upstream < 0), and the face's own inside that should be empty (upstream >
-// 0), if the pixel just outside the edge is.
+//   for rows, then for columns:                         an item is a unit of
+//   work
+//     for each visible face, for each edge, for each line that crosses it:
+//       for each empty pixel outside that should be covered (upstream < 0):
+//         add upstream / (the move that brings the edge there)
+//       if the pixel just outside the edge is empty:
+//         for each of the face's own pixels that should be empty (upstream >
+//         0):
+//           add -upstream / (the move that brings the edge there)
+//
+// edge_sweep.h defines the move. An item's faces add to its vertices in their
+// order, so the sums do not depend on the threads.
 #include "cc/cpu/rasterize/hard_silhouette_backward.h"
 
 #include <algorithm>
@@ -21,9 +28,10 @@ namespace {
 // A guess for the scheduler, in nanoseconds: a face with what its lines sum.
 constexpr int64_t kFaceCost = 2000;
 
-// One batch item.
+// The coverage of one item: which face each pixel shows, and the upstream
+// gradient.
 template <typename T>
-struct Coverage {
+struct CoverageImage {
   const int32_t* face_index;
   const T* upstream;
 
@@ -34,7 +42,7 @@ struct Coverage {
 class WantedPixels {
  public:
   template <typename T>
-  WantedPixels(const Coverage<T>& image, const LinesOfPixels& lines) {
+  WantedPixels(const CoverageImage<T>& image, const LinesOfPixels& lines) {
     begin_.push_back(0);
     for (int64_t line = 0; line < lines.lines; ++line) {
       for (int64_t i = 0; i < lines.length; ++i) {
@@ -105,7 +113,7 @@ template <typename T>
 class ItemGradient {
  public:
   ItemGradient(const RasterizeInputs<T>& inputs, const T* vertices,
-               const Coverage<T>& image)
+               const CoverageImage<T>& image)
       : inputs_(inputs),
         vertices_(vertices),
         image_(image),
@@ -196,7 +204,7 @@ class ItemGradient {
 
   const RasterizeInputs<T>& inputs_;
   const T* vertices_;
-  Coverage<T> image_;
+  CoverageImage<T> image_;
   std::vector<double> sums_;  // [num_vertices, 2]
 };
 

@@ -1,5 +1,4 @@
-// The CPU functor behind Softras>HardSilhouetteGrad. No TensorFlow: the caller
-// brings memory that is already checked, and the threads.
+// The CPU's pass of Softras>HardSilhouetteGrad. The caller brings the threads.
 #ifndef TF_SOFTRAS_CC_CPU_RASTERIZE_HARD_SILHOUETTE_BACKWARD_H_
 #define TF_SOFTRAS_CC_CPU_RASTERIZE_HARD_SILHOUETTE_BACKWARD_H_
 
@@ -10,9 +9,8 @@
 
 namespace tf_softras {
 
-// Moves shorter than this count as if they were longer by it, in image-plane
-// units, so that no gradient exceeds upstream / kShortestMove; the authors'
-// number.
+// Moves are lengthened by this, in image-plane units, so that no gradient
+// exceeds upstream / kShortestMove. The number is that of the authors' code.
 constexpr double kShortestMove = 1e-3;
 
 // Writes vertices_gradient [batch, num_vertices, 3] (0 in z) from what

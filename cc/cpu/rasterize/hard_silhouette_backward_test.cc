@@ -42,7 +42,7 @@ class HardSilhouetteBackwardTest : public ::testing::Test {
     HardRasterize(inputs, face_index.data(), depth.data(), Serial);
     std::normal_distribution<float> normal;
     for (float& value : upstream) value = normal(generator);
-    // Filled with what must not survive.
+    // Stale values, which must all be overwritten.
     std::vector<float> gradient(vertices.size(), -77.0f);
     HardSilhouetteBackward(inputs, face_index.data(), upstream.data(),
                            gradient.data(), parallel_for);

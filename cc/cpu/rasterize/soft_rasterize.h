@@ -12,8 +12,8 @@
 namespace tf_softras {
 
 // Writes silhouette = S and transparency = 1 - S, both [batch, height, width].
-// The second is what the backward pass needs: 1 - S in T has no digits left
-// where S is close to 1.
+// The backward pass needs the second: 1 - S computed from S in T has no digits
+// left where S is close to 1.
 template <typename T>
 void SoftRasterizeForward(const SoftRasterizeInputs<T>& inputs, T* silhouette,
                           T* transparency, const ParallelFor& parallel_for);

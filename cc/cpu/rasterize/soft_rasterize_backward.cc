@@ -1,3 +1,16 @@
+// The gradient of the soft silhouette on the CPU.
+//
+//   weigh each pixel by w = upstream (1 - S)
+//   for 16 faces at a time:                             64 faces a unit of work
+//     set them up, one a lane (face_batch.h)
+//     faces that reach few pixels: one a lane, each lane walks its own pixels
+//     other faces: one by one, 8 pixels of a row at a time
+//       sums of w D s corners[k] (rx, ry) over the pixels
+//   add the corners' gradients to the vertices, in the order of the faces
+//
+// Sums are kept in T for 64 groups of pixels, then added to double ones. Which
+// edge is nearest decides which corners get a pixel's gradient: where T cannot
+// tell (thin faces, close calls, small pictures), the face is summed in double.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -17,15 +30,14 @@
 namespace tf_softras {
 namespace {
 
-// Sums in T are handed over to double ones after at most this many groups of
-// pixels.
+// Sums in T are added to double ones after this many groups of pixels.
 constexpr int64_t kGroupsPerStretch = 64;
 
 // A unit of work.
 constexpr int64_t kFacesPerUnit = 64;
 
-// Upstream times transparency at each pixel of an item, 0 where the pair bound
-// of coverage.h lets it be left out, in padded rows.
+// The weight of each pixel of an item, upstream times transparency, in padded
+// rows. It is 0 where the bound of coverage.h allows to leave the pixel out.
 template <typename T>
 struct PixelWeights {
   int64_t stride;
@@ -53,9 +65,9 @@ struct PixelWeights {
   }
 };
 
-// Whether any of `count` weights counts: most groups of pixels inside an object
-// and all of those outside hold none. By their bits: GCC carries comparisons of
-// floats over into the loop that follows, as branches.
+// Whether any of `count` weights is not 0. Most groups of pixels inside an
+// object, and all groups outside, have none. Bits are compared, because GCC
+// carries comparisons of floats over into the following loop, as branches.
 template <int count, typename T>
 TF_SOFTRAS_INLINE bool AnyWeight(const T* weight) {
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
@@ -65,12 +77,12 @@ TF_SOFTRAS_INLINE bool AnyWeight(const T* weight) {
     std::memcpy(&bits, weight + lane, sizeof bits);
     any |= bits;
   }
-  return any << 1 != 0;  // But for the sign: zeros come with either.
+  return any << 1 != 0;  // The sign is dropped: -0 counts as 0.
 }
 
-// Terms of the sums over pixels of w corners[k] (rx, ry) (see ClosestPoint),
-// the gradient up to its factor, in lanes; and the smallest EdgeGap of a pixel
-// that counted, where a face's rounding shows (see IsCertain).
+// Sums over pixels of w corners[k] (rx, ry) (see ClosestPoint), in lanes: the
+// gradient up to its factor. And the smallest EdgeGap of a pixel that counted,
+// which tells whether T could choose the nearest edge (see IsCertain).
 template <typename C, int num_lanes>
 struct PairSums {
   C terms[6][num_lanes] = {};
@@ -80,8 +92,8 @@ struct PairSums {
     for (C& lane : gap) lane = std::numeric_limits<C>::max();
   }
 
-  // One pair a lane. C is the type to compute in: T, or double for thin faces.
-  // The loop stands here and not at the callers: GCC vectorises it only so.
+  // Adds one pair a lane. C is the type to compute in: T, or double for thin
+  // faces. GCC vectorises the loop only if it stands here, not at the callers.
   template <typename T, typename TriangleOf, typename OffsetX, typename OffsetY>
   TF_SOFTRAS_INLINE void Add(const TriangleOf& triangle, const OffsetX& qx,
                              const OffsetY& qy, T inverse_sigma,
@@ -107,8 +119,8 @@ struct PairSums {
   }
 };
 
-// The sums of one face, whose pixels go through in groups of kLanes: in C for a
-// stretch and in double for the total.
+// The sums of one face over groups of kLanes pixels: in C for a stretch, in
+// double for the total.
 template <typename C>
 struct FaceSums {
   PairSums<C, kLanes> stretch;
@@ -154,8 +166,7 @@ TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, T inverse_sigma,
   }
 }
 
-// The corner gradients [3, 2] of one face over the pixels of `rect`, computed
-// in C.
+// Sums one face over the pixels of `rect`, in C.
 template <typename C, typename T>
 TF_SOFTRAS_INLINE void FaceSumsByBlocks(const MeshItem<T>& item, int64_t face,
                                         const PixelRect& rect, T inverse_sigma,
@@ -177,9 +188,9 @@ TF_SOFTRAS_INLINE void WriteCorners(const double* sums, double sigma,
   for (int i = 0; i < 6; ++i) corners[i] = -2.0 * InverseSigma(sigma) * sums[i];
 }
 
-// Whether in T it could be told for each pixel which edge it is nearest to, by
-// the smallest gap between the nearest two. The error of a difference of two c
-// is a few units of 2^-24 of the largest |q|, half a block's diagonal.
+// Whether T could tell the nearest edge at each pixel: the smallest gap between
+// the nearest two exceeds the error of a difference of two c, a few units of
+// 2^-24 of the largest |q|, half a block's diagonal.
 template <typename T>
 TF_SOFTRAS_INLINE bool IsCertain(T gap, const ImagePlane& plane) {
   const double side = plane.step() * static_cast<double>(BlockSide(plane));
@@ -194,15 +205,15 @@ TF_SOFTRAS_INLINE bool NeedsDouble(const FaceBatch<T>& batch, int lane,
          (batch.is_thin[lane] || HasFewPixels(plane));
 }
 
-// The faces of a batch that reach few pixels, one a lane, each lane going
-// through its own face's pixels: what is set up in lanes stays there, and no
-// lane idles because a row is short.
+// The faces of a FaceBatch that reach few pixels. Each lane walks the pixels of
+// its own face, so the set-up stays in its lanes and no lane idles because a
+// row is short.
 template <typename T>
 struct SmallFaces {
   static constexpr int kFaces = FaceBatch<T>::kFaces;
   static constexpr int32_t kMostPixels = 512;
 
-  // The pixels of each lane's face; 0 where it is for AddBlock.
+  // How many pixels each lane's face reaches; 0 for a face that is too large.
   int32_t count[kFaces];
   double total[6][kFaces] = {};
   PairSums<T, kFaces> stretch;
@@ -229,8 +240,8 @@ struct SmallFaces {
     const T step = static_cast<T>(plane.step());
     const int32_t stride = static_cast<int32_t>(weights.stride);
     const T* weight = weights.weight.data();
-    // Of the pixel that is next: its place in the weights, and its offset from
-    // the lane's origin in columns and rows.
+    // Each lane's next pixel: its place in the weights, and its offset from the
+    // lane's origin, in columns and rows.
     int32_t place[kFaces], across[kFaces], up[kFaces], last[kFaces];
     int32_t width[kFaces];
     int32_t most = 0;
@@ -245,6 +256,7 @@ struct SmallFaces {
       most = count[lane] > most ? count[lane] : most;
     }
     for (int32_t pixel = 0; pixel < most; ++pixel) {
+      // Read each lane's weight and offset, then step to its next pixel.
       T w[kFaces];
       T qx[kFaces], qy[kFaces];
       for (int lane = 0; lane < kFaces; ++lane) {
@@ -258,6 +270,7 @@ struct SmallFaces {
         across[lane] += wraps ? 1 - width[lane] : 1;
         up[lane] -= wraps ? 1 : 0;
       }
+      // Add the pairs, if any of them counts.
       if (AnyWeight<kFaces>(w)) {
         stretch.Add(
             [&batch](int lane)
@@ -282,8 +295,8 @@ struct SmallFaces {
   }
 };
 
-// The sums [3, 2] of one face of a batch, in T where that can tell its edges
-// apart.
+// The sums [3, 2] of one face of a batch: in T if T can tell its edges apart,
+// else in double.
 template <typename T>
 TF_SOFTRAS_INLINE void SumFace(const MeshItem<T>& item, int64_t face,
                                const FaceBatch<T>& batch, int lane,
@@ -359,7 +372,7 @@ constexpr int64_t kFaceCost = 200;
 constexpr int64_t kScatterCost = 3;
 constexpr int64_t kPixelCost = 2;
 
-// How the work of a slice of the batch is cut up. It depends on shapes alone,
+// How the work of a slice of the batch is divided. It depends on shapes alone,
 // so that results do not depend on threads.
 template <typename T>
 struct Cut {
@@ -373,8 +386,8 @@ struct Cut {
     constexpr int64_t kEnough = 16;
     const int64_t pixels = inputs.height * inputs.width;
     units = (inputs.num_faces + kFacesPerUnit - 1) / kFacesPerUnit;
-    // Few faces, which may be huge, on an image of many pixels: set up again in
-    // each band.
+    // Few faces, which may be huge, on an image of many pixels: each band sets
+    // them up again.
     const bool bands_pay = pixels >= 1 << 16 && units * items < kEnough;
     bands = bands_pay ? MinInt(kEnough, inputs.height) : 1;
     row_sets = MinInt(inputs.height, MaxInt(1, pixels >> 14));
@@ -421,6 +434,7 @@ void BackwardSlice(const SoftRasterizeInputs<T>& inputs, int64_t items,
   const double radius = Radius(cutoff, inputs);
   const T smallest_transparency = static_cast<T>(std::exp(-cutoff));
   const Cut<T> cut(inputs, items);
+  // Weigh the pixels, a set of rows a unit.
   std::vector<PixelWeights<T>> weights(items, PixelWeights<T>(plane));
   parallel_for(
       items * cut.row_sets, pixels * kPixelCost / cut.row_sets,
@@ -433,6 +447,7 @@ void BackwardSlice(const SoftRasterizeInputs<T>& inputs, int64_t items,
                     cut.At(plane.height, set + 1, cut.row_sets), weights[i]);
         }
       });
+  // Sum the faces, 64 faces in a band of the image a unit.
   std::vector<double> corners(items * cut.bands * inputs.num_faces * 6);
   parallel_for(
       items * cut.bands * cut.units, kFacesPerUnit * kFaceCost,
@@ -451,6 +466,7 @@ void BackwardSlice(const SoftRasterizeInputs<T>& inputs, int64_t items,
               corners.data() + (image_band * inputs.num_faces + face) * 6);
         }
       });
+  // Gather the corners in the vertices, a range of vertices a unit.
   parallel_for(items * cut.ranges,
                (inputs.num_faces + inputs.num_vertices) * kScatterCost,
                [&](int64_t begin, int64_t end) {
@@ -475,8 +491,8 @@ void SoftRasterizeBackward(const SoftRasterizeInputs<T>& inputs,
                            T* vertices_gradient,
                            const ParallelFor& parallel_for) {
   const int64_t pixels = inputs.height * inputs.width;
-  // Items go through in slices, so that the scratch stays a few megabytes for
-  // any batch.
+  // Items go through in slices, so that the scratch stays at a few megabytes
+  // for any batch.
   const int64_t most =
       MaxInt(1, (int64_t{1} << 18) / MaxInt(1, inputs.num_faces * 6 + pixels));
   SoftRasterizeInputs<T> slice = inputs;

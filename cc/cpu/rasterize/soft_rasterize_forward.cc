@@ -1,3 +1,18 @@
+// The soft silhouette on the CPU.
+//
+//   cut images into square tiles; list the faces that reach each (face_bins.h)
+//   for each tile:                                      a unit of work
+//     for 16 faces of its lists at a time:
+//       set them up, one a lane (face_batch.h)
+//       for each face, for each 8 pixels of a row that it reaches:
+//         excess <- (1 + excess) (1 + e^x) - 1          coverage.h, no
+//         logarithm
+//     write S and 1 - S of each pixel
+//
+// Sums are kept in T for a stretch of 512 faces, then joined to double ones. A
+// tile with many faces is several units, whose sums are joined in order. Large
+// faces are visited in blocks with an origin each (local_view.h). Pictures
+// smaller than 32 pixels are summed in double.
 #include <cmath>
 #include <cstddef>
 #include <memory>
@@ -17,13 +32,13 @@
 namespace tf_softras {
 namespace {
 
-// Float sums are handed over to double ones after at most this many terms,
-// which bounds what rounding can add up to: n 2^-24 / 4 < 8e-6 S (1 - S) in the
-// worst case, a hundredth of it in ordinary ones.
+// Float sums are joined to double ones after this many terms, which bounds the
+// rounding: n 2^-24 / 4 < 8e-6 S (1 - S) at worst, a hundredth of it in
+// ordinary cases.
 constexpr int64_t kFacesPerStretch = 512;
 
-// A tile's pixels: sums in C of a stretch of faces, and double ones of all
-// before.
+// The sums of a tile's pixels: in C for the current stretch of faces, in double
+// for all stretches before it.
 template <typename C>
 struct TileSums {
   PixelRect rect;
@@ -54,7 +69,7 @@ struct TileSums {
     faces_in_stretch = 0;
   }
 
-  // The totals alone are kept for long.
+  // Frees the stretch. Only the totals are needed later.
   void DropStretch() { std::vector<C>().swap(stretch); }
 
   // Adds the totals of the faces before these.
@@ -83,8 +98,8 @@ TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, C inverse_sigma,
   }
 }
 
-// Adds the faces ids[begin .. end - 1], or begin .. end - 1 where there is no
-// list, to a tile.
+// Adds the faces ids[begin .. end - 1] to a tile; without a list, the faces
+// begin .. end - 1.
 template <typename C, typename T>
 TF_SOFTRAS_INLINE void AddFaces(const MeshItem<T>& item, C inverse_sigma,
                                 const int32_t* ids, int64_t begin, int64_t end,
@@ -95,7 +110,9 @@ TF_SOFTRAS_INLINE void AddFaces(const MeshItem<T>& item, C inverse_sigma,
       return ids ? static_cast<int64_t>(ids[first + lane]) : first + lane;
     };
     const int lanes = static_cast<int>(MinInt(batch.kFaces, end - first));
+    // Set the next faces up, one a lane.
     batch.SetUp(item, lanes, face, sums.rect);
+    // Draw them one after the other, in blocks where they are large.
     for (int lane = 0; lane < lanes; ++lane) {
       const PixelRect rect = batch.rect(lane);
       if (rect.empty()) continue;
@@ -115,39 +132,43 @@ TF_SOFTRAS_INLINE void AddFaces(const MeshItem<T>& item, C inverse_sigma,
   }
 }
 
-// Sums the faces [begin, end) of a tile, counted through the lists of all
-// levels, or of the mesh where there are no bins. What the clones do.
+// A segment of a tile's faces: a unit of work.
+struct Unit {
+  int64_t item, row, column;
+  int64_t begin, end;  // of the tile's faces
+  bool whole;          // all of them: no other unit has faces of this tile
+};
+
+// Sums a unit's faces into its tile. They are counted through the lists of all
+// levels, or through the mesh where there are no bins. The clones call this.
 template <typename C, typename T>
-TF_SOFTRAS_INLINE void SumTile(const MeshItem<T>& item, C inverse_sigma,
-                               const FaceBins* bins, int64_t tile_row,
-                               int64_t tile_column, int64_t begin, int64_t end,
+TF_SOFTRAS_INLINE void SumUnit(const MeshItem<T>& item, C inverse_sigma,
+                               const FaceBins* bins, const Unit& unit,
                                TileSums<C>& sums) {
   if (bins == nullptr) {
-    AddFaces(item, inverse_sigma, nullptr, begin, end, sums);
+    AddFaces(item, inverse_sigma, nullptr, unit.begin, unit.end, sums);
   } else {
     int64_t before = 0;
     for (int level = 0; level < bins->num_levels(); ++level) {
-      const FaceList list = bins->List(level, tile_row, tile_column);
-      AddFaces(item, inverse_sigma, list.faces, MaxInt(0, begin - before),
-               MinInt(list.count, end - before), sums);
+      const FaceList list = bins->List(level, unit.row, unit.column);
+      AddFaces(item, inverse_sigma, list.faces, MaxInt(0, unit.begin - before),
+               MinInt(list.count, unit.end - before), sums);
       before += list.count;
     }
   }
   sums.EndStretch();
 }
 
-#define TF_SOFTRAS_SUM_TILE(C, T)                                         \
-  TF_SOFTRAS_CLONES void SumTileClone(                                    \
-      const MeshItem<T>& item, C inverse_sigma, const FaceBins* bins,     \
-      int64_t tile_row, int64_t tile_column, int64_t begin, int64_t end,  \
-      TileSums<C>& sums) {                                                \
-    SumTile(item, inverse_sigma, bins, tile_row, tile_column, begin, end, \
-            sums);                                                        \
+#define TF_SOFTRAS_SUM_UNIT(C, T)                                            \
+  TF_SOFTRAS_CLONES void SumUnitClone(const MeshItem<T>& item,               \
+                                      C inverse_sigma, const FaceBins* bins, \
+                                      const Unit& unit, TileSums<C>& sums) { \
+    SumUnit(item, inverse_sigma, bins, unit, sums);                          \
   }
-TF_SOFTRAS_SUM_TILE(float, float)
-TF_SOFTRAS_SUM_TILE(double, float)
-TF_SOFTRAS_SUM_TILE(double, double)
-#undef TF_SOFTRAS_SUM_TILE
+TF_SOFTRAS_SUM_UNIT(float, float)
+TF_SOFTRAS_SUM_UNIT(double, float)
+TF_SOFTRAS_SUM_UNIT(double, double)
+#undef TF_SOFTRAS_SUM_UNIT
 
 template <typename C, typename T>
 void WriteTile(const TileSums<C>& sums, int64_t width, T* silhouette,
@@ -165,21 +186,14 @@ void WriteTile(const TileSums<C>& sums, int64_t width, T* silhouette,
   }
 }
 
-// A tile's list is summed in segments of so many faces, so that a tile that
-// holds all of a mesh is work for several threads. They depend on the lists
+// A tile's list is summed in segments of this many faces, so that a tile with
+// the whole mesh is work for several threads. Segments depend on the lists
 // alone.
 constexpr int64_t kFacesPerSegment = 8192;
 
 // Guesses for the scheduler, in nanoseconds.
 constexpr int64_t kFaceCost = 100;
 constexpr int64_t kPixelCost = 5;
-
-// A segment of a tile's faces: a unit of work.
-struct Unit {
-  int64_t item, row, column;
-  int64_t begin, end;  // of the tile's faces
-  bool whole;          // whether that is all of them
-};
 
 std::vector<Unit> MakeUnits(const Tiling& tiling, int64_t items,
                             const std::vector<FaceBins>& bins,
@@ -213,11 +227,12 @@ void ForwardIn(const SoftRasterizeInputs<T>& inputs, T* silhouette,
   const Tiling tiling(inputs.batch, inputs.height, inputs.width);
   const int64_t pixels = inputs.height * inputs.width;
 
-  // Items go through in slices, so that the bins' memory does not grow with the
+  // Items are drawn in slices, so that the bins' memory does not grow with the
   // batch.
   const int64_t slice = MaxInt(1, 1024 / tiling.count());
   for (int64_t first = 0; first < inputs.batch; first += slice) {
     const int64_t items = MinInt(slice, inputs.batch - first);
+    // Which faces reach which tiles, and the units that this makes.
     const std::vector<FaceBins> bins =
         BinFaces(inputs, tiling, first, items, radius, parallel_for);
     const std::vector<Unit> units =
@@ -226,29 +241,29 @@ void ForwardIn(const SoftRasterizeInputs<T>& inputs, T* silhouette,
       WriteTile(sums, inputs.width, silhouette + (first + unit.item) * pixels,
                 transparency + (first + unit.item) * pixels);
     };
-    // The sums of tiles that take several units, until the last is done.
+    // Sum each unit. Tiles of several units are kept until all are done.
     std::vector<std::unique_ptr<TileSums<C>>> parts(units.size());
     const int64_t cost = inputs.num_faces * kFaceCost / tiling.count() +
                          tiling.side * tiling.side * kPixelCost;
-    parallel_for(static_cast<int64_t>(units.size()), cost,
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t u = begin; u < end; ++u) {
-                     const Unit& unit = units[u];
-                     auto sums = std::make_unique<TileSums<C>>(
-                         tiling.rect(unit.row, unit.column));
-                     SumTileClone(
-                         MakeMeshItem(inputs, first + unit.item, radius),
-                         inverse_sigma,
-                         bins.empty() ? nullptr : &bins[unit.item], unit.row,
-                         unit.column, unit.begin, unit.end, *sums);
-                     if (unit.whole) {
-                       write(unit, *sums);
-                     } else {
-                       sums->DropStretch();
-                       parts[u] = std::move(sums);
-                     }
-                   }
-                 });
+    parallel_for(
+        static_cast<int64_t>(units.size()), cost,
+        [&](int64_t begin, int64_t end) {
+          for (int64_t u = begin; u < end; ++u) {
+            const Unit& unit = units[u];
+            auto sums = std::make_unique<TileSums<C>>(
+                tiling.rect(unit.row, unit.column));
+            SumUnitClone(
+                MakeMeshItem(inputs, first + unit.item, radius), inverse_sigma,
+                bins.empty() ? nullptr : &bins[unit.item], unit, *sums);
+            if (unit.whole) {
+              write(unit, *sums);
+            } else {
+              sums->DropStretch();
+              parts[u] = std::move(sums);
+            }
+          }
+        });
+    // Join the units of those tiles, in their order.
     for (size_t u = 0; u < units.size(); ++u) {
       if (units[u].whole) continue;
       if (units[u].begin > 0) parts[u]->AddBefore(*parts[u - 1]);

@@ -85,8 +85,8 @@ class SoftRasterizeCpuTest : public testing::Test {};
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(SoftRasterizeCpuTest, Types);
 
-// Tiles, blocks, slices of the batch: an image of several of each, and of sizes
-// that divide nothing.
+// The image has several tiles, blocks and slices of the batch, and sizes that
+// none of them divides.
 TYPED_TEST(SoftRasterizeCpuTest, ScheduleDoesNotChangeABit) {
   // The second is cut into bands, chunks and vertex ranges.
   for (const bool large : {false, true}) {
@@ -114,8 +114,8 @@ TYPED_TEST(SoftRasterizeCpuTest, SilhouetteAndTransparencyAddUpToOne) {
   }
 }
 
-// Float promises 1.3e-4 and 6.4e-4 here. With few pixels, of which a lone one
-// may carry the gradient, it is as exact as its own inputs and outputs.
+// Float promises 1.3e-4 and 6.4e-4 here. A picture of few pixels, where a lone
+// one may carry the gradient, is as exact as its inputs and outputs.
 TEST(SoftRasterizeFewPixelsTest, FloatIsComputedInDouble) {
   for (const int64_t side : {22, 31}) {
     const Scene<float> scene(1, 60, side, side + 2, 0.5, 1e-7f);
@@ -139,8 +139,8 @@ TEST(SoftRasterizeFewPixelsTest, FloatIsComputedInDouble) {
   }
 }
 
-// So many opaque faces that a sum overflows, before and after stretches of
-// faces that do not reach the pixel at all.
+// Enough opaque faces that a sum overflows, before and after stretches of faces
+// that do not reach the pixel.
 TYPED_TEST(SoftRasterizeCpuTest, OpaquePixelsHaveNoTransparency) {
   for (const int64_t opaque : {0, 1400}) {
     Scene<TypeParam> scene(1, 1500, 4, 4, 0.01, TypeParam(1e-7));
@@ -166,8 +166,8 @@ TYPED_TEST(SoftRasterizeCpuTest, GradientIsFiniteForTheSmallestSigma) {
   }
 }
 
-// The most units that a call handed out at once, in the forward and in the
-// backward pass.
+// The most units that one parallel_for had, in the forward and in the backward
+// pass.
 template <typename T>
 std::pair<int64_t, int64_t> MostUnits(const Scene<T>& scene) {
   int64_t most = 0;
@@ -194,8 +194,8 @@ TYPED_TEST(SoftRasterizeCpuTest, OneHugeFaceIsWorkForSeveralThreads) {
   EXPECT_GE(units.second, 4);
 }
 
-// More units than tiles: the faces themselves are shared out. Their sums are
-// put together again, in the same order every time.
+// There are more units than tiles: the faces of a tile are divided among units,
+// whose sums are joined in the same order every time.
 TYPED_TEST(SoftRasterizeCpuTest, FacesInOneTileAreWorkForSeveralThreads) {
   Scene<TypeParam> scene(1, 20000, 16, 16, 0.02, TypeParam(3e-4));
   for (size_t i = 0; i < scene.vertices.size(); i += 3) {
@@ -208,7 +208,7 @@ TYPED_TEST(SoftRasterizeCpuTest, FacesInOneTileAreWorkForSeveralThreads) {
   EXPECT_TRUE(SameBits(Run(scene, Serial).silhouette,
                        Run(scene, FourThreads).silhouette));
 
-  // Against the two halves of the mesh apart: transparencies multiply.
+  // The two halves of the mesh, drawn apart: their transparencies multiply.
   const auto whole = Run(scene, Serial);
   scene.inputs.num_faces = 10000;
   const auto first = Run(scene, Serial);
@@ -223,8 +223,8 @@ TYPED_TEST(SoftRasterizeCpuTest, FacesInOneTileAreWorkForSeveralThreads) {
       TypeParam(0.5));
 }
 
-// 20,000 times the same face, seen from afar: a tile's list goes through in
-// segments, and one face more or less shows.
+// The same face 20,000 times, far from the pixels: a tile's list has several
+// segments, and one face more or less would show.
 TYPED_TEST(SoftRasterizeCpuTest, SegmentsOfAListAddUp) {
   constexpr int kFaces = 20000;
   const TypeParam face[] = {1.3, -2, 1, 1.3, 2, 1, 2, 0, 1};
@@ -244,8 +244,8 @@ TYPED_TEST(SoftRasterizeCpuTest, SegmentsOfAListAddUp) {
   EXPECT_GE(MostUnits(scene).first, 2);
 }
 
-// Few faces on many pixels go through band by band, many vertices range by
-// range.
+// Few faces on many pixels are summed band by band, many vertices are gathered
+// range by range.
 TYPED_TEST(SoftRasterizeCpuTest, PartsOfTheGradientAddUp) {
   const Scene<TypeParam> banded(1, 6, 256, 260, 1.5, TypeParam(1e-3));
   const Scene<TypeParam> ranged(1, 1700, 33, 35, 0.1, TypeParam(1e-3));
@@ -265,8 +265,7 @@ TYPED_TEST(SoftRasterizeCpuTest, PartsOfTheGradientAddUp) {
   }
 }
 
-// An item's picture does not depend on its neighbours in the batch beyond
-// rounding.
+// An item's picture does not depend on the other items, except for rounding.
 TYPED_TEST(SoftRasterizeCpuTest, ItemsAreIndependent) {
   const Scene<TypeParam> scene(5, 60, 33, 33, 0.2, TypeParam(1e-3));
   const auto together = Run(scene, Serial);

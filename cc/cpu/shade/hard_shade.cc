@@ -1,5 +1,15 @@
-// The nearest face's attributes: which face that is, hard_rasterize_cpu.h says;
-// here pixels are coloured by it, one by one, in double.
+// Hard aggregation on the CPU: the nearest face alone colours a pixel.
+//
+//   find the nearest face of each pixel                 hard_rasterize.h
+//   forward, for each pixel:
+//     interpolate its face's attributes with perspective, or copy the
+//     background
+//   backward, for each pixel:
+//     add its gradient to the face's three vertices and their attributes, or to
+//     the background                                    gradient_sums.h
+//
+// All is computed in double. A unit of work is a row forward, a band of rows
+// backward.
 #include <algorithm>
 #include <cstdint>
 #include <vector>

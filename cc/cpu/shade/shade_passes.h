@@ -1,5 +1,5 @@
-// Both passes of Softras>SoftShade whole: the image of soft_shade_cpu.h with
-// the alpha of soft_rasterize_cpu.h beside it.
+// The whole passes of Softras>SoftShade: the image (soft_shade.h), and beside
+// it alpha, the silhouette (soft_rasterize.h).
 #ifndef TF_SOFTRAS_CC_CPU_SHADE_SHADE_PASSES_H_
 #define TF_SOFTRAS_CC_CPU_SHADE_SHADE_PASSES_H_
 
@@ -15,7 +15,7 @@
 
 namespace tf_softras {
 
-// `is_hard`: the nearest face alone. Here channels may be 0.
+// `is_hard`: the nearest face alone colours a pixel. Channels may be 0.
 template <typename T>
 void ShadeForward(const SoftShadeInputs<T>& inputs, bool is_hard, T* image,
                   T* alpha, T* transparency, const ParallelFor& parallel_for) {
@@ -30,7 +30,7 @@ void ShadeForward(const SoftShadeInputs<T>& inputs, bool is_hard, T* image,
   }
 }
 
-// Adds the gradient through alpha to the vertices'.
+// Adds the gradient that comes through alpha to the vertices' gradient.
 template <typename T>
 void AddThroughAlpha(const SoftRasterizeInputs<T>& mesh, const T* transparency,
                      const T* upstream, T* vertices_gradient,
@@ -48,7 +48,7 @@ void AddThroughAlpha(const SoftRasterizeInputs<T>& mesh, const T* transparency,
   }
 }
 
-// `upstream` is of the image, `alpha_upstream` of alpha.
+// `upstream` is the gradient of the image, `alpha_upstream` that of alpha.
 template <typename T>
 void ShadeBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
                    const T* transparency, const T* upstream,

@@ -1,5 +1,5 @@
-// What the passes of the shader share: the faces that reach a tile, set up in
-// double, and their blending into the tile's pixels.
+// Visits the faces that reach a tile, set up in double, and blends them into
+// the tile's pixels. All passes of the soft shader share this.
 #ifndef TF_SOFTRAS_CC_CPU_SHADE_SHADE_TILE_H_
 #define TF_SOFTRAS_CC_CPU_SHADE_SHADE_TILE_H_
 
@@ -43,7 +43,7 @@ inline ShadedTile MakeShadedTile(const Tiling& tiling, int64_t index,
   return {tiling.rect(row, column), row, column, bins};
 }
 
-// A face on its way over a tile.
+// A face while it is drawn over a tile.
 struct ShadedFace {
   int64_t index;
   FaceDepths<double> depths;
@@ -73,7 +73,7 @@ TF_SOFTRAS_INLINE ShadedFace MakeShadedFace(const ShadedItem<T>& item,
       MakeEdgeShares(local), attributes};
 }
 
-// Faces ids[first ..], or first .. where there is no list.
+// Names the faces ids[first ..]; without a list, first .. itself.
 struct FaceIds {
   const int32_t* ids;
   int64_t first;
@@ -83,7 +83,7 @@ struct FaceIds {
   }
 };
 
-// A visitor's Block of one face.
+// Calls a visitor's Block for the blocks of one face.
 template <typename Visitor>
 struct FaceBlocks {
   Visitor& visitor;
@@ -96,8 +96,8 @@ struct FaceBlocks {
 };
 
 // Calls visitor.Block(face, view, block) for each block of pixels that a face
-// reaches, and visitor.EndFace(face) after the face's last. `ids` is null for
-// faces 0 .. count - 1; `attributes` is room for [3, channels].
+// reaches, then visitor.EndFace(face). `ids` is null for the faces 0 .. count -
+// 1. `attributes` is room for [3, channels].
 template <typename T, typename Visitor>
 TF_SOFTRAS_INLINE void VisitFaces(const ShadedItem<T>& item, const int32_t* ids,
                                   int64_t count, const PixelRect& tile,
@@ -140,7 +140,7 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
   }
 }
 
-// Whether any of the kLanes pairs from `column` on counts.
+// Whether any of the kLanes pairs from `column` on counts (min_coverage).
 TF_SOFTRAS_INLINE bool AnyPairCounts(const DepthBlend<double>& blend,
                                      const LocalView<double>& view,
                                      int64_t column, double qy) {
@@ -154,8 +154,7 @@ TF_SOFTRAS_INLINE bool AnyPairCounts(const DepthBlend<double>& blend,
   return any;
 }
 
-// The sums that a pixel's weights are divided by, relative to its nearest level
-// so far.
+// Each pixel's nearest level so far, and its sum of weights relative to that.
 struct BlendPlanes {
   std::vector<double> level, total;
 
@@ -170,9 +169,9 @@ struct GroupTerms {
   double parts[3][kLanes];
 };
 
-// Copies of what lies behind references, here and wherever pairs are computed
-// in lanes: a load that only some lanes need keeps a loop from becoming vector
-// code.
+// Blends kLanes pixels of a row. The arguments are copied first, here and
+// wherever pairs are computed in lanes: a load through a reference that only
+// some lanes need would keep the loop from becoming vector code.
 TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend_reference,
                                   const ShadedFace& face,
                                   const LocalView<double>& view_reference,

@@ -1,6 +1,5 @@
-// The CPU functors behind Softras>SoftShade and Softras>SoftShadeGrad: the
-// image. (Its alpha is the silhouette of soft_rasterize_cpu.h.) No TensorFlow:
-// the caller brings memory that is already checked, and the threads.
+// The CPU's passes of Softras>SoftShade and its gradient, for the image.
+// (shade_passes.h adds alpha, the silhouette.) The caller brings the threads.
 #ifndef TF_SOFTRAS_CC_CPU_SHADE_SOFT_SHADE_H_
 #define TF_SOFTRAS_CC_CPU_SHADE_SOFT_SHADE_H_
 
@@ -17,7 +16,8 @@ template <typename T>
 void SoftShadeForward(const SoftShadeInputs<T>& inputs, T* image,
                       const ParallelFor& parallel_for);
 
-// The gradients, from the upstream one [batch, height, width, channels].
+// Writes the gradients, from the upstream gradient of the image [batch, height,
+// width, channels].
 template <typename T>
 void SoftShadeBackward(const SoftShadeInputs<T>& inputs, const T* upstream,
                        const SoftShadeGradients<T>& gradients,

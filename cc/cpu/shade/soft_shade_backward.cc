@@ -1,7 +1,16 @@
-// Each tile blends its faces once more, for the sums that its pixels' weights
-// are divided by and for the mean that the gradient compares a face with: in
-// double, since the difference is divided by gamma. Then it visits them again
-// for the gradient.
+// Soft aggregation on the CPU, the gradient of the image.
+//
+//   for each tile:                                      parts of an item a unit
+//     blend its faces again: each pixel's sum of weights, and the mean
+//       sum_j w_j G_j, where G_j is upstream times the face's attributes
+//     for each face, for each 8 pixels of a row that it reaches:
+//       sum d/d(x, y, z) and d/d(attributes) of its corners     depth_blend.h
+//     add the face's sums to its vertices               gradient_sums.h
+//     add the background's weight times upstream to its gradient
+//   add up the units of an item, in order
+//
+// Blending is repeated, in double, because the gradient needs w_j (G_j - mean)
+// divided by gamma: the forward image, rounded to T, has too few digits.
 #include <algorithm>
 #include <cstdint>
 #include <vector>

@@ -1,3 +1,14 @@
+// Soft aggregation on the CPU, the image.
+//
+//   cut images into square tiles; list the faces that reach each (face_bins.h)
+//   for each tile:                                      a unit of work
+//     start each pixel with the background's channels and weight 1
+//     for each face of its lists, for each 8 pixels of a row that it reaches:
+//       skip them if no pair counts (coverage below min_coverage)
+//       sums <- sums * keep + weight * attributes       depth_blend.h
+//     divide each pixel's sums by its sum of weights
+//
+// All is computed in double (shaded_item.h says why).
 #include <cstdint>
 #include <vector>
 

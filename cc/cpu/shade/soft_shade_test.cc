@@ -19,8 +19,8 @@ struct Scene {
   std::vector<int32_t> faces;
   SoftShadeInputs<T> inputs;
 
-  // Triangles of a size, faces of the batch's items apart; a background for
-  // each pixel, or one for all.
+  // Triangles of about the same size, with vertices of their own; a background
+  // for each pixel, or one for all.
   Scene(int64_t batch, int64_t num_faces, int64_t height, int64_t width,
         int64_t channels, bool background_is_image) {
     std::mt19937 random(1);
@@ -74,7 +74,7 @@ struct Results {
 template <typename T>
 Results<T> Run(const Scene<T>& scene, bool is_hard,
                const ParallelFor& parallel_for) {
-  // Filled with what must not survive.
+  // Stale values, which must all be overwritten.
   const T stale = T(-77);
   Results<T> results = {std::vector<T>(scene.values(), stale),
                         std::vector<T>(scene.vertices.size(), stale),
@@ -102,8 +102,8 @@ class SoftShadeCpuTest : public testing::Test {};
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(SoftShadeCpuTest, Types);
 
-// Tiles, blocks, units, slices of the batch: an image of several of each, and
-// of sizes that divide nothing.
+// The image has several tiles, blocks, units and slices of the batch, and sizes
+// that none of them divides.
 TYPED_TEST(SoftShadeCpuTest, ScheduleDoesNotChangeABit) {
   for (const bool is_hard : {false, true}) {
     for (const bool background_is_image : {false, true}) {
@@ -128,8 +128,8 @@ TYPED_TEST(SoftShadeCpuTest, ScheduleDoesNotChangeABit) {
   }
 }
 
-// The gradient of a loss that is linear in the attributes and the background
-// gives the loss back.
+// A loss that is linear in attributes and background is the product of its
+// gradient with them.
 TYPED_TEST(SoftShadeCpuTest, ImageIsLinearInAttributesAndBackground) {
   for (const bool is_hard : {false, true}) {
     for (const bool background_is_image : {false, true}) {
@@ -154,7 +154,7 @@ TYPED_TEST(SoftShadeCpuTest, ImageIsLinearInAttributesAndBackground) {
   }
 }
 
-// An item's image does not depend on where in the batch it lies, beyond
+// An item's image does not depend on its place in the batch, except for
 // rounding.
 TYPED_TEST(SoftShadeCpuTest, ItemsAreIndependent) {
   for (const bool is_hard : {false, true}) {

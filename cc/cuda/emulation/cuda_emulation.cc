@@ -15,9 +15,9 @@ namespace {
 
 constexpr size_t kStackBytes = size_t{256} << 10;
 
-// Threads that wait for one another, and what they hand over. Two sets of
-// slots: who leaves early may hand over the next value before who leaves late
-// has read this one.
+// Threads that wait for one another, and the values that they hand over. There
+// are two sets of slots: a thread that leaves early may hand over its next
+// value before a slow one has read this one.
 struct Group {
   std::vector<int> waiting;
   int size = 0;
@@ -69,7 +69,7 @@ void SwitchToNext(ucontext_t* from) {
 
 void Wait(Group& group) {
   const int self = block.running;
-  // By index, so that orders hold whoever comes last.
+  // Threads are ordered by index, whichever comes last.
   group.waiting.push_back(self);
   if (static_cast<int>(group.waiting.size()) == group.size) {
     group.waiting.clear();

@@ -1,13 +1,13 @@
-// A host compiler's cuda_runtime.h: runs kernels on the CPU, thread by thread,
-// so that a GPU's code is tested where no GPU is.
+// A cuda_runtime.h for host compilers. It runs kernels on the CPU, thread by
+// thread, so that GPU code is tested on machines without a GPU.
 //
 // Each thread of a block is a fiber. It runs until it waits for its block
 // (__syncthreads) or its warp (__syncwarp, votes, shuffles), then the next one
-// runs. So a kernel that waits where not all threads wait is found (the run
-// ends with a message), and so is shared memory that is read before the barrier
-// that should precede it: SetThreadOrder changes who comes first, and the
-// results must stay. It sees no race between two blocks, and says nothing of
-// speed. Only what the kernels of this project use is here.
+// runs. This finds barriers that not all threads reach (the run ends with a
+// message), and shared memory that is read before the barrier that should come
+// first: SetThreadOrder changes the order of threads, and the results must
+// stay. It sees no race between two blocks, and says nothing about speed. Only
+// what this project's kernels use is here.
 #ifndef TF_SOFTRAS_CC_CUDA_EMULATION_CUDA_RUNTIME_H_
 #define TF_SOFTRAS_CC_CUDA_EMULATION_CUDA_RUNTIME_H_
 
@@ -34,10 +34,10 @@ namespace cuda_emulation {
 
 constexpr int kWarpSize = 32;
 
-// Of the thread that runs.
+// The thread that runs now.
 extern dim3 thread_index, block_index, block_size, grid_size;
 
-// kAhead: a warp that can go on does so, as far as it can, before the next one.
+// kAhead: each warp runs as far as it can before the next one starts.
 enum class ThreadOrder { kAscending, kDescending, kAhead };
 void SetThreadOrder(ThreadOrder order);
 
@@ -45,7 +45,7 @@ void SetThreadOrder(ThreadOrder order);
 void Run(unsigned blocks, unsigned threads,
          const std::function<void()>& kernel);
 
-// How many kernels have run.
+// Counts the kernels that have run.
 int64_t NumLaunches();
 
 void WaitForBlock();
@@ -70,7 +70,7 @@ inline int Lane() { return static_cast<int>(thread_index.x) % kWarpSize; }
 #define blockDim cuda_emulation::block_size
 #define gridDim cuda_emulation::grid_size
 
-// All masks are those of full warps.
+// All masks are those of whole warps.
 inline void __syncthreads() { cuda_emulation::WaitForBlock(); }
 inline void __syncwarp() { cuda_emulation::ExchangeInWarp(0); }
 inline unsigned __ballot_sync(unsigned, bool vote) {

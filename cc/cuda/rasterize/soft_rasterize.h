@@ -1,10 +1,11 @@
-// The CUDA functors behind Softras>SoftRasterize and Softras>SoftRasterizeGrad.
-// No TensorFlow and no CUDA headers: the caller brings the stream, memory of
-// its device, and scratch. docs/cuda.md tells how the kernels work.
+// The CUDA passes of Softras>SoftRasterize and its gradient (docs/cuda.md). The
+// caller brings the stream, memory of its device, and scratch. Includes none of
+// CUDA's headers.
 //
-// All work is put on the stream. The functions return an error's description,
-// empty where all went well, and keep the promises of docs/architecture.md:
-// there are no float atomics, so the bits are the same on every run.
+// All work is put on the stream. The functions return the description of an
+// error, empty if there was none. They keep the promises of
+// docs/architecture.md: there are no float atomics, so the bits are the same on
+// every run.
 #ifndef TF_SOFTRAS_CC_CUDA_RASTERIZE_SOFT_RASTERIZE_H_
 #define TF_SOFTRAS_CC_CUDA_RASTERIZE_SOFT_RASTERIZE_H_
 
@@ -15,8 +16,8 @@
 
 namespace tf_softras {
 
-// As SoftRasterizeForward and SoftRasterizeBackward of soft_rasterize_cpu.h,
-// with all pointers to the device's memory and the meshes checked.
+// The same as SoftRasterizeForward and SoftRasterizeBackward on the CPU. All
+// pointers are to the device's memory, and the meshes are checked.
 template <typename T>
 std::string SoftRasterizeForwardGpu(const SoftRasterizeInputs<T>& inputs,
                                     T* silhouette, T* transparency,

@@ -1,3 +1,15 @@
+// The gradient of the soft silhouette on a GPU.
+//
+//   a warp a small face, a block (or several) a large one          face_sums.h
+//     for each patch of its pixels, a pixel a lane:
+//       skip the pixel if its transparency is too small to count (coverage.h)
+//       sums of upstream (1 - S) D s corners[k] (rx, ry), in T
+//     a patch's sums are added to double ones, lanes are added pairwise
+//   a warp a vertex: add up the corners that meet there            lists.h
+//
+// Which edge is nearest decides which corners get a pixel's gradient. Where T
+// cannot tell for some pixel of a patch (thin faces, close calls, small
+// pictures), the warp sums the patch again in double.
 #include <cmath>
 #include <limits>
 
@@ -15,32 +27,34 @@
 namespace tf_softras {
 namespace {
 
-// x and y of three corners, and two that SumOverWarp takes along.
+// x and y of three corners, padded to the eight that SumOverWarp takes.
 constexpr int kTerms = 8;
 constexpr int kCoordinates = 6;
 
 template <typename T>
 struct BackwardArguments {
   Slice<T> slice;
-  const T* transparency;
-  const T* upstream;
-  T inverse_sigma;
-  double factor;  // -2 / sigma: d(d^2) / d corner k is -2 corners[k] (rx, ry)
+  const T* transparency = nullptr;
+  const T* upstream = nullptr;
+  T inverse_sigma = T(0);
+  // -2 / sigma: d(d^2) / d corner k is -2 corners[k] (rx, ry).
+  double factor = 0.0;
   // Pixels below it are left out (coverage.h).
-  T smallest_transparency;
-  int64_t patch_side;
-  int64_t parts;
-  double* corners;  // [parts, items, faces, 3, 2]
+  T smallest_transparency = T(0);
+  int64_t patch_side = 1;
+  int64_t parts = 1;
+  double* corners = nullptr;  // [parts, items, faces, 3, 2]
 };
 
 // A thread's sums over pixels of w corners[k] (rx, ry) (see ClosestPoint).
 template <typename C>
 struct PatchSums {
   C terms[6] = {};
-  C gap = std::numeric_limits<C>::max();  // the smallest of a pixel that counts
+  // The smallest EdgeGap of a pixel that counts.
+  C gap = std::numeric_limits<C>::max();
 };
 
-// Adds a lane's pixels of a patch. C is the type to compute in.
+// Adds this lane's pixels of a patch. C is the type to compute in.
 template <typename C, typename T>
 __device__ void AddPatch(const BackwardArguments<T>& arguments, int64_t index,
                          const LocalView<C>& view, const PixelRect& patch,
@@ -71,7 +85,7 @@ __device__ void AddPatch(const BackwardArguments<T>& arguments, int64_t index,
   });
 }
 
-// Scratch of a warp in shared memory.
+// A warp's scratch in shared memory.
 template <typename T>
 struct WarpScratch {
   LocalTriangle<T> triangle;
@@ -88,8 +102,8 @@ __device__ void AddPatchTo(const BackwardArguments<T>& arguments, int64_t index,
   *gap = sums.gap;
 }
 
-// Adds the patches first, first + stride, ... of a face to a lane's totals. For
-// a whole warp.
+// Adds the patches first, first + stride, ... of a face to this lane's totals.
+// The whole warp must call this.
 template <typename T>
 __device__ void AddPatches(const BackwardArguments<T>& arguments, int64_t index,
                            const Triangle& triangle, const Patches& patches,
@@ -99,7 +113,7 @@ __device__ void AddPatches(const BackwardArguments<T>& arguments, int64_t index,
   const double radius = arguments.slice.first.radius;
   constexpr bool kIsDouble = sizeof(T) == sizeof(double);
   const bool is_coarse = HasFewPixels(plane);
-  // The error of a difference of two c: a few units of 2^-24 of the largest
+  // The error of a difference of two c is a few units of 2^-24 of the largest
   // |q|, half a patch's diagonal.
   const T smallest_gap = static_cast<T>(
       8 * 0x1p-24 * plane.step() * static_cast<double>(arguments.patch_side));
@@ -113,7 +127,7 @@ __device__ void AddPatches(const BackwardArguments<T>& arguments, int64_t index,
     if (is_certain) {
       T gap;
       AddPatchTo(arguments, index, view, patch, terms, &gap);
-      // Which edge is the nearest one could not be told for some pixel.
+      // Not certain: for some pixel, T could not tell the nearest edge.
       is_certain = kIsDouble || !__any_sync(kWholeWarp, !(gap > smallest_gap));
     }
     if (!is_certain) {
@@ -126,7 +140,7 @@ __device__ void AddPatches(const BackwardArguments<T>& arguments, int64_t index,
   }
 }
 
-// The corner gradients of faces.
+// Writes the gradients of faces' corners.
 template <typename T>
 __global__ void __launch_bounds__(kThreadsPerFaceBlock)
     FaceGradients(BackwardArguments<T> arguments, int64_t units) {
@@ -154,7 +168,7 @@ __global__ void __launch_bounds__(kThreadsPerFaceBlock)
   }
 }
 
-// A warp a vertex.
+// Writes the vertices' gradients, a warp a vertex.
 template <typename T>
 __global__ void __launch_bounds__(kThreadsPerVertexBlock)
     GatherVertices(CornerSums corners, int64_t num_vertices,
@@ -187,9 +201,13 @@ void DifferentiateSlice(GpuCall& call, BackwardArguments<T> arguments,
   const int64_t units = faces.count();
   call.Launch("FaceGradients", FaceGradients<T>, units, kThreadsPerFaceBlock,
               arguments, units);
-  const CornerSums corners = {arguments.corners, arguments.parts,
-                              slice.num_items,   3 * slice.num_faces,
-                              kCoordinates / 3,  lists};
+  CornerSums corners;
+  corners.sums = arguments.corners;
+  corners.parts = arguments.parts;
+  corners.num_items = slice.num_items;
+  corners.num_corners = 3 * slice.num_faces;
+  corners.values = kCoordinates / 3;
+  corners.vertices = lists;
   call.LaunchPerIndex("GatherVertices", GatherVertices<T>,
                       slice.num_items * slice.num_vertices * kThreadsPerWarp,
                       kThreadsPerVertexBlock, corners, slice.num_vertices,
@@ -215,19 +233,17 @@ std::string SoftRasterizeBackwardGpu(const SoftRasterizeInputs<T>& inputs,
   call.KeepScratch();
   for (int64_t first = 0; first < inputs.batch && call.ok(); first += slice) {
     call.ReuseScratch();
-    DifferentiateSlice<T>(
-        call,
-        {{MakeMeshItem(inputs, first, radius), inputs.num_vertices,
-          inputs.num_faces, MinInt(slice, inputs.batch - first)},
-         transparency + first * pixels,
-         upstream + first * pixels,
-         InverseSigma(inputs.sigma),
-         -2.0 * InverseSigma(static_cast<double>(inputs.sigma)),
-         static_cast<T>(std::exp(-cutoff)),
-         PatchSide(plane),
-         1,
-         nullptr},
-        lists, vertices_gradient + first * inputs.num_vertices * 3);
+    BackwardArguments<T> arguments;
+    arguments.slice =
+        MakeSlice(inputs, first, MinInt(slice, inputs.batch - first), radius);
+    arguments.transparency = transparency + first * pixels;
+    arguments.upstream = upstream + first * pixels;
+    arguments.inverse_sigma = InverseSigma(inputs.sigma);
+    arguments.factor = -2.0 * InverseSigma(static_cast<double>(inputs.sigma));
+    arguments.smallest_transparency = static_cast<T>(std::exp(-cutoff));
+    arguments.patch_side = PatchSide(plane);
+    DifferentiateSlice(call, arguments, lists,
+                       vertices_gradient + first * inputs.num_vertices * 3);
   }
   return call.error();
 }

@@ -1,5 +1,5 @@
-// The promises of docs/architecture.md on a GPU: against brute force in double
-// and against the CPU functor. (test_gpu.h says where this runs.)
+// The promises of docs/architecture.md on a GPU, against brute force in double
+// and against the CPU's passes. test_device.h says where this runs.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -82,10 +82,10 @@ double LargestDifferenceFromOne(const Results<T>& results) {
   return LargestDifference(sums, std::vector<double>(sums.size(), 1.0));
 }
 
-// How close to the promised bounds the worst came, as shares of them.
+// The worst errors so far, as shares of the promised bounds.
 struct Worst {
   double image = 0, gradient = 0;
-  int gradients = 0;  // that the promise covers
+  int gradients = 0;  // how many the promise covers
 };
 
 template <typename T>
@@ -100,12 +100,12 @@ void CheckAccuracy(const Scene<T>& scene, const Results<T>& results,
   Check(image <= 1, "%s, sigma %g: image %.3g times its bound",
         scene.name.c_str(), sigma, image);
   worst->image = std::max(worst->image, image);
-  // Both finite, then.
+  // The difference is finite, so both are.
   const double sum = LargestDifferenceFromOne(results);
   Check(sum < 2e-7,
         "%s, sigma %g: silhouette and transparency add up to 1 +- %g",
         scene.name.c_str(), sigma, sum);
-  // The promise stops where the gradient is lost to saturation.
+  // The promise does not cover gradients that are lost to saturation.
   const double norm = Norm(truth.gradient);
   if (!(norm > 1e-3 * Norm(upstream) / std::sqrt(sigma))) return;
   const double gradient = NormOfDifference(results.gradient, truth.gradient) /
@@ -149,7 +149,7 @@ void TestAccuracyAndDeterminism() {
   Worst worst;
   for (Scene<T>& scene : Scenes<T>()) {
     for (const double sigma : {1e-7, 3e-5, 1e-3, 1e-1, 1.0}) {
-      // As a float: both types see the same.
+      // Rounded to float, so that both types see the same scene.
       scene.sigma = static_cast<T>(static_cast<float>(sigma));
       const Results<T> results = RunOnGpu(scene);
       CheckAccuracy(scene, results, &worst);
@@ -165,7 +165,7 @@ void TestAccuracyAndDeterminism() {
   }
   std::printf("worst share of the promised bounds: image %.3f, gradient %.3f\n",
               worst.image, worst.gradient);
-  // Or the bounds were never asked about.
+  // Else no bound was checked.
   Check(worst.gradients >= 25, "gradients that the promise covers: %d",
         worst.gradients);
 }
@@ -180,8 +180,8 @@ void TestSlices() {
   CheckAccuracy(scene, RunOnGpu(scene, 50), &worst);
 }
 
-// Items of one face and one pixel, at the origin: no other pixel hides an
-// error. Close calls of which edge is nearest.
+// Each item has one face, and one pixel at the origin, where which edge is
+// nearest is a close call. No other pixel hides an error.
 template <typename T>
 void TestCloseCalls() {
   Random random(6);
@@ -327,7 +327,7 @@ void TestEmptyAndTiny() {
   Check(worst.gradients >= 2, "odd sizes: gradients to check");
 }
 
-// Promise 3: what the op asks before it runs the kernels.
+// Promise 3: the checks that come before the kernels.
 template <typename T>
 void TestBadMeshes() {
   const Scene<T> good = RandomMesh<T>();
@@ -366,7 +366,7 @@ void TestBadMeshes() {
   Check(is_valid(largest), "the largest number is finite");
 }
 
-// Where scratch runs out, at whichever allocation, the caller is told.
+// The caller is told when scratch runs out, at any allocation.
 template <typename T>
 void TestOutOfMemory() {
   const Scene<T> scene = SmallFaces<T>();

@@ -1,3 +1,16 @@
+// The soft silhouette on a GPU.
+//
+//   list the faces in the cells of a pyramid of 16 x 16 tiles      tiles.h
+//   a block a tile, a thread a pixel:
+//     for 128 faces of the tile's lists at a time:
+//       set them up, a thread each; pack those that reach the tile
+//       for each packed face: skip it if no pixel of this warp sees it, else
+//         excess <- (1 + excess) (1 + e^x) - 1                     coverage.h
+//     write S and 1 - S
+//
+// Sums are kept in T for a stage of 128 faces, then joined to double ones.
+// Where there are few tiles, several blocks share the faces of one, and a
+// second kernel joins their sums in order.
 #include <cmath>
 
 #include "cc/cuda/launch.h"
@@ -15,9 +28,9 @@
 namespace tf_softras {
 namespace {
 
-// Faces that are set up at once, a thread each. After as many the float sums
-// are handed over to double ones, which bounds what rounding adds up to: n
-// 2^-24 / 4 = 2e-6 of S (1 - S) at worst.
+// The faces that are set up at once, a thread each. Float sums are joined to
+// double ones after as many, which bounds the rounding: n 2^-24 / 4 = 2e-6 of
+// S (1 - S) at worst.
 constexpr int kStage = 128;
 
 // Aligned for loads of four words at once.
@@ -31,12 +44,13 @@ template <typename T>
 struct RenderArguments {
   Slice<T> slice;
   TilePyramid pyramid;
-  GpuLists lists;  // of the cells of each item
-  T inverse_sigma;
-  int64_t parts;  // blocks that share a tile's faces
-  T* silhouette;
-  T* transparency;
-  double* partial;  // [parts, items, height, width]: excess; for parts > 1
+  GpuLists lists = {};  // of the cells of each item
+  T inverse_sigma = T(0);
+  int64_t parts = 1;  // blocks that share a tile's faces
+  T* silhouette = nullptr;
+  T* transparency = nullptr;
+  // The excess of each part, [parts, items, height, width]. For parts > 1.
+  double* partial = nullptr;
 };
 
 template <typename T>
@@ -61,6 +75,7 @@ __global__ void __launch_bounds__(kThreadsPerTile)
     const T qx = view.qx(tile.column);
     const T qy = view.qy(tile.row);
 
+    // Sum this block's part of the tile's faces.
     double excess = 0.0;
     tile.ForEachStage(
         pyramid, arguments.lists, arguments.parts, kStage,
@@ -81,6 +96,7 @@ __global__ void __launch_bounds__(kThreadsPerTile)
           }
           excess = JoinExcess(excess, static_cast<double>(stretch));
         });
+    // Write the pixel, or keep the part.
     if (!IsInside(item.plane, tile.row, tile.column)) continue;
     const int64_t pixel =
         (tile.index * item.plane.height + tile.row) * item.plane.width +
@@ -95,7 +111,7 @@ __global__ void __launch_bounds__(kThreadsPerTile)
   }
 }
 
-// Joins what the blocks that shared a tile have found.
+// Joins the sums of the blocks that shared a tile.
 template <typename T>
 __global__ void __launch_bounds__(kThreadsPerTile)
     JoinParts(RenderArguments<T> arguments, int64_t count) {
@@ -144,16 +160,13 @@ std::string SoftRasterizeForwardGpu(const SoftRasterizeInputs<T>& inputs,
   const int64_t slice = ItemsPerSlice(context, pyramid, inputs.num_faces);
   for (int64_t first = 0; first < inputs.batch && call.ok(); first += slice) {
     call.ReuseScratch();
-    RenderSlice<T>(call,
-                   {{MakeMeshItem(inputs, first, radius), inputs.num_vertices,
-                     inputs.num_faces, MinInt(slice, inputs.batch - first)},
-                    pyramid,
-                    {},
-                    InverseSigma(inputs.sigma),
-                    1,
-                    silhouette + first * pixels,
-                    transparency + first * pixels,
-                    nullptr});
+    const int64_t items = MinInt(slice, inputs.batch - first);
+    RenderArguments<T> arguments = {MakeSlice(inputs, first, items, radius),
+                                    pyramid};
+    arguments.inverse_sigma = InverseSigma(inputs.sigma);
+    arguments.silhouette = silhouette + first * pixels;
+    arguments.transparency = transparency + first * pixels;
+    RenderSlice(call, arguments);
   }
   return call.error();
 }

@@ -1,10 +1,10 @@
-// What the shader's passes on the device share: the faces of a tile blended
-// into its pixels, and the nearest face of each pixel.
+// Blends the faces of a tile into its pixels, and finds the nearest face of
+// each pixel. All passes of the shader on the device share this.
 //
-// What is blended is a target's: numbers that are linear in the attributes of a
-// vertex, or of the background. Forward they are channels, as many as a thread
-// keeps in registers; backward it is one, the upstream gradient times the
-// channels.
+// A target says which numbers are blended: any that are linear in the
+// attributes of a vertex, or of the background. Forward they are channels, as
+// many as a thread keeps in registers. Backward it is one number, the upstream
+// gradient times the channels.
 #ifndef TF_SOFTRAS_CC_CUDA_SHADE_BLEND_TILES_H_
 #define TF_SOFTRAS_CC_CUDA_SHADE_BLEND_TILES_H_
 
@@ -25,10 +25,10 @@
 
 namespace tf_softras {
 
-// Faces that are set up at once: 304 bytes each, so that the blocks that
-// registers leave room for have it.
+// The faces that are set up at once, 304 bytes each: as many blocks fit in
+// shared memory as registers allow.
 constexpr int kShadeStage = 64;
-// Of the items that are on the device at once.
+// The most pixels of a slice.
 constexpr int64_t kMostPixelsAtOnce = int64_t{1} << 21;
 constexpr int kThreadsPerPixelBlock = 256;
 
@@ -66,14 +66,14 @@ template <typename T>
 ShadedSlice<T> MakeShadedSlice(const SoftShadeInputs<T>& inputs,
                                int64_t first_item, int64_t num_items,
                                double radius) {
-  const ShadedItem<T> first = MakeShadedItem(inputs, first_item, radius);
-  return {
-      {first.mesh, inputs.mesh.num_vertices, inputs.mesh.num_faces, num_items},
-      first};
+  ShadedSlice<T> slice;
+  slice.meshes = MakeSlice(inputs.mesh, first_item, num_items, radius);
+  slice.first = MakeShadedItem(inputs, first_item, radius);
+  return slice;
 }
 
-// How many items go through at once: what scratch is needed for their pixels,
-// and for their faces' lists, is bounded.
+// How many items go through at once. This bounds the scratch of their pixels
+// and of their faces' lists.
 template <typename T>
 int64_t ShadedItemsPerSlice(const SoftShadeInputs<T>& inputs,
                             const TilePyramid& pyramid,
@@ -116,14 +116,15 @@ template <typename T, typename Target>
 struct BlendArguments {
   ShadedSlice<T> slice;
   TilePyramid pyramid;
-  GpuLists lists;  // of the cells of each item
-  int64_t parts;   // blocks that share a tile's faces
   Target target;
-  // [parts, groups, items, height, width]; for parts > 1
-  BlendSums<double, Target::kCount>* partial;
+  GpuLists lists = {};  // of the cells of each item
+  int64_t parts = 1;    // blocks that share a tile's faces
+  // The sums of each part, [parts, groups, items, height, width]. For parts
+  // > 1.
+  BlendSums<double, Target::kCount>* partial = nullptr;
 };
 
-// One more face in a pixel's sums.
+// Adds a face to a pixel's sums.
 template <typename T, typename Target>
 __device__ void BlendFace(const ShadedItem<T>& item, const Target& target,
                           int64_t group, int64_t pixel,
@@ -144,8 +145,8 @@ __device__ void BlendFace(const ShadedItem<T>& item, const Target& target,
   }
 }
 
-// Blends the faces of tiles into their pixels: a group of the target's numbers
-// and a part of a tile's faces a unit.
+// Blends the faces of tiles into their pixels. A unit is a group of the
+// target's numbers and a part of a tile's faces.
 template <typename T, typename Target>
 __global__ void __launch_bounds__(kThreadsPerTile)
     BlendTiles(BlendArguments<T, Target> arguments, int64_t units) {
@@ -166,11 +167,13 @@ __global__ void __launch_bounds__(kThreadsPerTile)
     const double qx = view.qx(tile.column);
     const double qy = view.qy(tile.row);
 
+    // The first part starts with the background.
     auto sums = BlendSums<double, Target::kCount>::Empty(item.blend);
     if (is_drawn && tile.part == 0) {
       sums.total = 1.0;
       target.Values(group, pixel, arguments.slice.Background(pixel), sums.sums);
     }
+    // Blend this block's part of the tile's faces, a stage at a time.
     tile.ForEachStage(
         arguments.pyramid, arguments.lists, arguments.parts, kShadeStage,
         [&](int64_t first, int64_t listed) {
@@ -191,6 +194,7 @@ __global__ void __launch_bounds__(kThreadsPerTile)
             BlendFace(item, target, group, pixel, face, qx, qy, &sums);
           }
         });
+    // Hand the pixel over, or keep the part.
     if (!is_drawn) continue;
     if (arguments.parts == 1) {
       target.Write(group, pixel, sums);
@@ -202,7 +206,7 @@ __global__ void __launch_bounds__(kThreadsPerTile)
   }
 }
 
-// Joins what the blocks that shared a tile have found.
+// Joins the sums of the blocks that shared a tile.
 template <typename T, typename Target>
 __global__ void __launch_bounds__(kThreadsPerPixelBlock)
     JoinBlendedParts(BlendArguments<T, Target> arguments, int64_t count) {
@@ -217,13 +221,12 @@ __global__ void __launch_bounds__(kThreadsPerPixelBlock)
   }
 }
 
-// Blends a slice into its pixels; target.Write gets the sums of each.
+// Blends a slice into its pixels, and calls target.Write with the sums of each.
 template <typename T, typename Target>
 void Blend(GpuCall& call, const ShadedSlice<T>& slice,
            const TilePyramid& pyramid, const Target& target) {
-  BlendArguments<T, Target> arguments = {
-      slice, pyramid, BuildCellLists(call, slice.meshes, pyramid),
-      1,     target,  nullptr};
+  BlendArguments<T, Target> arguments = {slice, pyramid, target};
+  arguments.lists = BuildCellLists(call, slice.meshes, pyramid);
   const int64_t tiles =
       slice.meshes.num_items * pyramid.num_tiles() * target.groups;
   const int64_t stages =
@@ -244,13 +247,13 @@ void Blend(GpuCall& call, const ShadedSlice<T>& slice,
   }
 }
 
-// Writes the nearest face at each pixel of a slice, -1 for none, as
-// hard_rasterize_cpu.h finds it.
+// Writes the nearest face at each pixel of a slice, -1 for none. It is the one
+// that HardRasterize finds on the CPU.
 template <typename T>
 void FindNearestFaces(GpuCall& call, const ShadedSlice<T>& slice,
                       const TilePyramid& pyramid, int32_t* nearest);
 
-// The image for the nearest face alone.
+// Writes the image that the nearest face alone gives.
 template <typename T>
 std::string HardShadeForwardGpu(const SoftShadeInputs<T>& inputs, T* image,
                                 const GpuContext& context);

@@ -1,4 +1,14 @@
-// The nearest face at each pixel, and its attributes there.
+// Hard aggregation on a GPU: the nearest face alone colours a pixel.
+//
+//   list the faces in the cells of a pyramid of 16 x 16 tiles      tiles.h
+//   a block a tile, a thread a pixel:
+//     for 64 faces of the tile's lists at a time:
+//       set them up, a thread each; pack those that cover something of the tile
+//       for each packed face that covers the pixel's centre:
+//         keep it if it is nearer, or as near with a lower index
+//   a thread a pixel: interpolate the nearest face's attributes with
+//   perspective,
+//     or copy the background
 #include <cstdint>
 #include <limits>
 
@@ -20,8 +30,8 @@ struct StagedHardFace {
   uint32_t warps;  // bit i: it reaches the pixels of warp i
 };
 
-// Sets up the faces entries[0 .. count - 1] that cover something of `tile`;
-// returns how many they are. For the whole block.
+// Sets up the faces entries[0 .. count - 1] that cover something of `tile`.
+// Returns how many they are. The whole block must call this.
 template <typename T>
 __device__ int StageHardFaces(const MeshItem<T>& item, const PixelRect& tile,
                               const uint32_t* entries, int64_t count,
@@ -51,8 +61,9 @@ struct NearestFace {
   int32_t index = -1;
   T depth = T(0);
 
-  // Depths are compared in T, and of equal ones the lower index stays: the
-  // lists of a tile's levels do not come in the order of the faces.
+  // Depths are compared in T. Of equally near faces the lower index stays,
+  // which must be asked for: the lists of a tile's levels are not in the order
+  // of the faces.
   __device__ void Offer(int32_t face, T face_depth) {
     if (index < 0 || face_depth < depth ||
         (face_depth == depth && face < index)) {
@@ -102,7 +113,7 @@ __global__ void __launch_bounds__(kThreadsPerTile)
   }
 }
 
-// A thread a pixel.
+// Colours the pixels, a thread each.
 template <typename T>
 __global__ void __launch_bounds__(kThreadsPerPixelBlock)
     ShadeNearestFaces(ShadedSlice<T> slice, const int32_t* nearest, T* image,

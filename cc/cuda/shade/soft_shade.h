@@ -1,6 +1,6 @@
-// The CUDA functors behind Softras>SoftShade and Softras>SoftShadeGrad. As
-// soft_rasterize_gpu.h has it: no TensorFlow and no CUDA headers, all work on
-// the stream, an error's description returned, the same bits on every run.
+// The CUDA passes of Softras>SoftShade and its gradient. They behave as those
+// of cc/cuda/rasterize/soft_rasterize.h do: all work is on the stream, the
+// description of an error is returned, the bits are the same on every run.
 #ifndef TF_SOFTRAS_CC_CUDA_SHADE_SOFT_SHADE_H_
 #define TF_SOFTRAS_CC_CUDA_SHADE_SOFT_SHADE_H_
 
@@ -11,8 +11,9 @@
 
 namespace tf_softras {
 
-// As ShadeForward and ShadeBackward of shade_passes.h, with all pointers to the
-// device's memory and the inputs checked. Here channels may be 0.
+// The same as ShadeForward and ShadeBackward on the CPU (shade_passes.h). All
+// pointers are to the device's memory, and the inputs are checked. Channels may
+// be 0.
 template <typename T>
 std::string ShadeForwardGpu(const SoftShadeInputs<T>& inputs, bool is_hard,
                             T* image, T* alpha, T* transparency,

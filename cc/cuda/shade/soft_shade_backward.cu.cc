@@ -1,7 +1,16 @@
-// Soft aggregation blends each tile once more, for what the pixels' weights are
-// divided by and for the mean that the gradient compares a face with (as
-// soft_shade_backward_cpu.cc does, and why it does is said there). Then faces
-// are summed over their pixels, and vertices over the corners that meet there.
+// The gradient of the shader on a GPU.
+//
+//   soft: blend each tile again (blend_tiles.h): each pixel's nearest level,
+//   sum
+//     of weights, and the mean of upstream times attributes
+//   hard: find each pixel's nearest face (hard_shade.cu.cc)
+//   a warp a small face, a block (or several) a large one          face_sums.h
+//     for each patch of its pixels, a pixel a lane, if the pair counts:
+//       sum d/d(x, y, z) and d/d(four channels) of its corners depth_blend.h
+//   a warp a vertex: add up the corners that meet there            lists.h
+//   the background: weight times upstream, a thread a pixel or summed by blocks
+//
+// cc/cpu/shade/soft_shade_backward.cc says why blending is repeated, in double.
 #include <cstdint>
 
 #include "cc/cuda/face_sums.h"
@@ -21,18 +30,18 @@
 namespace tf_softras {
 namespace {
 
-// Channels whose gradients a thread keeps in registers. Of more, each group
-// visits all pairs anew.
+// The channels whose gradients a thread keeps in registers. If there are more,
+// each group of them visits all pairs again.
 constexpr int kChannelGroup = 4;
-// Of a face: x, y, z of three corners, then their channels of a group; filled
-// up to what SumOverWarp takes.
+// The terms of a face: x, y, z of three corners, then their channels of a
+// group; padded to a multiple of the eight that SumOverWarp takes.
 constexpr int kPositions = 9;
 constexpr int kFaceTerms = kPositions + 3 * kChannelGroup;
 constexpr int kTerms = (kFaceTerms + 7) / 8 * 8;
-// Of an item, for the gradient of a background [channels].
+// The pixels of an item that a block sums for a background [channels].
 constexpr int64_t kPixelsPerBackgroundSum = 4096;
 
-// What a pixel's pairs are weighed with.
+// What a pixel's weights are computed from.
 struct PixelBlend {
   double level;          // the nearest one
   double inverse_total;  // of the weights
@@ -50,7 +59,7 @@ TF_SOFTRAS_INLINE double TimesUpstream(const T* upstream, const T* values,
   return sum;
 }
 
-// What Blend makes of a pixel here: a PixelBlend.
+// Makes Blend write a PixelBlend for each pixel.
 template <typename T>
 struct MeanTarget {
   static constexpr int kCount = 1;
@@ -71,7 +80,7 @@ struct MeanTarget {
   }
 };
 
-// The pairs of a face and the pixels of a patch: with soft aggregation all that
+// The pairs of a face and the pixels of a patch with soft aggregation: all that
 // count.
 struct BlendedPairs {
   const PixelBlend* pixels;
@@ -83,7 +92,8 @@ struct BlendedPairs {
     FaceDepths<double> depths;
   };
 
-  // False if the face reaches none of them. For a whole warp.
+  // Returns false if the face reaches none of them. The whole warp must call
+  // this.
   template <typename T>
   __device__ bool See(const MeshItem<T>& item, int64_t face,
                       const Triangle& triangle, const PixelRect& patch,
@@ -94,8 +104,8 @@ struct BlendedPairs {
     return !OutOfReach(seen->view, patch, item.radius);
   }
 
-  // False if the pixel has no part in the face's gradient; values(k) is the
-  // upstream gradient there times corner k's attributes.
+  // Returns false if the pixel has no part in the face's gradient. values(k) is
+  // the upstream gradient there times corner k's attributes.
   template <typename T, typename Values>
   __device__ bool Gradient(const ShadedItem<T>& item, int64_t, const Face& face,
                            int64_t pixel, int64_t row, int64_t column,
@@ -111,7 +121,7 @@ struct BlendedPairs {
     const ShadedPair<double> pair =
         Shade(blend, triangle, face.shares, face.depths, qx, qy);
     const PixelBlend own = pixels[pixel];
-    // Seen from here it may be nearer than when it was blended, by rounding.
+    // By rounding, it may be nearer here than when it was blended.
     const double behind = Max(own.level - pair.level, 0.0);
     const double weight =
         pair.coverage * blend.Falloff(behind) * own.inverse_total;
@@ -128,7 +138,7 @@ struct BlendedPairs {
   }
 };
 
-// With hard aggregation, a pixel and its nearest face.
+// The pairs with hard aggregation: a pixel and its nearest face.
 struct NearestPairs {
   const int32_t* nearest;
 
@@ -169,7 +179,7 @@ struct GradientArguments {
   double* corners;  // [parts, items, faces, 3, 3 + channels]
 };
 
-// Adds a pair's gradient to a lane's totals.
+// Adds a pair's gradient to this lane's totals.
 template <typename T>
 TF_SOFTRAS_INLINE void AddPair(const PairGradient<double>& gradient,
                                const T* upstream, int64_t first_channel,
@@ -190,8 +200,8 @@ TF_SOFTRAS_INLINE void AddPair(const PairGradient<double>& gradient,
   }
 }
 
-// Adds a lane's pixels of the patches first, first + stride, ... of a face to
-// its totals. For a whole warp.
+// Adds this lane's pixels of the patches first, first + stride, ... of a face
+// to its totals. The whole warp must call this.
 template <typename T, typename Pairs>
 __device__ void AddShadedPatches(const GradientArguments<T, Pairs>& arguments,
                                  int64_t group, int64_t index, int64_t face,
@@ -226,9 +236,9 @@ __device__ void AddShadedPatches(const GradientArguments<T, Pairs>& arguments,
   }
 }
 
-// Where a face's term lies among a corner's values [3 + channels], of three
-// corners; -1 for one that is not kept: another group has the positions, or the
-// channels end before.
+// Returns where a face's term lies among the values [3, 3 + channels] of its
+// corners. -1: the term is dropped, because another group has the positions or
+// there are fewer channels.
 TF_SOFTRAS_INLINE int64_t PlaceOfTerm(int term, int64_t group,
                                       int64_t channels) {
   if (term < kPositions) {
@@ -242,7 +252,8 @@ TF_SOFTRAS_INLINE int64_t PlaceOfTerm(int term, int64_t group,
              : -1;
 }
 
-// The gradients of faces' corners: a group of channels a unit.
+// Writes the gradients of faces' corners. A unit is a group of channels of a
+// unit of faces.
 template <typename T, typename Pairs>
 __global__ void __launch_bounds__(kThreadsPerFaceBlock)
     ShadedFaceGradients(GradientArguments<T, Pairs> arguments, int64_t units) {
@@ -274,8 +285,8 @@ __global__ void __launch_bounds__(kThreadsPerFaceBlock)
   }
 }
 
-// A warp a vertex: adds to the vertices' gradients, which hold that through
-// alpha, and writes the attributes'.
+// Adds to the vertices' gradients, which hold the gradient through alpha, and
+// writes the attributes' gradients. A warp a vertex.
 template <typename T>
 __global__ void __launch_bounds__(kThreadsPerVertexBlock)
     GatherShadedVertices(CornerSums corners, int64_t num_vertices,
@@ -298,7 +309,7 @@ __global__ void __launch_bounds__(kThreadsPerVertexBlock)
   }
 }
 
-// The gradient of a background that is an image.
+// Writes the gradient of a background that is an image.
 template <typename T, typename Pairs>
 __global__ void __launch_bounds__(kThreadsPerPixelBlock)
     WriteBackgroundGradient(GradientArguments<T, Pairs> arguments, T* gradient,
@@ -312,7 +323,7 @@ __global__ void __launch_bounds__(kThreadsPerPixelBlock)
   }
 }
 
-// The sum over the block's threads, in its first thread. For the whole block.
+// Returns the sum over the block's threads. The whole block must call this.
 __device__ inline double SumOverBlock(double value, double* warp_sums) {
   constexpr int kWarps = kThreadsPerPixelBlock / kThreadsPerWarp;
   const int lane = static_cast<int>(threadIdx.x) % kThreadsPerWarp;
@@ -327,8 +338,8 @@ __device__ inline double SumOverBlock(double value, double* warp_sums) {
   return sum;
 }
 
-// sums [items, stretches, channels] of a background [channels]: a stretch of an
-// item's pixels a unit.
+// Writes sums [items, stretches, channels] for a background [channels]. A unit
+// is a stretch of an item's pixels.
 template <typename T, typename Pairs>
 __global__ void __launch_bounds__(kThreadsPerPixelBlock)
     SumBackgroundGradient(GradientArguments<T, Pairs> arguments,
@@ -353,7 +364,7 @@ __global__ void __launch_bounds__(kThreadsPerPixelBlock)
   }
 }
 
-// Of [count, channels] sums: a block a channel.
+// Adds up sums [count, channels], a block a channel.
 template <typename T>
 __global__ void __launch_bounds__(kThreadsPerPixelBlock)
     JoinBackgroundSums(const double* sums, int64_t count, int64_t channels,
@@ -410,8 +421,8 @@ class ImageGradient {
   }
 
  private:
-  // A face's corners need 3 (3 + channels) numbers; 6 of them are what
-  // most_faces_at_once counts with.
+  // A face's corners need 3 (3 + channels) numbers. most_faces_at_once is meant
+  // for 6.
   int64_t ItemsAtOnce() const {
     const int64_t faces =
         MaxInt(inputs_.mesh.num_faces, 1) * (3 + inputs_.channels);
@@ -444,21 +455,25 @@ class ImageGradient {
     FacesOfUnit<T> faces = {meshes, PatchSide(slice.first.mesh.plane), 1};
     faces.parts =
         PartsOfFaces(meshes, faces.patch_side, faces.count() * groups);
-    const GradientArguments<T, Pairs> arguments = {
-        slice,
-        pairs,
-        upstream,
-        groups,
-        faces.patch_side,
-        faces.parts,
-        call_.Allocate<double>(faces.parts * meshes.num_items *
-                               meshes.num_faces * 3 * (3 + channels))};
+    GradientArguments<T, Pairs> arguments;
+    arguments.slice = slice;
+    arguments.pairs = pairs;
+    arguments.upstream = upstream;
+    arguments.groups = groups;
+    arguments.patch_side = faces.patch_side;
+    arguments.parts = faces.parts;
+    arguments.corners = call_.Allocate<double>(
+        faces.parts * meshes.num_items * meshes.num_faces * 3 * (3 + channels));
     const int64_t units = faces.count() * groups;
     call_.Launch("ShadedFaceGradients", ShadedFaceGradients<T, Pairs>, units,
                  kThreadsPerFaceBlock, arguments, units);
-    const CornerSums corners = {arguments.corners, faces.parts,
-                                meshes.num_items,  3 * meshes.num_faces,
-                                3 + channels,      vertices_};
+    CornerSums corners;
+    corners.sums = arguments.corners;
+    corners.parts = faces.parts;
+    corners.num_items = meshes.num_items;
+    corners.num_corners = 3 * meshes.num_faces;
+    corners.values = 3 + channels;
+    corners.vertices = vertices_;
     call_.LaunchPerIndex(
         "GatherShadedVertices", GatherShadedVertices<T>,
         meshes.num_items * meshes.num_vertices * kThreadsPerWarp,

@@ -1,5 +1,5 @@
-// The shader's promises (docs/architecture.md) on a GPU: against brute force in
-// long double. (test_gpu.h says where this runs.)
+// The shader's promises (docs/architecture.md) on a GPU, against brute force in
+// long double. test_device.h says where this runs.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -30,7 +30,7 @@ struct ShadedScene {
   double far = 100, epsilon = 1e-3;
   double min_coverage = static_cast<double>(1e-4f);
 
-  // Depths and colours for a mesh.
+  // Gives a mesh depths and colours.
   ShadedScene(const Scene<T>& from, int64_t channels, bool background_is_image)
       : mesh(from),
         channels(channels),
@@ -136,14 +136,14 @@ Results<T> RunOnGpu(const ShadedScene<T>& scene,
           vertices.ToHost(), attributes.ToHost(), background.ToHost()};
 }
 
-// With an upstream gradient of the image alone.
+// Runs it with an upstream gradient of the image alone.
 template <typename T>
 Results<T> RunOnGpu(const ShadedScene<T>& scene) {
   return RunOnGpu(scene, Upstream<T>(scene.values()),
                   NoUpstream<T>(scene.mesh.pixels()));
 }
 
-// Promise 1's bounds: of the image (absolute), of the gradients (relative).
+// The bounds of promise 1: absolute for the image, relative for the gradients.
 template <typename T>
 double ImageBound(T gamma) {
   return (sizeof(T) == 8 ? 1e-12 : 1e-7) + 1e-15 / static_cast<double>(gamma);
@@ -153,10 +153,10 @@ double GradientBound(T gamma) {
   return (sizeof(T) == 8 ? 1e-10 : 1e-6) + 1e-15 / static_cast<double>(gamma);
 }
 
-// How close to the promised bounds the worst came, as shares of them.
+// The worst errors so far, as shares of the promised bounds.
 struct Worst {
   double image = 0, gradient = 0;
-  int gradients = 0;  // that were not 0
+  int gradients = 0;  // how many were not 0
 };
 
 template <typename T>
@@ -171,7 +171,7 @@ void CheckGradient(const ShadedScene<T>& scene, const char* of,
   }
   const double share =
       NormOfDifference(gradient, truth) / norm / GradientBound(scene.gamma);
-  // Also where it is not a number.
+  // NaN fails too.
   Check(share <= 1, "%s: gradient of the %s at %g of its bound (norm %g)",
         scene.name().c_str(), of, share, norm);
   worst->gradient = std::max(worst->gradient, share);
@@ -222,9 +222,10 @@ void CheckAllOrders(const ShadedScene<T>& scene, const Results<T>& results) {
   }
 }
 
-// Where the foot of a perpendicular falls on an end of an edge, the closest
-// point begins to slide: the gradient has two sides there. So no coordinate
-// shall be a fraction as pixel centres are; what is collinear stays so.
+// Moves a scene so that no coordinate is a fraction as pixel centres are. Where
+// the foot of a perpendicular falls on an end of an edge, the closest point
+// begins to slide, and the gradient has two sides. Collinear points stay
+// collinear.
 template <typename T>
 void MoveOffTheGrid(Scene<T>* mesh) {
   for (size_t i = 0; i < mesh->vertices.size(); i += 3) {
@@ -259,7 +260,7 @@ void TestSoftAccuracyAndDeterminism() {
   Worst worst;
   for (ShadedScene<T>& scene : ShadedScenes<T>()) {
     for (const auto& softener : kSofteners) {
-      // All pairs of 300 faces would count, which takes long.
+      // All pairs of 300 faces would count, which takes too long.
       if (softener[0] > 1e-2f && scene.mesh.faces.size() > 300) continue;
       scene.mesh.sigma = static_cast<T>(softener[0]);
       scene.gamma = static_cast<T>(softener[1]);
@@ -287,8 +288,8 @@ void TestHardAccuracyAndDeterminism() {
   Check(worst.gradients >= 12, "gradients to check: %d", worst.gradients);
 }
 
-// Of equally near faces the lower index is seen, whichever level of a tile's
-// lists it comes from.
+// Of equally near faces the one with the lower index is seen, whichever level
+// of a tile's lists it is in.
 template <typename T>
 void TestTheFirstOfEqualsIsNearest() {
   for (const bool is_large_first : {true, false}) {
@@ -309,7 +310,7 @@ void TestTheFirstOfEqualsIsNearest() {
   }
 }
 
-// Also where pixels' centres lie on it.
+// Edges through pixel centres count too.
 template <typename T>
 void TestAFaceWithoutAreaCoversNothing() {
   Scene<T> mesh = {"a diagonal", 1, 16, 16, {}, {}};
@@ -354,7 +355,7 @@ void TestSizes() {
   Check(worst.gradients == 24, "sizes: gradients to check");
 }
 
-// What min_coverage, epsilon, near and far have a part in.
+// min_coverage, epsilon, near and far take effect.
 template <typename T>
 void TestOptions() {
   Worst worst;
@@ -527,7 +528,7 @@ void TestEmptyAndTiny() {
   }
 }
 
-// Promise 3: what the op asks before it runs the kernels.
+// Promise 3: the checks that come before the kernels.
 template <typename T>
 void TestBadInputs() {
   const ShadedScene<T> good(RandomMesh<T>(), 3, true);
@@ -565,7 +566,7 @@ void TestBadInputs() {
   }
 }
 
-// Where scratch runs out, at whichever allocation, the caller is told.
+// The caller is told when scratch runs out, at any allocation.
 template <typename T>
 void TestOutOfMemory() {
   for (const bool is_hard : {false, true}) {

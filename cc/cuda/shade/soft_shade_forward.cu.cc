@@ -1,3 +1,16 @@
+// Soft aggregation on a GPU, the image: BlendTiles (blend_tiles.h) over the
+// channels.
+//
+//   list the faces in the cells of a pyramid of 16 x 16 tiles      tiles.h
+//   a block a tile and a group of four channels, a thread a pixel:
+//     start with the background's channels and weight 1
+//     for 64 faces of the tile's lists at a time:
+//       set them up, a thread each; pack those that reach the tile
+//       for each packed face, if the pair counts (min_coverage):
+//         sums <- sums * keep + weight * attributes depth_blend.h
+//     divide the sums by the sum of weights
+//
+// alpha is the silhouette of cc/cuda/rasterize.
 #include <cstdint>
 
 #include "cc/cuda/launch.h"
@@ -11,7 +24,7 @@
 namespace tf_softras {
 namespace {
 
-// The channels of an image, four at a time: each group blends all faces anew.
+// The channels of an image, four at a time. Each group blends all faces again.
 template <typename T>
 struct ImageTarget {
   static constexpr int kCount = 4;

@@ -1,5 +1,5 @@
-// What the ops' XLA kernels share: shapes that must be known, and the custom
-// call that an op compiles to.
+// Emits the custom call that an op compiles to, after checking that all shapes
+// are known. The ops' XLA kernels share this.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_XLA_CUSTOM_CALL_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_XLA_CUSTOM_CALL_H_
 
@@ -18,7 +18,7 @@
 
 namespace tf_softras {
 
-// The handler's name in XLA's registry; `type` is XLA's.
+// The handler's name in XLA's registry. `type` is XLA's name of the type.
 inline std::string HandlerName(const char* call, const char* type) {
   return absl::StrCat(call, "_", type);
 }
@@ -28,7 +28,7 @@ inline xla::Shape RowMajor(xla::PrimitiveType type,
   return xla::ShapeUtil::MakeShapeWithDescendingLayout(type, shape.dim_sizes());
 }
 
-// The shapes of all inputs, whose names come in order.
+// Reads the shapes of all inputs. `names` are theirs, in order.
 inline absl::Status StaticShapes(tensorflow::XlaOpKernelContext* context,
                                  const char* const* names,
                                  std::vector<tensorflow::TensorShape>* shapes) {
@@ -55,7 +55,7 @@ inline std::string FloatAttribute(const char* name, float value) {
   return absl::StrFormat("%s = 0x%08X : f32", name, bits);
 }
 
-// Every array row-major, as the functors read them.
+// Calls the handler with every array row-major, as the passes read them.
 inline xla::XlaOp CallHandler(
     tensorflow::XlaOpKernelContext* context, const char* call,
     const std::vector<tensorflow::TensorShape>& shapes,

@@ -12,7 +12,7 @@
 
 namespace tf_softras {
 
-// Serial where XLA runs without a pool: it has 0 threads then.
+// Serial if XLA runs without a pool, which then has 0 threads.
 inline ParallelFor FfiParallelFor(xla::ffi::ThreadPool& pool) {
   return [&pool](int64_t total, int64_t cost,
                  const std::function<void(int64_t, int64_t)>& work) {

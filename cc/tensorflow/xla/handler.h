@@ -1,4 +1,4 @@
-// What the handlers of custom calls share: errors, threads, memory.
+// Shapes, errors and threads for the handlers of custom calls.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_XLA_HANDLER_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_XLA_HANDLER_H_
 
@@ -11,8 +11,8 @@
 #include "cc/tensorflow/xla/ffi_parallel.h"
 #include "xla/ffi/api/ffi.h"
 
-// Declared in xla/ffi/ffi_api.h, which wants headers that TensorFlow's package
-// does not bring.
+// xla/ffi/ffi_api.h declares this too, but includes headers that TensorFlow's
+// package lacks.
 namespace xla::ffi {
 const XLA_FFI_Api* GetXlaFfiApi();
 }  // namespace xla::ffi

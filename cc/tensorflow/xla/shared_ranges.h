@@ -1,4 +1,5 @@
-// A ParallelFor on any pool that takes tasks. Neither TensorFlow nor XLA in it.
+// A ParallelFor on any pool that takes tasks. Includes neither TensorFlow nor
+// XLA.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_XLA_SHARED_RANGES_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_XLA_SHARED_RANGES_H_
 
@@ -11,7 +12,8 @@
 
 namespace tf_softras {
 
-// Ranges of one parallel_for, taken by whoever has time.
+// The ranges of one parallel_for. Each thread takes the next one when it is
+// free.
 struct SharedRanges {
   int64_t total;
   int64_t range;
@@ -33,16 +35,15 @@ struct SharedRanges {
 };
 
 // schedule(task) hands a task to a pool of `threads`. The caller takes ranges
-// too, and waits for those that others took: never for a task that the pool has
-// not begun. So a pool whose threads all wait here cannot lock up; a task that
-// begins late finds nothing left to take.
+// too, and waits only for ranges that others took, never for a task that the
+// pool has not begun. So a pool whose threads all wait here cannot deadlock. A
+// task that begins late finds no range left.
 template <typename Schedule>
 void RunShared(int64_t total, int64_t cost, int64_t threads,
                const Schedule& schedule,
                const std::function<void(int64_t, int64_t)>& work) {
   if (total <= 0) return;
-  // About 50 microseconds a range; a thread more only where there is a range
-  // for it.
+  // A range takes about 50 microseconds. There are no more threads than ranges.
   constexpr int64_t kNanoseconds = 50000;
   const int64_t range = std::max<int64_t>(
       1, std::min(total, kNanoseconds / std::max<int64_t>(1, cost)));

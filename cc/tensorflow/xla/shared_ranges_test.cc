@@ -9,7 +9,7 @@
 namespace tf_softras {
 namespace {
 
-// A thread a task, joined by the destructor.
+// Runs each task on a thread of its own. The destructor joins them.
 struct Threads {
   std::vector<std::thread> all;
 
@@ -32,7 +32,7 @@ TEST(SharedRangesTest, EveryUnitIsDoneOnceBeforeItReturns) {
           [&counts](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) ++counts[i];
           });
-      // Read before the threads are joined.
+      // This runs before the threads are joined.
       EXPECT_EQ(counts, std::vector<int>(total, 1));
     }
   }
@@ -69,7 +69,7 @@ TEST(SharedRangesTest, APoolThatNeverBeginsIsNotWaitedFor) {
     EXPECT_EQ(counts, std::vector<int>(100, 1));
   }
   EXPECT_EQ(tasks.size(), 3u);
-  // Late: there is nothing left, and `counts` is gone.
+  // Tasks that begin late: no range is left, and `counts` is gone.
   for (const auto& task : tasks) task();
 }
 
