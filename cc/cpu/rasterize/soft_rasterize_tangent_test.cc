@@ -40,8 +40,14 @@ struct MovingScene {
     for (int64_t i = 0; i < 3 * num_faces; ++i) {
       faces.push_back(static_cast<int32_t>(i));
     }
-    inputs = {vertices.data(), faces.data(), batch, 3 * num_faces, num_faces,
-              height,          width,        sigma, T(0)};
+    inputs.vertices = vertices.data();
+    inputs.faces = faces.data();
+    inputs.batch = batch;
+    inputs.num_vertices = 3 * num_faces;
+    inputs.num_faces = num_faces;
+    inputs.height = height;
+    inputs.width = width;
+    inputs.sigma = sigma;
   }
 
   int64_t pixels() const { return inputs.batch * inputs.height * inputs.width; }
