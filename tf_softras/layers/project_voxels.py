@@ -42,8 +42,8 @@ class ProjectVoxels(GeometryLayer):
     Example:
     >>> cube = np.ones((1, 8, 8, 8), np.float32)
     >>> silhouette = layers.ProjectVoxels(8)([cube, np.float32([[2.732, 0.0, 0.0]])])
-    >>> np.asarray(silhouette)[0, 4].round(2)                 # 0 beside the cube, 1 inside
-    array([0., 1., 1., 1., 1., 1., 1., 0.], dtype=float32)
+    >>> np.asarray(silhouette)[0, 4].round(2)                 # fades over a cell beside it
+    array([0.84, 1.  , 1.  , 1.  , 1.  , 1.  , 1.  , 0.84], dtype=float32)
 
     Source: Yan et al. 2016, arXiv 1612.00814, section 3.
     """
