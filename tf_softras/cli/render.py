@@ -117,9 +117,13 @@ def render(
 def _write_transforms(mesh, folder, views, size, distance):
     """Writes pictures from cameras around a mesh, and transforms.json."""
     from tf_softras.datasets import posed_views
+    from tf_softras.rendering import fitting_distance
 
     with wrong_input(ValueError):
+        mesh = mesh.normalized()
+        if distance is None:
+            distance = fitting_distance(mesh, *posed_views.angles_around(views))
         eyes = posed_views.eyes_around(views, distance=distance)
-        posed = posed_views.rendered_views(mesh.normalized(), eyes, image_size=size)
+        posed = posed_views.rendered_views(mesh, eyes, image_size=size)
     posed_views.save_posed_views(folder, posed)
     click.echo(f"{folder}: {views} pictures of {size} x {size} pixels, transforms.json")

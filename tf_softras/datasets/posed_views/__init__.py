@@ -6,7 +6,11 @@ that shows the object.
 """
 
 from tf_softras.datasets.posed_views._load import load_posed_views
-from tf_softras.datasets.posed_views._rendered import eyes_around, rendered_views
+from tf_softras.datasets.posed_views._rendered import (
+    angles_around,
+    eyes_around,
+    rendered_views,
+)
 from tf_softras.datasets.posed_views._transforms import save_posed_views
 from tf_softras.datasets.posed_views._views import PosedView, PosedViews, PosedViewsError
 
@@ -14,6 +18,7 @@ __all__ = [
     "PosedView",
     "PosedViews",
     "PosedViewsError",
+    "angles_around",
     "eyes_around",
     "load_posed_views",
     "rendered_views",

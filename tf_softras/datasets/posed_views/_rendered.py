@@ -17,16 +17,16 @@ from tf_softras.rendering import render_views
 _LOWEST, _HIGHEST, _TURN = -30.0, 55.0, 11.0
 
 
-def eyes_around(num_views: int, *, distance: float = N3MR_DISTANCE) -> np.ndarray:
-    """Returns cameras on rings around the origin, from below to above, float32 `[num_views, 3]`.
+def angles_around(num_views: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns elevations and azimuths of cameras on rings, from below to above, degrees.
 
     Args:
         num_views: At least 1; 32 make 4 rings of 8.
-        distance: World units from the origin.
 
     Example:
-        >>> eyes_around(32).shape
-        (32, 3)
+        >>> elevation, azimuth = angles_around(32)
+        >>> elevation[[0, 31]], azimuth[[0, 1, 8]]
+        (array([-30.,  55.]), array([ 0., 45., 11.]))
     """
     rings = max(1, round(np.sqrt(num_views / 2.0)))
     ring = np.arange(num_views) * rings // num_views
@@ -34,8 +34,17 @@ def eyes_around(num_views: int, *, distance: float = N3MR_DISTANCE) -> np.ndarra
     count = np.bincount(ring, minlength=rings)[ring]
     azimuth = 360.0 * (np.arange(num_views) - first) / count + _TURN * ring
     share = ring / (rings - 1.0) if rings > 1 else np.full(num_views, 0.6)
-    elevation = _LOWEST + (_HIGHEST - _LOWEST) * share
-    return np.asarray(eye_from_angles(distance, elevation, azimuth))
+    return _LOWEST + (_HIGHEST - _LOWEST) * share, azimuth
+
+
+def eyes_around(num_views: int, *, distance: float = N3MR_DISTANCE) -> np.ndarray:
+    """Returns cameras on rings around the origin, float32 `[num_views, 3]`; see `angles_around`.
+
+    Args:
+        num_views: At least 1.
+        distance: World units from the origin.
+    """
+    return np.asarray(eye_from_angles(distance, *angles_around(num_views)))
 
 
 def rendered_views(mesh: Mesh, eyes, *, image_size, hold_out=()) -> PosedViews:
