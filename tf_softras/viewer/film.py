@@ -1,4 +1,4 @@
-"""Films out of pictures: GIF by Pillow, MP4 by ffmpeg."""
+"""Films: MP4 by imageio, an extra; GIF by Pillow, which is there anyway."""
 
 import pathlib
 from collections.abc import Iterable
@@ -13,10 +13,10 @@ SUFFIXES = (".gif", ".mp4")
 
 
 def write_film(path, frames: Iterable[np.ndarray], *, frames_per_second: float = 20.0) -> None:
-    """Writes frames to a GIF that runs for ever, or to an MP4 (H.264), by the suffix.
+    """Writes frames to a GIF that repeats for ever, or to an MP4 (H.264), by the suffix.
 
-    MP4 needs the extra `film`, whose package brings ffmpeg; an odd side there loses its last row or
-    column. A GIF has 256 colours a frame, and shows each for a multiple of 10 ms.
+    MP4 needs the extra `film`, which brings ffmpeg; an odd side loses its last row or column. A GIF
+    has 256 colours a frame, and shows each for a multiple of 10 ms.
 
     Args:
         path: The file to write, in a folder that exists.
@@ -71,19 +71,21 @@ def _write_gif(path: pathlib.Path, frames: list[np.ndarray], frames_per_second: 
 
 def _write_mp4(path: pathlib.Path, frames: list[np.ndarray], frames_per_second: float) -> None:
     try:
-        import imageio_ffmpeg
-    except ModuleNotFoundError as error:
+        import imageio.v3
+        import imageio_ffmpeg  # noqa: F401  (imageio's extra, which it loads by itself)
+    except ImportError as error:
         raise ModuleNotFoundError(
-            "An MP4 needs the package imageio-ffmpeg: pip install 'tf-softras[film]'. A .gif needs "
-            "nothing."
+            "An MP4 needs the package imageio[ffmpeg]: pip install 'tf-softras[film]'. A .gif "
+            "needs nothing."
         ) from error
     height, width = (side - side % 2 for side in frames[0].shape[:2])
-    writer = imageio_ffmpeg.write_frames(
-        str(path), (width, height), fps=frames_per_second, codec="libx264", macro_block_size=2
+    cut = np.stack([frame[:height, :width] for frame in frames])
+    imageio.v3.imwrite(
+        path,
+        cut,
+        extension=".mp4",
+        plugin="FFMPEG",
+        fps=frames_per_second,
+        codec="libx264",
+        macro_block_size=2,
     )
-    writer.send(None)
-    try:
-        for frame in frames:
-            writer.send(np.ascontiguousarray(frame[:height, :width]))
-    finally:
-        writer.close()
