@@ -47,14 +47,14 @@ def test_folder_of_other_files_is_left_alone(tmp_path):
     with pytest.raises(RunFolderError, match="holds other files"):
         RunFolder.create(tmp_path, tiny_config())
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
-    with pytest.raises(RunFolderError, match="Received a file"):
+    with pytest.raises(RunFolderError, match="received a file"):
         RunFolder.create(tmp_path / "thesis.tex", tiny_config())
 
 
 def test_what_is_no_run_is_not_opened(tmp_path):
-    with pytest.raises(RunFolderError, match="Expected: a folder that `train` has written"):
+    with pytest.raises(RunFolderError, match="expected a folder that `train` has written"):
         RunFolder.open(tmp_path / "missing")
-    for text, message in (("{", "cannot be used"), ('{"sigma": 1}', "Missing: ")):
+    for text, message in (("{", "cannot be used"), ('{"sigma": 1}', "missing ")):
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(RunFolderError, match=message):
             RunFolder.open(tmp_path)
@@ -72,7 +72,7 @@ def test_checkpoints_that_cannot_be_used_are_told_apart(tmp_path):
     folder = RunFolder.create(tmp_path, tiny_config())
     with pytest.raises(RunFolderError, match="has no checkpoint 'best'"):
         folder.load_reconstructor()
-    with pytest.raises(ValueError, match="Expected: one of best, last"):
+    with pytest.raises(ValueError, match="expected one of best, last"):
         folder.load_reconstructor("latest")
     _save(folder, folder.config.model.replace(decoder_units=(8,)))
     with pytest.raises(RunFolderError, match=r"decoder_units \[8\] instead of \[16\]"):
@@ -82,7 +82,7 @@ def test_checkpoints_that_cannot_be_used_are_told_apart(tmp_path):
     with pytest.raises(RunFolderError, match="cannot be read as a checkpoint"):
         folder.load_reconstructor()
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(folder.checkpoint_path())
-    with pytest.raises(RunFolderError, match="Received: Sequential"):
+    with pytest.raises(RunFolderError, match="received Sequential"):
         folder.load_reconstructor()
 
 

@@ -24,7 +24,7 @@ DISTRIBUTIONS = ("auto", "none", "mirrored", "multi-worker")
 
 
 def _invalid(name, expected, received):
-    return ValueError(f"Invalid {name}. Expected: {expected}. Received: {received!r}")
+    return ValueError(f"{name}: expected {expected}; received {received!r}")
 
 
 def _is_integer(value):
@@ -71,7 +71,7 @@ def _checked_fields(cls, values):
     if unknown := sorted(map(str, set(values) - expected)):
         raise _invalid(cls.__name__, f"only the keys {sorted(expected)}", unknown)
     if missing := sorted(expected - set(values)):
-        raise ValueError(f"Invalid {cls.__name__}. Missing: {', '.join(missing)}")
+        raise ValueError(f"{cls.__name__}: expected all keys; missing {', '.join(missing)}")
     return values
 
 

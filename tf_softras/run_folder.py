@@ -69,18 +69,18 @@ class RunFolder:
         """
         path = pathlib.Path(path)
         if path.exists() and not path.is_dir():
-            raise RunFolderError(f"Invalid run folder. Expected: a folder. Received a file: {path}")
+            raise RunFolderError(f"run folder: expected a folder; received a file: {path}")
         if (path / "config.json").exists():
             begun = cls.open(path).config
             if begun.replace(steps=config.steps) != config:
                 raise RunFolderError(
-                    f"Invalid configuration for the run in {path}. Expected: the one it began "
-                    f"with. Received: {_differences(begun, config)}"
+                    f"configuration for the run in {path}: expected the one it began "
+                    f"with; received {_differences(begun, config)}"
                 )
         elif path.is_dir() and any(path.iterdir()):
             raise RunFolderError(
-                "Invalid run folder. Expected: an empty or new folder, or a run. "
-                f"Received: {path}, which holds other files"
+                "run folder: expected an empty or new folder, or a run; "
+                f"received {path}, which holds other files"
             )
         write_json(path / "config.json", config.to_dict())
         return cls(path, config)
@@ -95,8 +95,8 @@ class RunFolder:
         path = pathlib.Path(path)
         if not (path / "config.json").is_file():
             raise RunFolderError(
-                "Invalid run folder. Expected: a folder that `train` has written, with config.json "
-                f"in it. Received: {path}"
+                "run folder: expected a folder that `train` has written, with config.json "
+                f"in it; received {path}"
             )
         try:
             config = ReconstructionConfig.from_dict(_read_json(path / "config.json"))
@@ -122,8 +122,7 @@ class RunFolder:
         """
         if checkpoint not in CHECKPOINTS:
             raise ValueError(
-                f"Invalid checkpoint. Expected: one of {', '.join(CHECKPOINTS)}. "
-                f"Received: {checkpoint!r}"
+                f"checkpoint: expected one of {', '.join(CHECKPOINTS)}; received {checkpoint!r}"
             )
         return self.path / "checkpoints" / f"{checkpoint}.keras"
 
@@ -160,15 +159,15 @@ class RunFolder:
         kind = _RECONSTRUCTORS[self.config.method]
         if not isinstance(reconstructor, kind):
             raise RunFolderError(
-                f"Invalid checkpoint {path}. Expected: a {kind.__name__}. "
-                f"Received: {type(reconstructor).__name__}"
+                f"checkpoint {path}: expected a {kind.__name__}; "
+                f"received {type(reconstructor).__name__}"
             )
         if self.config.method == "retrieval":
             return reconstructor
         if reconstructor.config != self.config.model:
             raise RunFolderError(
-                f"Invalid checkpoint {path}. Expected: the network of config.json beside it. "
-                f"Received: {_differences(self.config.model, reconstructor.config)}"
+                f"checkpoint {path}: expected the network of config.json beside it; "
+                f"received {_differences(self.config.model, reconstructor.config)}"
             )
         return reconstructor
 

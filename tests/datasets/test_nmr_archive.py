@@ -158,7 +158,7 @@ DAMAGES = {
     "corrupt": (_flipped, "whole .npz"),
     "empty": (lambda path: path.write_bytes(b""), "whole .npz"),
     "a pickle": (lambda path: path.write_bytes(pickle.dumps(_Bomb())), "whole .npz"),
-    "pickled objects": (_pickled, "Received: pickled objects"),
+    "pickled objects": (_pickled, "received pickled objects"),
     "floats": (lambda path: np.savez(path, np.zeros((1, 24, 4, 64, 64))), "float64"),
     "small": (lambda path: np.savez(path, np.zeros((1, 24, 4, 8, 8), "u1")), "24, 4, 8, 8"),
     "scalar": (lambda path: np.savez(path, np.uint8(3)), "uint8"),
@@ -229,7 +229,7 @@ def test_an_object_without_voxels_or_pictures_is_named(objects, tmp_path):
 def test_a_folder_without_the_archive_is_an_error(archive, tmp_path):
     with pytest.raises(FileNotFoundError, match="found none"):
         find_files(tmp_path / "absent")
-    with pytest.raises(NmrArchiveError, match="Received: none"):
+    with pytest.raises(NmrArchiveError, match="received none"):
         find_files(tmp_path)
     (tmp_path / "broken.zip").write_bytes(b"PK")
     with pytest.raises(NmrArchiveError, match="Expected a ZIP file"):

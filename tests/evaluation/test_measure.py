@@ -119,5 +119,5 @@ def test_sheet_shows_answers_truth_and_errors(tmp_path):
     assert (error_free[..., 0] - error_free[..., 2]).max() <= 30
     assert (error[..., 0] - error[..., 2]).max() > 60
     assert IMAGE_SIZE < 128
-    with pytest.raises(ValueError, match="Invalid networks"):
+    with pytest.raises(ValueError, match="networks: expected"):
         comparison_sheet({}, list(ellipsoids()), path)

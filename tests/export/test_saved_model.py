@@ -271,9 +271,9 @@ def test_versions_count_up_and_none_is_overwritten(tmp_path, quick):
     assert export_saved_model(None, base, version=3) == base / "3"
     before = (base / "3" / "saved_model.pb").stat()
     for version in (3, 7, 9, 10):
-        with pytest.raises(SavedModelError, match=f"{version}'. Expected a version that is free"):
+        with pytest.raises(SavedModelError, match=f"{version}': expected a version that is free"):
             export_saved_model(None, base, version=version)
-    with pytest.raises(SavedModelError, match="at least 1, received 0"):
+    with pytest.raises(SavedModelError, match="at least 1; received 0"):
         export_saved_model(None, base, version=0)
     assert (base / "3" / "saved_model.pb").stat() == before
     assert not list((base / "7").iterdir())
@@ -357,7 +357,7 @@ def test_what_is_no_saved_model_of_a_reconstructor_is_refused(tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "saved_model.pb").write_bytes(b"nonsense")
     for name in ("doubler", "empty", "broken", "none"):
-        with pytest.raises(SavedModelError, match=f"{name}'. Expected a SavedModel"):
+        with pytest.raises(SavedModelError, match=f"{name}': expected a SavedModel"):
             ExportedReconstructor(tmp_path / name)
 
 

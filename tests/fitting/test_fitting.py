@@ -195,7 +195,7 @@ MASKS = np.zeros((8, 16, 16), np.float32)
     [
         (lambda: fitting.fit_mesh(SPHERE, project, MASKS[0]), "masks: expected .*16, 16"),
         (lambda: fitting.fit_mesh(SPHERE, project, MASKS, MASKS), "pictures: expected .*16, 16, 3"),
-        (lambda: fitting.fit_mesh(SPHERE, project, MASKS, steps=0), "Invalid steps.*0"),
+        (lambda: fitting.fit_mesh(SPHERE, project, MASKS, steps=0), "steps: expected.*0"),
         (
             lambda: fitting.fit_mesh(SPHERE, project, MASKS, steps=3, learning_rate=1e30),
             "finite.*1e\\+30",
@@ -204,13 +204,13 @@ MASKS = np.zeros((8, 16, 16), np.float32)
             lambda: fitting.fit_pose(
                 *colored_box(), project, MASKS[0], np.zeros((16, 16, 3)), starts=[[1.0, 2.0]]
             ),
-            "Invalid starts.*2",
+            "starts: expected.*2",
         ),
         (
             lambda: fitting.fit_pose(
                 *colored_box(), project, MASKS[0], np.zeros((16, 16, 3)), candidates=0
             ),
-            "Invalid candidates.*candidates=0",
+            "candidates: expected.*0",
         ),
     ],
 )

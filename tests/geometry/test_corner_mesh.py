@@ -158,7 +158,7 @@ def test_gradients_are_finite_where_edges_lie_in_the_plane():
 
 @pytest.mark.parametrize("near", [0.0, -1.0, float("inf"), float("nan")])
 def test_near_is_checked(near):
-    with pytest.raises(ValueError, match="Invalid near"):
+    with pytest.raises(ValueError, match="near: expected"):
         geometry.clip_to_near(np.zeros((1, 3, 3)), [[0, 1, 2]], near=near)
 
 
@@ -230,10 +230,10 @@ class TestMeshesOfDifferentSize:
     @pytest.mark.parametrize(
         "faces, message",
         [
-            ([[0, 1]], r"Invalid faces.*\[1, 2\]"),
-            ([[0.0, 1.0, 2.0]], "Invalid faces.*float"),
-            ([[[0, 1, -1]]], "Invalid faces.*padded.*-1"),
-            ([[-2, -2, -2]], "Invalid faces.*-2"),
+            ([[0, 1]], r"faces: expected.*\[1, 2\]"),
+            ([[0.0, 1.0, 2.0]], "faces: expected.*float"),
+            ([[[0, 1, -1]]], "faces: expected.*padded.*-1"),
+            ([[-2, -2, -2]], "faces: expected.*-2"),
         ],
     )
     def test_bad_faces(self, faces, message):
@@ -248,7 +248,7 @@ class TestMeshesOfDifferentSize:
 
     @pytest.mark.parametrize("meshes", [[], [None]])
     def test_bad_meshes(self, meshes):
-        with pytest.raises(ValueError, match="Invalid meshes"):
+        with pytest.raises(ValueError, match="meshes: expected"):
             geometry.pad_meshes(meshes)
 
 

@@ -132,5 +132,5 @@ def test_corner_normals_of_padding_and_of_faces_without_area_are_0():
 
 
 def test_bad_faces():
-    with pytest.raises(ValueError, match="Invalid faces"):
+    with pytest.raises(ValueError, match="faces: expected"):
         geometry.vertex_normals(np.zeros((1, 3, 3)), [[0.5, 1.0, 2.0]])

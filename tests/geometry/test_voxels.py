@@ -291,12 +291,12 @@ def test_any_resolution_works(resolution):
 
 @pytest.mark.parametrize("resolution", [0, -3, 257])
 def test_a_resolution_out_of_range_is_named(resolution):
-    with pytest.raises(ValueError, match=f"resolution.*Expected 1 to 256, received {resolution}"):
+    with pytest.raises(ValueError, match=f"resolution.*expected 1 to 256; received {resolution}"):
         voxelize(*box([-0.5] * 3, [0.5] * 3), resolution=resolution)
 
 
 def test_a_resolution_that_is_no_integer_is_named():
-    with pytest.raises(TypeError, match="resolution.*Expected an integer, received 32.5"):
+    with pytest.raises(TypeError, match="resolution.*expected an integer; received 32.5"):
         voxelize(*box([-0.5] * 3, [0.5] * 3), resolution=32.5)
 
 

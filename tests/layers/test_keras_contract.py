@@ -137,7 +137,7 @@ def test_the_text_of_an_array_gives_the_array(shape, dtype):
     ],
 )
 def test_a_text_that_is_no_array_is_refused_before_it_is_unpacked(text):
-    with pytest.raises(ValueError, match="Invalid text of an array"):
+    with pytest.raises(ValueError, match="text of an array: expected"):
         layers.SoftRasterize(text, 8)
 
 

@@ -99,7 +99,7 @@ def test_decoder_survives_serialization_and_gives_float32_under_mixed_precision(
 
 def test_unknown_deformation_is_refused():
     with pytest.raises(
-        ValueError, match="Invalid deformation.*displacement, bounded, preconditioned.*'free'"
+        ValueError, match="deformation: expected.*displacement, bounded, preconditioned.*'free'"
     ):
         decoder("free")
 

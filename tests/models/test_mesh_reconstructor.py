@@ -129,7 +129,7 @@ def test_pictures_of_another_shape_are_refused(shape):
 
 
 def test_integer_pictures_are_refused():
-    with pytest.raises(ValueError, match=r"Invalid images.*\[0, 1\].*uint8"):
+    with pytest.raises(ValueError, match=r"images: expected.*\[0, 1\].*uint8"):
         MeshReconstructor(TINY)(np.zeros((1, 16, 16, 4), "uint8"))
 
 
@@ -137,5 +137,5 @@ def test_unknown_presets_and_bad_configurations_are_refused():
     for make in (MeshReconstructor, MeshReconstructor.from_preset):
         with pytest.raises(ValueError, match="paper, released, small, many-views.*'papper'"):
             make("papper")
-    with pytest.raises(ValueError, match="Invalid deformation"):
+    with pytest.raises(ValueError, match="deformation: expected"):
         MeshReconstructor({**TINY.to_dict(), "deformation": "free"})

@@ -197,9 +197,9 @@ REFUSED = {
     "other mask": (
         {"picture": text(WHOLE), "mask": text(png(picture(9)[:9, ..., 3]))},
         422,
-        "a mask of the picture's 60 x 40 pixels, received 60 x 9",
+        "a mask of the picture's 60 x 40 pixels; received 60 x 9",
     ),
-    "bomb": ({"picture": text(bomb())}, 422, "25,000,000 pixels, received 9000 x 9000"),
+    "bomb": ({"picture": text(bomb())}, 422, "25,000,000 pixels; received 9000 x 9000"),
     "large": ({"picture": text(bytes(LIMIT + 1))}, 413, f"at most {LIMIT} bytes"),
     "large mask": (
         {"picture": text(WHOLE), "mask": text(bytes(LIMIT + 1))},

@@ -152,7 +152,7 @@ def test_pictures_can_be_dropped(page):
 
 def test_a_broken_picture_gives_words_and_the_next_one_a_mesh(page, files):
     choose(page, "picture", files / "broken.png")
-    assert wait_for_error(page).startswith("Cannot use the picture. Expected a")
+    assert wait_for_error(page).startswith("Cannot use the picture: expected a")
     only_refused(page, 422)
     choose(page, "picture", files / "cut_out.png")
     wait_for_mesh(page)
@@ -160,7 +160,7 @@ def test_a_broken_picture_gives_words_and_the_next_one_a_mesh(page, files):
 
 def test_a_large_picture_is_told_before_it_is_sent(page, files):
     choose(page, "picture", files / "large.png")
-    assert f"expected at most {LIMIT} bytes, received {LIMIT + 1}" in wait_for_error(page)
+    assert f"expected at most {LIMIT} bytes; received {LIMIT + 1}" in wait_for_error(page)
 
 
 def test_a_server_that_is_gone_is_told(browser, files):

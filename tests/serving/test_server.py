@@ -234,7 +234,7 @@ def test_an_empty_batch_is_not_sent(url, inputs):
     ],
 )
 def test_urls_of_something_else_are_refused(url):
-    with pytest.raises(ValueError, match="Invalid URL of a model. Expected grpc://HOST:PORT"):
+    with pytest.raises(ValueError, match="URL of a model: expected grpc://HOST:PORT"):
         connect(url)
 
 

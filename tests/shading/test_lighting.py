@@ -123,5 +123,5 @@ def test_gradients_are_finite_at_a_light_and_without_a_normal():
     ],
 )
 def test_what_is_missing_is_named(arguments, message):
-    with pytest.raises(ValueError, match=f"Invalid lighting.*{message}"):
+    with pytest.raises(ValueError, match=f"lighting: expected.*{message}"):
         lambert_light(UP, **arguments)

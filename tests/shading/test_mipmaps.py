@@ -248,15 +248,15 @@ def test_a_functional_model_is_mip_mapped_and_saved(tmp_path):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: shading.mip_levels(TEXTURE[:, 0]), r"Invalid texture.*\(6, 3\)"),
-        (lambda: shading.mip_levels(TEXTURE[:0]), "Invalid texture.*not empty"),
+        (lambda: shading.mip_levels(TEXTURE[:, 0]), r"texture: expected.*\(6, 3\)"),
+        (lambda: shading.mip_levels(TEXTURE[:0]), "texture: expected.*not empty"),
         (
             lambda: shading.sample_texture(TEXTURE, np.zeros((1, 5, 2)), np.zeros((1, 5, 2))),
-            r"Invalid uv_derivatives.*\(1, 5, 2, 2\).*\(1, 5, 2\)",
+            r"uv_derivatives: expected.*\(1, 5, 2, 2\).*\(1, 5, 2\)",
         ),
         (
             lambda: shading.sample_texture(TEXTURE, np.zeros((1, 5, 2)), np.zeros((1, 4, 2, 2))),
-            r"Invalid uv_derivatives.*\(1, 4, 2, 2\)",
+            r"uv_derivatives: expected.*\(1, 4, 2, 2\)",
         ),
         (
             lambda: shading.uv_derivatives(
@@ -264,13 +264,13 @@ def test_a_functional_model_is_mip_mapped_and_saved(tmp_path):
             ),
             "image_size: expected",
         ),
-        (lambda: layers.UVTexture(mipmaps="linear"), "Invalid mipmaps.*linear"),
+        (lambda: layers.UVTexture(mipmaps="linear"), "mipmaps: expected.*linear"),
         (
             lambda: layers.UVTexture(mipmaps=True)([TEXTURE[None], np.zeros((1, 5, 2))]),
-            r"Expected \[textures, uv, uv_derivatives\]. Received: 2 tensors",
+            r"Expected \[textures, uv, uv_derivatives\]; received 2 tensors",
         ),
-        (lambda: layers.Renderer(QUAD_FACES, 8, mipmaps=True), "Invalid mipmaps.*face_uvs"),
-        (lambda: layers.Renderer(QUAD_FACES, 8, mipmaps=1), "Invalid mipmaps.*True or False"),
+        (lambda: layers.Renderer(QUAD_FACES, 8, mipmaps=True), "mipmaps: expected.*face_uvs"),
+        (lambda: layers.Renderer(QUAD_FACES, 8, mipmaps=1), "mipmaps: expected.*True or False"),
     ],
 )
 def test_bad_input(call, message):
@@ -283,5 +283,5 @@ def test_a_texture_of_unknown_size_is_refused():
     def sample(texture):
         return shading.sample_texture(texture, np.zeros((1, 5, 2)), np.zeros((1, 5, 2, 2)))
 
-    with pytest.raises(ValueError, match="Invalid texture.*known height"):
+    with pytest.raises(ValueError, match="texture: expected.*known height"):
         sample(TEXTURE)

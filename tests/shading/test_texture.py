@@ -74,10 +74,10 @@ def test_gradients_are_the_numeric_ones(of, wrap):
 @pytest.mark.parametrize(
     "texture, uv, wrap, message",
     [
-        (TEXTURE[0], np.zeros((1, 2)), "repeat", "Invalid texture"),
-        (TEXTURE[:0], np.zeros((1, 2)), "repeat", "Invalid texture.*not empty"),
-        (TEXTURE, np.zeros((1, 3)), "repeat", "Invalid uv"),
-        (TEXTURE, np.zeros((1, 2)), "mirror", "Invalid wrap.*mirror"),
+        (TEXTURE[0], np.zeros((1, 2)), "repeat", "texture: expected"),
+        (TEXTURE[:0], np.zeros((1, 2)), "repeat", "texture: expected.*not empty"),
+        (TEXTURE, np.zeros((1, 3)), "repeat", "uv: expected"),
+        (TEXTURE, np.zeros((1, 2)), "mirror", "wrap: expected.*mirror"),
     ],
 )
 def test_bad_input(texture, uv, wrap, message):

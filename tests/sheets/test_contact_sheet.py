@@ -63,10 +63,10 @@ def test_predicted_silhouettes_have_no_pale_lines_between_faces(dataset, tmp_pat
 
 
 def test_sheet_needs_an_example_and_views_that_there_are(dataset, tmp_path):
-    with pytest.raises(ValueError, match="Expected: at least one"):
+    with pytest.raises(ValueError, match="expected at least one"):
         contact_sheet(_TrueShapes(), [], tmp_path / "sheet.png")
     for options in ({"input_view": 6}, {"num_views": 7}, {"num_views": 0}):
-        with pytest.raises(ValueError, match=r"Expected: input_view in \[0, 6\)"):
+        with pytest.raises(ValueError, match=r"expected input_view in \[0, 6\)"):
             contact_sheet(_TrueShapes(), dataset, tmp_path / "sheet.png", **options)
     assert not list(tmp_path.iterdir())
 

@@ -272,9 +272,9 @@ def test_sheet_shows_input_truth_and_reconstruction_side_by_side(dataset, tmp_pa
             middle = cells[reconstructed][CELL // 2 - 16, CELL // 2]
             np.testing.assert_allclose(middle, RED, atol=0.01)
     for options in ({"input_view": 6}, {"num_views": 7}):
-        with pytest.raises(ValueError, match=r"Expected: input_view in \[0, 6\)"):
+        with pytest.raises(ValueError, match=r"expected input_view in \[0, 6\)"):
             color_sheet(_Painted(RED), data, path, **options)
-    with pytest.raises(ValueError, match="Expected: at least one"):
+    with pytest.raises(ValueError, match="expected at least one"):
         color_sheet(_Painted(RED), [], path)
 
 

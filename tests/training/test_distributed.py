@@ -156,7 +156,7 @@ def test_a_batch_that_the_replicas_cannot_share_is_refused(dataset, tmp_path, mo
 
     strategy = tf.distribute.get_strategy()
     monkeypatch.setattr(type(strategy), "num_replicas_in_sync", 3)
-    with pytest.raises(ValueError, match="a multiple of the 3 replicas.*Received: 4"):
+    with pytest.raises(ValueError, match="a multiple of the 3 replicas.*received 4"):
         train(tiny_config(), train_dataset=dataset, run_folder=tmp_path / "r", strategy=strategy)
     assert not (tmp_path / "r").exists()
 
@@ -164,7 +164,7 @@ def test_a_batch_that_the_replicas_cannot_share_is_refused(dataset, tmp_path, mo
 @pytest.mark.parametrize("value", ["{", '{"cluster": 3}', "[]"])
 def test_a_tf_config_that_cannot_be_read_is_named(value, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", value)
-    with pytest.raises(ValueError, match="Invalid TF_CONFIG"):
+    with pytest.raises(ValueError, match="TF_CONFIG: expected"):
         make_strategy("auto")
 
 

@@ -83,7 +83,7 @@ def test_without_the_option_no_mesh_is_written(dataset, tmp_path):
 
 @pytest.mark.parametrize("count", [-1])
 def test_a_count_out_of_range_is_refused(dataset, tmp_path, count):
-    with pytest.raises(ValueError, match="tensorboard_meshes.*Received: -1"):
+    with pytest.raises(ValueError, match="tensorboard_meshes.*received -1"):
         train(
             tiny_config(),
             train_dataset=dataset,

@@ -72,5 +72,5 @@ def test_schedule_retraces_nothing(monkeypatch):
 
 
 def test_model_without_a_rasteriser_is_refused():
-    with pytest.raises(ValueError, match="Expected: a SoftRasterize layer"):
+    with pytest.raises(ValueError, match="expected a SoftRasterize layer"):
         _fit(_model(), [SigmaSchedule(lambda step: 0.1)])

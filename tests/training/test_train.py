@@ -383,11 +383,11 @@ def test_bar_of_keras_is_shown_on_demand(dataset, tmp_path, capfd):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"steps_per_epoch": 0}, "steps_per_epoch. Expected: at least 1. Received: 0"),
-        ({"time_limit": 0.0}, "time_limit. Expected: a positive"),
-        ({"backup_seconds": 0.0}, "backup_seconds. Expected: a positive"),
-        ({"patience": 0}, "patience. Expected: at least 1 epoch. Received: 0"),
-        ({"progress": "dots"}, "progress. Expected: one of tqdm, keras, none"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch: expected at least 1; received 0"),
+        ({"time_limit": 0.0}, "time_limit: expected a positive"),
+        ({"backup_seconds": 0.0}, "backup_seconds: expected a positive"),
+        ({"patience": 0}, "patience: expected at least 1 epoch; received 0"),
+        ({"progress": "dots"}, "progress: expected one of tqdm, keras, none"),
         (
             {"voxel_validation_objects": 1, "validation_dataset": None},
             "voxel_validation_objects. Expected",

@@ -55,6 +55,6 @@ def array_from_text(text):
 
 def _message(text):
     return (
-        "Invalid text of an array: expected type, shape and compressed values, as get_config "
+        "text of an array: expected type, shape and compressed values, as get_config "
         f"writes them; received {text[:40]!r}, {len(text)} characters"
     )

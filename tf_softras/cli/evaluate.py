@@ -61,7 +61,7 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
     folders = [training.RunFolder.open(run) for run in runs]
     names = [checkpoint] if len(runs) == 1 else [folder.path.name for folder in folders]
     if len(set(names)) < len(names):
-        raise WrongInput(f"Expected runs whose folders have different names, received {names}.")
+        raise WrongInput(f"Expected runs whose folders have different names; received {names}.")
     networks = {
         name: as_reconstructor(folder.load_reconstructor(checkpoint))
         for name, folder in zip(names, folders, strict=True)

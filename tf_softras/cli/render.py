@@ -80,10 +80,10 @@ def render(
     from tf_softras.viewer import film
 
     if output is None and transforms is None:
-        raise WrongInput("Expected -o or --transforms, received neither.")
+        raise WrongInput("Expected -o or --transforms; received neither.")
     if views * size**2 > MAX_PIXELS:
         raise WrongInput(
-            f"Expected at most {MAX_PIXELS:,} pixels in all, received --views {views} of --size "
+            f"Expected at most {MAX_PIXELS:,} pixels in all; received --views {views} of --size "
             f"{size}."
         )
     elevation = cameras.N3MR_ELEVATION if elevation is None else elevation

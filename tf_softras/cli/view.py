@@ -33,9 +33,9 @@ def view(source, output, checkpoint):
     from tf_softras.viewer import view_html
 
     if output.suffix.lower() not in (".html", ".htm"):
-        raise WrongInput(f"-o: expected a name that ends in .html, received '{output}'.")
+        raise WrongInput(f"-o: expected a name that ends in .html; received '{output}'.")
     if not output.parent.is_dir():
-        raise WrongInput(f"-o: expected a folder that exists, received '{output.parent}'.")
+        raise WrongInput(f"-o: expected a folder that exists; received '{output.parent}'.")
     if source.is_dir():
         views = _views_of_network(source, checkpoint)
     else:
@@ -44,7 +44,7 @@ def view(source, output, checkpoint):
         page = view_html(views)
     if len(page) > MAX_BYTES:
         raise WrongInput(
-            f"Expected a mesh that makes a page of at most {MAX_BYTES} bytes, received '{source}', "
+            f"Expected a mesh that makes a page of at most {MAX_BYTES} bytes; received '{source}', "
             f"which makes {len(page)}."
         )
     with replaced_whole(output) as written:

@@ -104,8 +104,8 @@ def view_pairs(
     num_views = _checked(dataset, batch_size).element_spec["images"].shape[0]
     if num_views is None or num_views < drawn_views:
         raise ValueError(
-            f"Invalid dataset. Expected `images` of at least {drawn_views} views an object. "
-            f"Received: {dataset.element_spec['images'].shape}"
+            f"dataset: expected `images` of at least {drawn_views} views an object; "
+            f"received {dataset.element_spec['images'].shape}"
         )
 
     def convert(example, seed):
@@ -227,15 +227,13 @@ def single_views(dataset: tf.data.Dataset, *, batch_size: int) -> tf.data.Datase
 
 def _checked(dataset: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     if batch_size < 1:
-        raise ValueError(
-            f"Invalid batch_size. Expected at least 1. Received: batch_size={batch_size}"
-        )
+        raise ValueError(f"batch_size: expected at least 1; received {batch_size}")
     # Endless passes over an empty data set would look for a first object without end.
     cardinality = int(dataset.cardinality())
     if cardinality == 0 or (
         cardinality == tf.data.UNKNOWN_CARDINALITY and not list(dataset.take(1))
     ):
-        raise ValueError("Invalid dataset. Expected at least one object. Received: none")
+        raise ValueError("dataset: expected at least one object; received none")
     return dataset
 
 

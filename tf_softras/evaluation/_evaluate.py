@@ -65,7 +65,7 @@ def comparison_table(evaluations: dict[str, Evaluation], *, decimals: int = 4) -
         ValueError: There is no evaluation.
     """
     if not evaluations:
-        raise ValueError("Invalid evaluations. Expected: at least one. Received: none")
+        raise ValueError("evaluations: expected at least one; received none")
     columns = list(evaluations.values())
     lines = [
         f"| class | objects | {' | '.join(evaluations)} |",

@@ -119,8 +119,7 @@ def measure(
         images, eyes = batch["images"][0], batch["eyes"][0].numpy()
         if not 0 <= input_view < len(images):
             raise ValueError(
-                f"Invalid input_view. Expected: a view in [0, {len(images)}). "
-                f"Received: {input_view}"
+                f"input_view: expected a view in [0, {len(images)}); received {input_view}"
             )
         answer = reconstructor.reconstruct(images[input_view : input_view + 1])[0]
         name = class_names[int(batch["label"][0])]
@@ -152,8 +151,8 @@ def _of_voxels(answer: Mesh | np.ndarray, true: np.ndarray) -> dict[str, float]:
         predicted = answer
     if predicted.shape != true.shape:
         raise ValueError(
-            f"Invalid voxels of the reconstructor. Expected: those of the data set, "
-            f"{true.shape}. Received: {predicted.shape}"
+            f"voxels of the reconstructor: expected those of the data set, "
+            f"{true.shape}; received {predicted.shape}"
         )
     right = float(np.sum(predicted & true.astype(bool)))
     counts = zip(_VOXEL_METRICS, (predicted.sum(), true.sum()), strict=True)
@@ -193,7 +192,7 @@ def metrics_table(measurements: dict[str, Measurements]) -> str:
         ValueError: There are no measurements.
     """
     if not measurements:
-        raise ValueError("Invalid measurements. Expected: at least one. Received: none")
+        raise ValueError("measurements: expected at least one; received none")
     lines = [
         f"| mean over classes | {' | '.join(measurements)} |",
         f"| --- |{' ---: |' * len(measurements)}",

@@ -140,7 +140,7 @@ def mesh_of_voxels(voxels: np.ndarray) -> Mesh:
     resolution = len(voxels)
     padded = np.pad(np.asarray(voxels, np.float32), 1)
     if not padded.max() > 0.5:
-        raise ValueError("Invalid voxels. Expected: an occupied one. Received: none")
+        raise ValueError("voxels: expected an occupied one; received none")
     # Ascent leads inside, where the values are: normals point out.
     corners, faces, _, _ = measure.marching_cubes(padded, 0.5, gradient_direction="ascent")
     # Cell i, at i + 1 after padding, has its centre at grid coordinate i + 0.5.
@@ -154,7 +154,7 @@ def _spread(mesh: Mesh, num_points: int, seed: int) -> tuple[np.ndarray, np.ndar
 
     body = _trimesh(mesh)
     if not body.area > 0.0:
-        raise ValueError("Invalid mesh. Expected: faces with an area. Received: none")
+        raise ValueError("mesh: expected faces with an area; received none")
     points, face = trimesh.sample.sample_surface(body, num_points, seed=seed)
     return np.asarray(points), body.face_normals[face]
 

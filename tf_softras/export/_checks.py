@@ -32,7 +32,7 @@ def batch_of(name: str, value, shape):
         value,
         (
             (size >= 1) & (size <= MAX_BATCH_SIZE),
-            f"{name}: expected a batch of 1 to {MAX_BATCH_SIZE}, received one of:",
+            f"{name}: expected a batch of 1 to {MAX_BATCH_SIZE}; received one of:",
             size,
         ),
     )
@@ -47,7 +47,7 @@ def images_in_range(name: str, images, image_size: int):
         images,
         (
             inside,
-            f"{name}: expected finite values in [0, 1], received a least and a largest of:",
+            f"{name}: expected finite values in [0, 1]; received a least and a largest of:",
             tf.stack([tf.reduce_min(images), tf.reduce_max(images)]),
         ),
     )
@@ -62,7 +62,7 @@ def coordinates(name: str, points, shape):
         points,
         (
             near,
-            f"{name}: expected finite coordinates in [-{MAX_COORDINATE:g}, {MAX_COORDINATE:g}], "
+            f"{name}: expected finite coordinates in [-{MAX_COORDINATE:g}, {MAX_COORDINATE:g}]; "
             "received a least and a largest of:",
             tf.stack([tf.reduce_min(points), tf.reduce_max(points)]),
         ),
@@ -73,6 +73,6 @@ def same_batch(**tensors):
     """Returns the tensors, after checking that their batch sizes are equal."""
     names = " and ".join(tensors)
     sizes = tf.stack([tf.shape(tensor)[0] for tensor in tensors.values()])
-    message = f"{names}: expected batches of one size, received sizes of:"
+    message = f"{names}: expected batches of one size; received sizes of:"
     condition = (tf.reduce_all(sizes == sizes[0]), message, sizes)
     return [require(tensor, condition) for tensor in tensors.values()]

@@ -113,7 +113,7 @@ def _accessor(tree: dict, name: str) -> dict:
     (primitive,) = tree["meshes"][0]["primitives"]
     accessor = tree["accessors"][primitive["attributes"][name]]
     if (accessor["componentType"], accessor["type"]) != _TYPES[name]:
-        raise RuntimeError(f"Expected {name} as {_TYPES[name]} in the file, received others.")
+        raise RuntimeError(f"Expected {name} as {_TYPES[name]} in the file; received others.")
     return accessor
 
 

@@ -108,7 +108,7 @@ def _eyes_apart(name: str, eyes):
         eyes,
         (
             distance >= _NEAREST_EYE,
-            f"{name}: expected eyes at least {_NEAREST_EYE:g} from the origin, received one at:",
+            f"{name}: expected eyes at least {_NEAREST_EYE:g} from the origin; received one at:",
             distance,
         ),
     )

@@ -24,7 +24,7 @@ def descend(loss, variables, *, steps, learning_rate):
         ValueError: `steps` is less than 1, or the loss is not finite.
     """
     if steps < 1:
-        raise ValueError(f"Invalid steps. Expected at least 1. Received: steps={steps}")
+        raise ValueError(f"steps: expected at least 1; received {steps}")
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
     optimizer.build(variables)
 
@@ -53,8 +53,8 @@ def descend(loss, variables, *, steps, learning_rate):
 
 def _diverged(learning_rate):
     return (
-        "The fit left the finite numbers. Expected a learning rate that it stands. "
-        f"Received: learning_rate={learning_rate}"
+        "The fit left the finite numbers. Expected a learning rate that it stands; "
+        f"received {learning_rate}"
     )
 
 

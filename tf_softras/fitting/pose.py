@@ -134,17 +134,15 @@ def fit_pose(
 def _quaternions(starts, candidates, seed):
     """Quaternions to choose from `[candidates, starts, 4]`, random ones uniform over rotations."""
     if candidates != int(candidates) or candidates < 1:
-        raise ValueError(
-            f"Invalid candidates. Expected a positive int. Received: candidates={candidates}"
-        )
+        raise ValueError(f"candidates: expected a positive int; received {candidates}")
     if np.ndim(starts) == 0:
         tried = np.random.default_rng(seed).normal(size=(int(candidates), starts, 4))
     else:
         tried = np.asarray(starts)[None]
     if tried.ndim != 3 or tried.shape[2] != 4 or not tried.shape[1]:
         raise ValueError(
-            "Invalid starts. Expected at least one, or quaternions of shape [starts, 4]. "
-            f"Received: shape {tried.shape[1:]}"
+            "starts: expected at least one, or quaternions of shape [starts, 4]; "
+            f"received shape {tried.shape[1:]}"
         )
     return (tried / np.linalg.norm(tried, axis=2, keepdims=True)).astype(np.float32)
 

@@ -294,8 +294,7 @@ def orthographic(vertices, *, view_size=2.0, center=(0.0, 0.0)):
     """
     if isinstance(view_size, (int, float)) and not 0.0 < view_size < math.inf:
         raise ValueError(
-            "Invalid view_size. Expected a positive length in world units. "
-            f"Received: view_size={view_size}"
+            f"view_size: expected a positive length in world units; received {view_size}"
         )
     vertices = as_floating(vertices)
     view_size = keras.ops.convert_to_tensor(view_size, vertices.dtype)[..., None, None]
@@ -368,8 +367,8 @@ def _known_values(value):
 def _axes(name, convention):
     if convention not in CAMERA_AXES:
         raise ValueError(
-            f"Invalid {name} of a camera. Expected one of {tuple(CAMERA_AXES)}. "
-            f"Received: {name}={convention!r}"
+            f"{name} of a camera: expected one of {tuple(CAMERA_AXES)}; "
+            f"received {name}={convention!r}"
         )
     return CAMERA_AXES[convention]
 

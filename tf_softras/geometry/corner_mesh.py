@@ -100,9 +100,7 @@ def clip_to_near(vertices, faces, attributes=None, *, near):
         tf.errors.InvalidArgumentError: a vertex index out of range.
     """
     if not 0.0 < near < float("inf"):
-        raise ValueError(
-            f"Invalid near. Expected a positive depth to cut at. Received: near={near}"
-        )
+        raise ValueError(f"near: expected a positive depth to cut at; received {near}")
     faces = checked_faces(faces)
     corners, corner_attributes, exists = _gathered(vertices, faces, attributes)
     depth = corners[..., 2]
@@ -182,9 +180,7 @@ def pad_meshes(meshes):
     meshes = list(meshes)
     if not meshes or not all(isinstance(mesh, Mesh) for mesh in meshes):
         kinds = sorted({type(mesh).__name__ for mesh in meshes})
-        raise ValueError(
-            f"Invalid meshes. Expected at least one Mesh, and nothing else. Received: {kinds}"
-        )
+        raise ValueError(f"meshes: expected at least one Mesh, and nothing else; received {kinds}")
     most_vertices = max(len(mesh.vertices) for mesh in meshes)
     most_faces = max(len(mesh.faces) for mesh in meshes)
     vertices = np.zeros((len(meshes), most_vertices, 3), np.float32)
@@ -224,15 +220,15 @@ def checked_faces(faces):
     shape, dtype = tuple(faces.shape), keras.backend.standardize_dtype(faces.dtype)
     if len(shape) not in (2, 3) or shape[-1] != 3 or shape[-2] is None or "int" not in dtype:
         raise ValueError(
-            "Invalid faces. Expected integers of shape [num_faces, 3] or [batch, num_faces, 3]. "
-            f"Received: {dtype} of shape {list(shape)}"
+            "faces: expected integers of shape [num_faces, 3] or [batch, num_faces, 3]; "
+            f"received {dtype} of shape {list(shape)}"
         )
     if known:
         padded = faces < 0
         if (padded.any(axis=-1) != padded.all(axis=-1)).any() or faces.min(initial=0) < -1:
             raise ValueError(
-                "Invalid faces. Expected vertex indices from 0, or all three of them -1 in a "
-                f"padded face. Received: a face with the index {faces.min()}"
+                "faces: expected vertex indices from 0, or all three of them -1 in a "
+                f"padded face; received a face with the index {faces.min()}"
             )
     return faces
 

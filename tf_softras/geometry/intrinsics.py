@@ -58,8 +58,8 @@ def intrinsic_matrix(
     given = {name: value for name, value in lens.items() if value is not None}
     if len(given) != 1:
         raise ValueError(
-            f"Invalid lens. Expected exactly one of {', '.join(lens)}. "
-            f"Received: {', '.join(given) or 'none of them'}"
+            f"lens: expected exactly one of {', '.join(lens)}; "
+            f"received {', '.join(given) or 'none of them'}"
         )
     ((name, value),) = given.items()
     if name == "focal_length":
@@ -107,7 +107,7 @@ def intrinsics_from_projection(projection, image_size, *, pixel_center=0.0):
 def _positive(name, value):
     """The value as it is; a plain number is checked."""
     if isinstance(value, (int, float)) and not 0.0 < value < math.inf:
-        raise ValueError(f"Invalid {name}. Expected a positive length. Received: {name}={value}")
+        raise ValueError(f"{name}: expected a positive length; received {name}={value}")
     return value
 
 
@@ -116,15 +116,15 @@ def _tangent_of_half(angle):
         return keras.ops.tan(as_floating(angle) * (math.pi / 360.0))
     if not 0.0 < angle < 180.0:
         raise ValueError(
-            "Invalid field_of_view. Expected the full angle, in degrees, between 0 and 180 "
-            f"(exclusive). Received: field_of_view={angle}"
+            "field_of_view: expected the full angle, in degrees, between 0 and 180 "
+            f"(exclusive); received {angle}"
         )
     return math.tan(math.radians(angle / 2.0))
 
 
 def _side(across, height, width):
     if across not in _SIDES:
-        raise ValueError(f"Invalid across. Expected one of {_SIDES}. Received: across={across!r}")
+        raise ValueError(f"across: expected one of {_SIDES}; received {across!r}")
     return {"width": width, "height": height, "shorter": min(height, width)}[across]
 
 

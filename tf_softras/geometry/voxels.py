@@ -53,12 +53,11 @@ def _checked_resolution(resolution) -> int:
         resolution = operator.index(resolution)
     except TypeError:
         raise TypeError(
-            f"Invalid resolution of a voxel grid. Expected an integer, received {resolution!r}."
+            f"resolution of a voxel grid: expected an integer; received {resolution!r}."
         ) from None
     if not 1 <= resolution <= MAX_RESOLUTION:
         raise ValueError(
-            f"Invalid resolution of a voxel grid. Expected 1 to {MAX_RESOLUTION}, "
-            f"received {resolution}."
+            f"resolution of a voxel grid: expected 1 to {MAX_RESOLUTION}; received {resolution}."
         )
     return resolution
 

@@ -173,8 +173,8 @@ class Renderer(GeometryLayer):
         if isinstance(lighting, str):
             if lighting != "default":
                 raise ValueError(
-                    "Invalid lighting. Expected a LambertLighting, None or 'default'. "
-                    f"Received: lighting={lighting!r}"
+                    "lighting: expected a LambertLighting, None or 'default'; "
+                    f"received {lighting!r}"
                 )
             sun = DirectionalLight((0.4, 1.0, 0.6), 0.65)
             lighting = LambertLighting(ambient=0.35, directional=[sun], two_sided=True, dtype=dtype)
@@ -184,8 +184,8 @@ class Renderer(GeometryLayer):
         self.mipmaps = boolean("mipmaps", mipmaps)
         if self.mipmaps and self.face_uvs is None:
             raise ValueError(
-                "Invalid mipmaps. Expected face_uvs, too, without which there is no texture. "
-                "Received: mipmaps=True and face_uvs=None"
+                "mipmaps: expected face_uvs, too, without which there is no texture; "
+                "received mipmaps=True and face_uvs=None"
             )
         self.background = None if background is None else numbers("background", background, (3,))
         self.supersampling = _checked_supersampling(supersampling)
@@ -296,8 +296,8 @@ class Renderer(GeometryLayer):
         expected = None if self.faces is None else (len(self.faces), 3, 2)
         if array.shape != expected:
             raise ValueError(
-                "Invalid face_uvs. Expected fixed faces and floats of shape (num_faces, 3, 2)"
-                f"{'' if expected is None else f', here {expected}'}. Received: shape {array.shape}"
+                "face_uvs: expected fixed faces and floats of shape (num_faces, 3, 2)"
+                f"{'' if expected is None else f', here {expected}'}; received shape {array.shape}"
                 f"{' and faces=None' if expected is None else ''}"
             )
         return array
@@ -567,8 +567,5 @@ def _footprints(plane, uvs):
 
 def _checked_supersampling(supersampling):
     if isinstance(supersampling, bool) or supersampling != int(supersampling) or supersampling < 1:
-        raise ValueError(
-            "Invalid supersampling. Expected a positive int. "
-            f"Received: supersampling={supersampling!r}"
-        )
+        raise ValueError(f"supersampling: expected a positive int; received {supersampling!r}")
     return int(supersampling)

@@ -101,8 +101,7 @@ class SoftShade(SoftRasterize):
         )
         if not 0.0 <= self.near < float(far) < float("inf"):
             raise ValueError(
-                "near and far: expected depths 0 <= near < far; "
-                f"received near={near!r}, far={far!r}"
+                f"near and far: expected depths 0 <= near < far; received {near!r}, far={far!r}"
             )
         self.far = float(far)
         self.epsilon = None if epsilon is None else numbers("epsilon", epsilon, ())

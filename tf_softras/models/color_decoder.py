@@ -95,13 +95,11 @@ class ColorDecoder(keras.Model):
         **kwargs,
     ):
         if color not in COLORS:
-            raise ValueError(
-                f"Invalid color. Expected: one of {', '.join(COLORS)}. Received: {color!r}"
-            )
+            raise ValueError(f"color: expected one of {', '.join(COLORS)}; received {color!r}")
         if tuple(map(int, keras.__version__.split(".")[:2])) <= _KERAS_WITHOUT_COLORS:
             raise RuntimeError(
-                "Colours cannot be trained with this Keras. Expected: one after 3.12, which needs "
-                f"Python 3.11. Received: Keras {keras.__version__}"
+                "color: expected a Keras after 3.12, where colours can be trained, which needs "
+                f"Python 3.11; received Keras {keras.__version__}"
             )
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         precise = policy if policy.compute_dtype == "float64" else "float32"

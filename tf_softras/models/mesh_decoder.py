@@ -58,8 +58,7 @@ class MeshDecoder(keras.Model):
     ):
         if deformation not in DEFORMATIONS:
             raise ValueError(
-                f"Invalid deformation. Expected: one of {', '.join(DEFORMATIONS)}. "
-                f"Received: {deformation!r}"
+                f"deformation: expected one of {', '.join(DEFORMATIONS)}; received {deformation!r}"
             )
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         code = keras.Input((code_size,), name="code")

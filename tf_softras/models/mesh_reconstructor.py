@@ -109,8 +109,8 @@ class MeshReconstructor(keras.Model):
         """
         if self.color_decoder is None:
             raise ValueError(
-                "Invalid network for colours. Expected: a configuration whose `color` is one of "
-                f"{', '.join(COLORS)}. Received: color={self.config.color}"
+                "network for colours: expected a configuration whose `color` is one of "
+                f"{', '.join(COLORS)}; received {self.config.color}"
             )
         _check_floating(images)
         images = keras.ops.convert_to_tensor(images)
@@ -145,9 +145,7 @@ class MeshReconstructor(keras.Model):
 def _check_floating(images):
     dtype = keras.backend.standardize_dtype(images.dtype)
     if "float" not in dtype:
-        raise ValueError(
-            f"Invalid images. Expected: floating-point values in [0, 1]. Received: {dtype}"
-        )
+        raise ValueError(f"images: expected floating-point values in [0, 1]; received {dtype}")
 
 
 def _model_config(config):

@@ -34,8 +34,8 @@ class RetrievalReconstructor(keras.Model):
         super().__init__(name=name, **kwargs)
         if image_size % _FEATURE_SIDE:
             raise ValueError(
-                f"Invalid image_size. Expected: a multiple of {_FEATURE_SIDE} for retrieval. "
-                f"Received: {image_size}"
+                f"image_size: expected a multiple of {_FEATURE_SIDE} for retrieval; "
+                f"received {image_size}"
             )
         self.num_pictures, self.num_objects = num_pictures, num_objects
         self.resolution, self.image_size = resolution, image_size

@@ -142,7 +142,7 @@ async def _body(request: Request, *, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise _Refused(413, f"Expected at most {limit} bytes, received more.")
+            raise _Refused(413, f"Expected at most {limit} bytes; received more.")
     return bytes(body)
 
 
@@ -164,10 +164,10 @@ def _uploads(body: bytes, max_bytes: int) -> tuple[bytes, bytes | None]:
     for name, upload in uploads.items():
         if upload is not None and len(upload) > max_bytes:
             raise _Refused(
-                413, f"Expected a {name} of at most {max_bytes} bytes, received {len(upload)}."
+                413, f"Expected a {name} of at most {max_bytes} bytes; received {len(upload)}."
             )
     if not uploads["picture"]:
-        raise _Refused(400, "Expected a picture, received none.")
+        raise _Refused(400, "Expected a picture; received none.")
     return uploads["picture"], uploads["mask"]
 
 

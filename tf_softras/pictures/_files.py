@@ -71,12 +71,12 @@ def write_picture(path, picture: np.ndarray) -> None:
     path = pathlib.Path(path)
     if path.suffix.lower() != ".png":
         raise PictureError(
-            f"Cannot write a picture to '{path}'. Expected a name that ends in .png, received "
+            f"Cannot write a picture to '{path}': expected a name that ends in .png; received "
             f"{path.suffix or 'no suffix'!r}."
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"Cannot write a picture to '{path}'. Expected a folder that exists, received "
+            f"Cannot write a picture to '{path}': expected a folder that exists; received "
             f"'{path.parent}'."
         )
     with replaced_whole(path) as written:

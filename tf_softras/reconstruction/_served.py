@@ -81,7 +81,7 @@ class ServedReconstructor:
 
     def _unexpected(self, received: str) -> ServingError:
         return ServingError(
-            f"Cannot use the model at {self.url}. Expected a reconstructor, as `softras export` "
+            f"Cannot use the model at {self.url}: expected a reconstructor, as `softras export` "
             f"writes it, under TensorFlow Serving; received {received}."
         )
 

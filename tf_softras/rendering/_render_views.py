@@ -68,8 +68,8 @@ def render_views(
     height, width = standardize_image_size(image_size)
     if supersampling < 1:
         raise ValueError(
-            "Invalid supersampling. Expected at least 1 sample along a side of a pixel. "
-            f"Received: supersampling={supersampling}"
+            "supersampling: expected at least 1 sample along a side of a pixel; "
+            f"received {supersampling}"
         )
     samples = height * width * supersampling**2
     at_once = max(1, _SAMPLES_AT_ONCE // samples)
@@ -97,13 +97,11 @@ def render_views(
 def _checked_eyes(eyes) -> np.ndarray:
     eyes = np.asarray(eyes, np.float32)
     if eyes.ndim != 2 or eyes.shape[1] != 3:
-        raise ValueError(
-            f"Invalid shape of eyes. Expected [num_views, 3]. Received: {list(eyes.shape)}"
-        )
+        raise ValueError(f"shape of eyes: expected [num_views, 3]; received {list(eyes.shape)}")
     if not np.isfinite(eyes).all() or not eyes.any(axis=1).all():
         raise ValueError(
-            "Invalid eyes. Expected finite positions away from the origin, which the cameras look "
-            f"at. Received: {eyes[~(np.isfinite(eyes).all(axis=1) & eyes.any(axis=1))][0].tolist()}"
+            "eyes: expected finite positions away from the origin, which the cameras look "
+            f"at; received {eyes[~(np.isfinite(eyes).all(axis=1) & eyes.any(axis=1))][0].tolist()}"
         )
     return eyes
 
@@ -113,8 +111,8 @@ def _checked_up(up, eyes: np.ndarray) -> np.ndarray:
     up = np.asarray(up, np.float32)
     if up.shape not in ((3,), eyes.shape) or not np.isfinite(up).all():
         raise ValueError(
-            f"Invalid up. Expected finite floats of shape [3] or {list(eyes.shape)}. "
-            f"Received: shape {list(up.shape)}"
+            f"up: expected finite floats of shape [3] or {list(eyes.shape)}; "
+            f"received shape {list(up.shape)}"
         )
     return np.broadcast_to(up, eyes.shape)
 
@@ -157,9 +155,7 @@ def _in_front(mesh: Mesh, vertices, eyes: np.ndarray):
 def _checked_color(color) -> np.ndarray:
     color = np.asarray(color, np.float32)
     if color.shape != (3,) or not ((color >= 0.0) & (color <= 1.0)).all():
-        raise ValueError(
-            f"Invalid background. Expected three values in [0, 1]. Received: background={color}"
-        )
+        raise ValueError(f"background: expected three values in [0, 1]; received {color}")
     return color
 
 

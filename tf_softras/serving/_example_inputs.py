@@ -46,9 +46,7 @@ def example_inputs(specs, *, batch_size: int, picture: bytes | None = None) -> d
     inputs = {}
     for spec in specs:
         if spec.name not in makers:
-            raise ValueError(
-                f"Invalid input. Expected one of {', '.join(makers)}. Received: {spec.name!r}"
-            )
+            raise ValueError(f"input: expected one of {', '.join(makers)}; received {spec.name!r}")
         item = makers[spec.name](spec.shape)
         inputs[spec.name] = np.array([item] * batch_size, object if _is_file(item) else np.float32)
     return inputs

@@ -75,8 +75,8 @@ class Endpoint:
         path = pattern and pattern.fullmatch(parts.path)
         if not host or not path or parts.query or parts.fragment or parts.username:
             raise ValueError(
-                "Invalid URL of a model. Expected grpc://HOST:PORT/MODEL or "
-                f"http://HOST:PORT/v1/models/MODEL. Received: {url!r}"
+                "URL of a model: expected grpc://HOST:PORT/MODEL or "
+                f"http://HOST:PORT/v1/models/MODEL; received {url!r}"
             )
         version = path["version"]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -71,8 +71,8 @@ def lambert_light(
     missing = [name for name, is_missing in needed.items() if is_missing]
     if missing:
         raise ValueError(
-            "Invalid lighting. Expected positions for point lights, positions and eye for "
-            f"two_sided. Received: no {' and no '.join(missing)}"
+            "lighting: expected positions for point lights, positions and eye for "
+            f"two_sided; received no {' and no '.join(missing)}"
         )
     normals = as_floating(normals)
 

@@ -41,8 +41,8 @@ def mip_levels(texture):
     sides = tuple(texture.shape)[-3:-1]
     if len(sides) < 2 or not all(sides):
         raise ValueError(
-            "Invalid texture. Expected shape [..., height, width, channels], of known height and "
-            f"width, not empty, for mip-mapping. Received: shape={tuple(texture.shape)}"
+            "texture: expected shape [..., height, width, channels], of known height and "
+            f"width, not empty, for mip-mapping; received {tuple(texture.shape)}"
         )
     levels = [texture]
     while max(levels[-1].shape[-3:-1]) > 1:

@@ -104,16 +104,14 @@ def _bilinear(texels, first, size, uv, wrap):
 
 def _check(texture, uv, wrap):
     if wrap not in WRAPS:
-        raise ValueError(f"Invalid wrap. Expected one of {WRAPS}. Received: wrap={wrap!r}")
+        raise ValueError(f"wrap: expected one of {WRAPS}; received {wrap!r}")
     if len(texture.shape) not in (3, 4) or 0 in tuple(texture.shape)[-3:]:
         raise ValueError(
-            "Invalid texture. Expected shape [height, width, channels] or [batch, height, width, "
-            f"channels], not empty. Received: shape={tuple(texture.shape)}"
+            "texture: expected shape [height, width, channels] or [batch, height, width, "
+            f"channels], not empty; received {tuple(texture.shape)}"
         )
     if len(uv.shape) < 2 or uv.shape[-1] != 2:
-        raise ValueError(
-            f"Invalid uv. Expected shape [batch, ..., 2]. Received: shape={tuple(uv.shape)}"
-        )
+        raise ValueError(f"uv: expected shape [batch, ..., 2]; received {tuple(uv.shape)}")
 
 
 def _check_derivatives(uv_derivatives, uv):
@@ -124,8 +122,8 @@ def _check_derivatives(uv_derivatives, uv):
         for one, other in zip(shape, expected, strict=True)
     ):
         raise ValueError(
-            "Invalid uv_derivatives. Expected shape [batch, ..., 2, 2], as uv has it, here "
-            f"{expected}. Received: shape={shape}"
+            "uv_derivatives: expected shape [batch, ..., 2, 2], as uv has it, here "
+            f"{expected}; received {shape}"
         )
 
 

@@ -49,7 +49,7 @@ def comparison_sheet(
     """
     rows = checked_rows(examples, class_names=class_names, input_view=input_view, num_views=1)
     if not networks:
-        raise ValueError("Invalid networks. Expected: at least one. Received: none")
+        raise ValueError("networks: expected at least one; received none")
     available = len(rows[0]["images"])
     inputs = np.stack([row["images"][input_view] for row in rows])
     answers = {name: _answers(network, inputs) for name, network in networks.items()}

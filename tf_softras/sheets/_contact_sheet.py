@@ -83,12 +83,12 @@ def checked_rows(
     """
     rows = [_arrays(example, class_names) for example in examples]
     if not rows:
-        raise ValueError("Invalid examples. Expected: at least one. Received: none")
+        raise ValueError("examples: expected at least one; received none")
     available = len(rows[0]["images"])
     if not 0 <= input_view < available or not 1 <= num_views <= available:
         raise ValueError(
-            f"Invalid views. Expected: input_view in [0, {available}) and num_views in "
-            f"[1, {available}]. Received: input_view={input_view}, num_views={num_views}"
+            f"views: expected input_view in [0, {available}) and num_views in "
+            f"[1, {available}]; received {input_view}, num_views={num_views}"
         )
     return rows
 

@@ -80,8 +80,8 @@ class DrawVoxels(keras.layers.Layer):
         super().__init__(**kwargs)
         if image_size % rays:
             raise ValueError(
-                f"Invalid image_size. Expected: a multiple of the {rays} voxels along a side. "
-                f"Received: {image_size}"
+                f"image_size: expected a multiple of the {rays} voxels along a side; "
+                f"received {image_size}"
             )
         self.project = ProjectVoxels(rays)
         self.pixels_per_ray = image_size // rays

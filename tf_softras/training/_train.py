@@ -212,13 +212,12 @@ def _check_strategy(strategy, config: ReconstructionConfig, time_limit) -> None:
     replicas = strategy.num_replicas_in_sync
     if config.batch_size % replicas:
         raise ValueError(
-            f"Invalid batch_size. Expected: a multiple of the {replicas} replicas that share a "
-            f"batch. Received: {config.batch_size}"
+            f"batch_size: expected a multiple of the {replicas} replicas that share a "
+            f"batch; received {config.batch_size}"
         )
     if time_limit is not None and is_multi_worker(strategy):
         raise ValueError(
-            "Invalid time_limit. Expected: None, for workers whose clocks differ. "
-            f"Received: {time_limit}"
+            f"time_limit: expected None, for workers whose clocks differ; received {time_limit}"
         )
 
 
@@ -251,8 +250,8 @@ def _has_ended(
         if done < steps:
             raise RunFolderError(
                 f"The run in {folder.path} cannot go on: it was complete after {done} steps, and "
-                f"its backup is gone. Expected: at most {done} steps, or a new run folder. "
-                f"Received: {steps} steps"
+                f"its backup is gone; steps: expected at most {done}, or a new run folder; "
+                f"received {steps} steps"
             )
         return True
     if options.patience is None:

@@ -79,4 +79,4 @@ class TrainOptions:
 
 
 def _invalid(name, expected, received):
-    return ValueError(f"Invalid {name}. Expected: {expected}. Received: {received}")
+    return ValueError(f"{name}: expected {expected}; received {received}")

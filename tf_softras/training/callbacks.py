@@ -90,7 +90,7 @@ class WholeBackupAndRestore(keras.callbacks.BackupAndRestore):
         except (ValueError, KeyError, OSError) as error:
             raise RunFolderError(
                 f"The run cannot go on from {self._weights_path}: expected a backup of this "
-                "version of tf_softras. Its checkpoints can still be used. Received: "
+                "version of tf_softras. Its checkpoints can still be used; received "
                 f"{' '.join(str(error).split())[:200]}"
             ) from error
 

@@ -31,14 +31,13 @@ def make_strategy(distribution: str = "auto") -> tf.distribute.Strategy | None:
     """
     if distribution not in DISTRIBUTIONS:
         raise ValueError(
-            f"Invalid distribution. Expected: one of {', '.join(DISTRIBUTIONS)}. "
-            f"Received: {distribution!r}"
+            f"distribution: expected one of {', '.join(DISTRIBUTIONS)}; received {distribution!r}"
         )
     workers = _num_workers()
     if distribution == "multi-worker" and not workers:
         raise ValueError(
-            "Invalid distribution. Expected: an environment variable TF_CONFIG that names the "
-            'workers, for "multi-worker". Received: none'
+            "distribution: expected an environment variable TF_CONFIG that names the "
+            'workers, for "multi-worker"; received none'
         )
     if distribution == "multi-worker" or (distribution == "auto" and workers > 1):
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -55,8 +54,8 @@ def _num_workers() -> int:
         return sum(len(cluster.get(task, ())) for task in ("chief", "worker"))
     except (ValueError, AttributeError, TypeError) as error:
         raise ValueError(
-            'Invalid TF_CONFIG. Expected: {"cluster": {"worker": ["HOST:PORT", ...]}, "task": '
-            f'{{"type": "worker", "index": 0}}}}. Received: {error}'
+            'TF_CONFIG: expected {"cluster": {"worker": ["HOST:PORT", ...]}, "task": '
+            f'{{"type": "worker", "index": 0}}}}; received {error}'
         ) from None
 
 

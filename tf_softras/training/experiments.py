@@ -146,9 +146,7 @@ def run_experiment(
         RunFolderError: The folder holds runs of another configuration.
     """
     if name not in EXPERIMENTS:
-        raise ValueError(
-            f"Invalid experiment. Expected: one of {', '.join(EXPERIMENTS)}. Received: {name!r}"
-        )
+        raise ValueError(f"experiment: expected one of {', '.join(EXPERIMENTS)}; received {name!r}")
     if seeds < 1:
         raise ValueError(f"seeds: expected at least 1; received {seeds}")
     folder = pathlib.Path(folder)

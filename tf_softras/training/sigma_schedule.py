@@ -38,8 +38,8 @@ class SigmaSchedule(keras.callbacks.Callback):
         self._layers = [self.layer] if self.layer is not None else _rasterizers(self.model)
         if not self._layers:
             raise ValueError(
-                "Invalid model for SigmaSchedule. Expected: a SoftRasterize layer among "
-                f"model.layers. Received: {[layer.name for layer in self.model.layers]}"
+                "model for SigmaSchedule: expected a SoftRasterize layer among "
+                f"model.layers; received {[layer.name for layer in self.model.layers]}"
             )
 
     def on_train_batch_begin(self, batch, logs=None):

@@ -34,28 +34,27 @@ def write_film(path, frames: Iterable[np.ndarray], *, frames_per_second: float =
     shapes = {frame.shape for frame in frames}
     if len(shapes) != 1 or any(frame.dtype != np.uint8 for frame in frames):
         raise PictureError(
-            f"Cannot write a film to '{path}'. Expected uint8 frames of one size, received "
+            f"Cannot write a film to '{path}': expected uint8 frames of one size; received "
             f"{len(frames)} of the shapes {sorted(shapes)}."
         )
     (shape,) = shapes
     if len(shape) != 3 or shape[2] != 3:
         raise PictureError(
-            f"Cannot write a film to '{path}'. Expected frames [height, width, 3], received "
+            f"Cannot write a film to '{path}': expected frames [height, width, 3]; received "
             f"{list(shape)}."
         )
     if not 0.0 < frames_per_second <= 50.0:
         raise ValueError(
-            "Invalid frames_per_second. Expected a number in (0, 50]. Received: "
-            f"{frames_per_second}"
+            f"frames_per_second: expected a number in (0, 50]; received {frames_per_second}"
         )
     if path.suffix.lower() not in SUFFIXES:
         raise PictureError(
-            f"Cannot write a film to '{path}'. Expected a name that ends in .gif or .mp4, received "
+            f"Cannot write a film to '{path}': expected a name that ends in .gif or .mp4; received "
             f"{path.suffix or 'no suffix'!r}."
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"Cannot write a film to '{path}'. Expected a folder that exists, received "
+            f"Cannot write a film to '{path}': expected a folder that exists; received "
             f"'{path.parent}'."
         )
     write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4

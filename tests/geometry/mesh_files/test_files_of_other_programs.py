@@ -204,7 +204,7 @@ def test_a_scene_that_shows_nothing_is_told(load):
     file = GlbFile()
     file.part(SQUARE, FACES)
     file.tree["scenes"] = [{"nodes": []}]
-    with pytest.raises(MeshFileError, match="scene shows at least one face, received 0"):
+    with pytest.raises(MeshFileError, match="scene shows at least one face; received 0"):
         load("mesh.glb", file.content())
 
 
@@ -376,7 +376,7 @@ def test_off_with_fewer_faces_than_it_says_is_refused(load, count):
 
 def test_off_with_more_faces_than_it_says_is_refused(load):
     text = "OFF\n4 1 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n3 0 2 3\n"
-    with pytest.raises(MeshFileError, match="1 faces, as the header says, received 4 numbers more"):
+    with pytest.raises(MeshFileError, match="1 faces, as the header says; received 4 numbers more"):
         load("mesh.off", text)
 
 
@@ -395,7 +395,7 @@ TWO = [[SQUARE[0], SQUARE[1], SQUARE[2]], [SQUARE[0], SQUARE[2], SQUARE[3]]]
 
 @pytest.mark.parametrize("count", [0, 1, 3, 2**32 - 1])
 def test_stl_of_another_number_of_triangles_than_it_says_is_refused(load, count):
-    message = f"the {count} triangles that its header says, received 184 bytes, room for 2"
+    message = f"the {count} triangles that its header says; received 184 bytes, room for 2"
     with pytest.raises(MeshFileError, match=message):
         load("mesh.stl", stl(count, TWO))
 

@@ -228,28 +228,28 @@ def test_a_folder_that_is_a_link_is_a_folder(write, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", r"faces \(f\), received 0 vertices and no face"),
+        ("", r"faces \(f\); received 0 vertices and no face"),
         ("\n\n# nothing\n", "no face"),
         (SQUARE, "received 5 vertices and no face"),
-        (bytes(range(256)) * 20, "Expected the text of an OBJ file, received binary data"),
+        (bytes(range(256)) * 20, "Expected the text of an OBJ file; received binary data"),
         (bytes(range(128, 256)) * 20, "no face"),
         ("glTF and other words\nsolid cube\n", "no face"),
-        (SQUARE + "f 1 2 6", "up to 5, the number of vertices, received 6 in line 6"),
-        (SQUARE + "f 1 2 0", "from 1, or from -1 down to -5.*in line 6, received '1 2 0'"),
+        (SQUARE + "f 1 2 6", "up to 5, the number of vertices; received 6 in line 6"),
+        (SQUARE + "f 1 2 0", "from 1, or from -1 down to -5.*in line 6; received '1 2 0'"),
         (SQUARE + "f 1 2 -6", "down to -5.*line 6"),
         (SQUARE + "f 1 2 99999999999999999999", "received 99999999999999999999 in line 6"),
-        (SQUARE + "f 1 2 x", "whole vertex indices in line 6, received '1 2 x'"),
+        (SQUARE + "f 1 2 x", "whole vertex indices in line 6; received '1 2 x'"),
         (SQUARE + "f 1.5 2 3", "whole vertex indices in line 6"),
         (SQUARE + "f /1 /2 /3", "whole vertex indices in line 6"),
-        (SQUARE + "f 1 2", "three or more corners in line 6, received '1 2'"),
+        (SQUARE + "f 1 2", "three or more corners in line 6; received '1 2'"),
         (SQUARE + "f", "three or more corners in line 6"),
-        ("v 0 0\n" + SQUARE + "f 1 2 3", "three numbers as coordinates in line 1, received '0 0'"),
+        ("v 0 0\n" + SQUARE + "f 1 2 3", "three numbers as coordinates in line 1; received '0 0'"),
         ("v nan 0 0\n" + SQUARE + "f 1 2 3", "finite float32 coordinates.*nan.*vertex 0"),
         ("v 0 inf 0\n" + SQUARE + "f 2 3 4", "finite float32 coordinates.*inf.*vertex 0"),
         ("v 0 1e60 0\n" + SQUARE + "f 2 3 4", "finite float32 coordinates.*inf.*vertex 0"),
         (
             "v 0 one 0\n" + SQUARE + "f 2 3 4",
-            "numbers as coordinates in line 1, received '0 one 0'",
+            "numbers as coordinates in line 1; received '0 one 0'",
         ),
         ("v 0 \xff 0\n" + SQUARE + "f 2 3 4", "numbers as coordinates in line 1"),
     ],
@@ -272,9 +272,9 @@ def test_missing_files_folders_and_other_suffixes_are_named(write, tmp_path):
     with pytest.raises(MeshFileError, match=r"gone\.obj.*No such file"):
         load_mesh(tmp_path / "gone.obj")
     (tmp_path / "folder.obj").mkdir()
-    with pytest.raises(MeshFileError, match=r"folder\.obj.*Expected a file, received a folder"):
+    with pytest.raises(MeshFileError, match=r"folder\.obj.*expected a file; received a folder"):
         load_mesh(tmp_path / "folder.obj")
-    with pytest.raises(MeshFileError, match=r"mesh\.fbx.*ends in \.obj or .*, received '\.fbx'"):
+    with pytest.raises(MeshFileError, match=r"mesh\.fbx.*ends in \.obj or .*; received '\.fbx'"):
         load_mesh(write("solid", "mesh.fbx"))
     with pytest.raises(MeshFileError, match="no suffix"):
         load_mesh(write("solid", "mesh"))
@@ -458,11 +458,11 @@ def test_a_file_is_replaced_and_readable_as_any_other(tmp_path):
 
 
 def test_what_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"mesh\.stl.*\.obj or \.glb, received '\.stl'"):
+    with pytest.raises(ValueError, match=r"mesh\.stl.*\.obj or \.glb; received '\.stl'"):
         save_mesh(tmp_path / "mesh.stl", icosphere(0))
     with pytest.raises(ValueError, match="no suffix"):
         save_mesh(tmp_path / "mesh", icosphere(0))
-    with pytest.raises(FileNotFoundError, match=r"mesh\.obj.*Expected a folder that exists.*gone"):
+    with pytest.raises(FileNotFoundError, match=r"mesh\.obj.*expected a folder that exists.*gone"):
         save_mesh(tmp_path / "gone" / "mesh.obj", icosphere(0))
     with pytest.raises(ValueError, match="at least one face"):
         save_mesh(tmp_path / "mesh.obj", Mesh(np.zeros((3, 3)), np.zeros((0, 3), int)))

@@ -227,14 +227,14 @@ def _doubling_nodes(header):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "binary glTF file, received 0 bytes"),
+        (b"", "binary glTF file; received 0 bytes"),
         (b"\0" * 100, "binary glTF 2 file"),
-        (glb()[:60], "header says, received 60; the file is cut off"),
+        (glb()[:60], "header says; received 60; the file is cut off"),
         (glb()[:-30], "header says.*the file is cut off"),
         (glb(_zeros), "at most 300 vertices.*received 100000000000"),
         (glb(_many_nodes), "at most 100 faces.*received 104"),
         (glb(_doubling_nodes), "node with two parents"),
-        (glb(_set("nodes", 0, "mesh", value=7)), r"index in \[0, 1\).*meshes, received 7"),
+        (glb(_set("nodes", 0, "mesh", value=7)), r"index in \[0, 1\).*meshes; received 7"),
         (glb(_set("accessors", 0, "count", value=24)), "48 bytes in bufferView 0.*received 24"),
         (glb(_set("accessors", 0, "count", value="many")), "accessors of one element or more"),
         (glb(_set("accessors", 2, "count", value=-(10**9))), "accessors of one element or more"),

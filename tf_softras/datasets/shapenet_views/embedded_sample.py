@@ -30,7 +30,7 @@ def unpack_sample(folder, *, path=SAMPLE_PATH) -> None:
                 target.write_bytes(archive.read(member))
     except zipfile.BadZipFile as error:
         raise ValueError(
-            f"'{path}': expected a ZIP archive, received a damaged one: {error}"
+            f"'{path}': expected a ZIP archive; received a damaged one: {error}"
         ) from None
 
 

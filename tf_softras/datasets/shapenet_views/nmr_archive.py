@@ -101,7 +101,7 @@ class NmrFiles:
             counts = [array.count for array in arrays]
             if counts[0] != counts[1]:
                 raise NmrArchiveError(
-                    f"Expected as many pictures as voxels. Received: {counts[0]} in "
+                    f"Expected as many pictures as voxels; received {counts[0]} in "
                     f"'{self.images}', {counts[1]} in '{self.voxels}'"
                 )
             yield arrays
@@ -109,7 +109,7 @@ class NmrFiles:
     def _example(self, index: int, images: np.ndarray, voxels: np.ndarray) -> Example | Problem:
         name = f"{self.synset}/{self.split}_{index:05d}"
         if not images[:, 3].any() or not voxels.any():
-            return Problem(name, "Expected pictures and voxels of an object. Received: empty ones")
+            return Problem(name, "Expected pictures and voxels of an object; received empty ones")
         labels = {synset: label for label, synset in CLASS_SYNSETS.items()}
         return name, {
             "images": restored_images(images),
@@ -163,7 +163,7 @@ def find_files(folder) -> tuple[list[NmrFiles], list[Problem]]:
     if not files:
         raise NmrArchiveError(
             f"Expected {ARCHIVE_NAME} or pairs SYNSET_SPLIT_images.npz, SYNSET_SPLIT_voxels.npz of "
-            f"the 13 classes in '{folder}'. Received: "
+            f"the 13 classes in '{folder}'; received "
             + ("; ".join(f"{one.name}: {one.reason}" for one in problems) or "none")
         )
     return files, problems
@@ -203,7 +203,7 @@ def check_axes(files: Iterable[NmrFiles]) -> None:
     if share < _MIN_SHARE or low or scores[best, 0] > iou + _IOU_TOLERANCE:
         raise NmrArchiveError(
             f"Expected voxels that cover the pictures' masks (share {_MIN_SHARE}, IoU {_MIN_IOU} "
-            f"over all classes) in the order (+y, -z, +x). Received: share {share:.2f}, IoU "
+            f"over all classes) in the order (+y, -z, +x); received share {share:.2f}, IoU "
             f"{iou:.2f}, and IoU {scores[best, 0]:.2f} with axes (order, steps) "
             f"{AXIS_ORDERS[best]} of those, over {len(by_class)} classes"
         )
@@ -213,7 +213,7 @@ def _zip_file(folder: pathlib.Path) -> pathlib.Path | None:
     archives = sorted(folder.glob("*.zip"))
     if len(archives) > 1:
         raise NmrArchiveError(
-            f"Expected one ZIP file in '{folder}'. Received: "
+            f"Expected one ZIP file in '{folder}'; received "
             f"{', '.join(path.name for path in archives)}"
         )
     if archives and archives[0].name == ARCHIVE_NAME:
@@ -221,7 +221,7 @@ def _zip_file(folder: pathlib.Path) -> pathlib.Path | None:
             md5 = _md5(file)
         if md5 != ARCHIVE_MD5:
             raise NmrArchiveError(
-                f"Expected the published {ARCHIVE_NAME}, MD5 {ARCHIVE_MD5}. Received: MD5 {md5}. "
+                f"Expected the published {ARCHIVE_NAME}, MD5 {ARCHIVE_MD5}; received MD5 {md5}. "
                 "Fetch it again; an archive of your own needs another name"
             )
     return archives[0] if archives else None
@@ -240,7 +240,7 @@ def _members(archive: pathlib.Path) -> tuple[dict[str, str], list[Problem]]:
         with zipfile.ZipFile(archive) as opened:
             names = [one.filename for one in opened.infolist() if not one.is_dir()]
     except _DAMAGED as error:
-        raise NmrArchiveError(f"Expected a ZIP file '{archive}'. Received: {error}") from None
+        raise NmrArchiveError(f"Expected a ZIP file '{archive}'; received {error}") from None
     members, problems = {}, []
     for name in names:
         path = pathlib.PurePosixPath(name.replace("\\", "/"))
@@ -309,7 +309,7 @@ def _named(path):
         raise
     except _DAMAGED as error:
         raise NmrArchiveError(
-            f"Expected a whole .npz file '{path}'. Received: {type(error).__name__}: {error}"
+            f"Expected a whole .npz file '{path}'; received {type(error).__name__}: {error}"
         ) from error
 
 
@@ -340,10 +340,10 @@ def _checked_header(path, member: IO[bytes], size: int, shape, dtype: np.dtype) 
     if kind != dtype or received[1:] != shape or fortran_order or received[0] > _MAX_OBJECTS:
         what = "pickled objects" if kind.hasobject else f"{kind} {list(received)}"
         raise NmrArchiveError(
-            f"Expected {dtype} [num_objects, {', '.join(map(str, shape))}] in '{path}'. "
-            f"Received: {what}{', in Fortran order' if fortran_order else ''}"
+            f"Expected {dtype} [num_objects, {', '.join(map(str, shape))}] in '{path}'; "
+            f"received {what}{', in Fortran order' if fortran_order else ''}"
         )
     expected = member.tell() + int(np.prod(received, dtype=np.int64)) * dtype.itemsize
     if size != expected:
-        raise NmrArchiveError(f"Expected {expected} bytes in '{path}'. Received: {size}")
+        raise NmrArchiveError(f"Expected {expected} bytes in '{path}'; received {size}")
     return received[0]

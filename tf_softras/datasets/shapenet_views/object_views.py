@@ -79,8 +79,8 @@ class Rendering:
         azimuths, rest = divmod(self.num_views, max(1, len(self.elevations)))
         if rest or azimuths < 1 or not self.elevations:
             raise ValueError(
-                "Invalid num_views. Expected a positive multiple of the number of elevations, "
-                f"{len(self.elevations)}. Received: num_views={self.num_views}"
+                "num_views: expected a positive multiple of the number of elevations, "
+                f"{len(self.elevations)}; received {self.num_views}"
             )
         around = np.arange(azimuths, dtype=np.float32) * np.float32(360.0 / azimuths)
         return {

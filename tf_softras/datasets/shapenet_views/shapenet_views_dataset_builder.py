@@ -255,9 +255,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             files, problems = find_files(dl_manager.manual_dir)
             check_axes(files)
             return files, problems
-        raise ValueError(
-            f"Invalid source. Expected: one of {', '.join(SOURCES)}. Received: {source!r}"
-        )
+        raise ValueError(f"source: expected one of {', '.join(SOURCES)}; received {source!r}")
 
     def _num_variants(self) -> int:
         return self.builder_config.variants if self._variants is None else self._variants

@@ -40,7 +40,7 @@ class _ObjFile:
 
     def __init__(self, data: bytes, reading: Reading):
         if b"\0" in data:
-            raise ValueError("Expected the text of an OBJ file, received binary data.")
+            raise ValueError("Expected the text of an OBJ file; received binary data.")
         self._reading = reading
         self._num_vertices = self._num_uvs = self._num_faces = 0
         self._vertices: list[np.ndarray] = []
@@ -98,7 +98,7 @@ class _ObjFile:
         """Returns what was read as one mesh."""
         if not self._num_faces:
             raise ValueError(
-                "Expected an OBJ file with vertices (v) and faces (f), "
+                "Expected an OBJ file with vertices (v) and faces (f); "
                 f"received {self._num_vertices} vertices and no face."
             )
         vertices = np.concatenate(self._vertices or [np.zeros((0, 3))])
@@ -137,7 +137,7 @@ class _ObjFile:
             polygon = int(np.searchsorted(np.cumsum(counts), place, side="right"))
             line = int(np.concatenate(self._lines_of_polygons)[polygon])
             raise ValueError(
-                f"Expected {what} up to {available}, the number of {named}, "
+                f"Expected {what} up to {available}, the number of {named}; "
                 f"received {indices[place] + 1} in line {line}."
             )
 
@@ -337,7 +337,7 @@ class _Block:
                 values += [float(field) for field in fields]
             except ValueError:
                 raise ValueError(
-                    f"Expected {what} in line {self._number(place)}, received {_shown(fields)}."
+                    f"Expected {what} in line {self._number(place)}; received {_shown(fields)}."
                 ) from None
         return np.array(values)
 
@@ -392,7 +392,7 @@ class _Block:
             np.flatnonzero(self._is_face).tolist(), vertices_before, strict=True
         ):
             fields = self._line_text(place).split()[1:]
-            where = f"in line {self._number(place)}, received {_shown(fields)}."
+            where = f"in line {self._number(place)}; received {_shown(fields)}."
             try:
                 corners = [int(field.split(b"/", 1)[0]) for field in fields]
                 [int(part) for field in fields for part in field.split(b"/") if part]
@@ -407,7 +407,7 @@ class _Block:
                 )
             if max(corners) > _LARGEST_INDEX:
                 return ValueError(
-                    f"Expected vertex indices up to {_LARGEST_INDEX}, received {max(corners)} in "
+                    f"Expected vertex indices up to {_LARGEST_INDEX}; received {max(corners)} in "
                     f"line {self._number(place)}."
                 )
         return ValueError("Expected whole vertex indices in all faces.")

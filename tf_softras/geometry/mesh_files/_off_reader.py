@@ -28,7 +28,7 @@ def read_off(reading: Reading) -> Mesh:
     words = sum(map(len, lines))
     if 3 * num_vertices + 4 * num_faces > words:
         raise ValueError(
-            f"Expected the {num_vertices} vertices and {num_faces} faces that the header says, "
+            f"Expected the {num_vertices} vertices and {num_faces} faces that the header says; "
             f"received {words} numbers behind it; the OFF file is cut off, or its header is wrong."
         )
     reading.check_faces(num_faces)
@@ -37,7 +37,7 @@ def read_off(reading: Reading) -> Mesh:
     reading.check_faces(int((corner_counts - 2).sum()))
     if corners.min() < 0 or corners.max() >= num_vertices:
         raise ValueError(
-            f"Expected vertex indices in [0, {num_vertices}), received {corners.min()} to "
+            f"Expected vertex indices in [0, {num_vertices}); received {corners.min()} to "
             f"{corners.max()}."
         )
     triangles, polygon = triangulate_polygons(vertices, corners, corner_counts)
@@ -53,12 +53,12 @@ def read_off(reading: Reading) -> Mesh:
 
 def _text(data: bytes) -> bytes:
     if b"\0" in data:
-        raise ValueError("Expected the text of an OFF file, received binary data.")
+        raise ValueError("Expected the text of an OFF file; received binary data.")
     found = _KEYWORD.match(data.removeprefix(b"\xef\xbb\xbf"))
     if found is None:
-        raise ValueError("Expected an OFF file, received a text that does not begin with OFF.")
+        raise ValueError("Expected an OFF file; received a text that does not begin with OFF.")
     if found[5] or found[4]:
-        raise ValueError(f"Expected three coordinates a vertex, received {found[0].decode()!r}.")
+        raise ValueError(f"Expected three coordinates a vertex; received {found[0].decode()!r}.")
     # Many files of ModelNet have the counts right behind the keyword.
     data = data.removeprefix(b"\xef\xbb\xbf")
     return found[0] + b" " + data[found.end() :]
@@ -77,7 +77,7 @@ def _header(lines) -> tuple[bytes, tuple[int, int], list]:
     except ValueError:
         shown = b" ".join(words[:3])[:60].decode("ascii", errors="backslashreplace")
         raise ValueError(
-            f"Expected the numbers of vertices and faces behind OFF, received {shown!r}."
+            f"Expected the numbers of vertices and faces behind OFF; received {shown!r}."
         ) from None
     # The third is that of edges, which nobody reads.
     more = words[3:]
@@ -131,12 +131,12 @@ def _faces(lines, num_faces: int):
                 place += count + 1
             if place != len(words):
                 raise ValueError(
-                    f"Expected {num_faces} faces, as the header says, received "
+                    f"Expected {num_faces} faces, as the header says; received "
                     f"{len(words) - place} numbers more."
                 )
     except IndexError:
         raise ValueError(
-            f"Expected {num_faces} faces, as the header says, received {len(counts)}; the OFF file "
+            f"Expected {num_faces} faces, as the header says; received {len(counts)}; the OFF file "
             "is cut off, or its header is wrong."
         ) from None
     except ValueError as error:
@@ -146,7 +146,7 @@ def _faces(lines, num_faces: int):
             f"Expected whole numbers in the face {len(counts)} of the OFF file."
         ) from None
     if min(counts) < 3:
-        raise ValueError(f"Expected faces of three or more corners, received {min(counts)}.")
+        raise ValueError(f"Expected faces of three or more corners; received {min(counts)}.")
     return np.array(counts), np.array(corners, np.int64), _face_colors(colors)
 
 

@@ -32,11 +32,11 @@ def read_stl(reading: Reading) -> Mesh:
         corners = _corners_of_text(data)
         reading.check_faces(len(corners) // 3)
     elif count is None:
-        raise ValueError(f"Expected an STL file, received {len(data)} bytes of another kind.")
+        raise ValueError(f"Expected an STL file; received {len(data)} bytes of another kind.")
     else:
         room = (len(data) - _HEADER_SIZE) / _TRIANGLE.itemsize
         raise ValueError(
-            f"Expected a binary STL file of the {count} triangles that its header says, received "
+            f"Expected a binary STL file of the {count} triangles that its header says; received "
             f"{len(data)} bytes, room for {room:.5g}."
         )
     # + 0: -0 and 0 are one place.
