@@ -105,7 +105,7 @@ HOSTILE = {
     "no faces": (_vertices(""), "no face"),
     "a million faces": (_vertices("f 1 2 3\n" * 1_000_001), "at most 1000000 faces"),
     "indices": (_vertices("f 1 2 9\n"), "vertex indices"),
-    "a library outside": ("mtllib ../../x.mtl\n" + _vertices("f 1 2 3\n"), "libraries in or below"),
+    "a library outside": ("mtllib ../../x.mtl\n" + _vertices("f 1 2 3\n"), "library in or below"),
     "an absolute library": ("mtllib /etc/passwd\n" + _vertices("f 1 2 3\n"), "'/etc/passwd'"),
     "binary": ("\0\1", "binary"),
 }
@@ -136,11 +136,11 @@ from tf_softras.datasets.shapenet_views import mesh_folder
 
 render, calls = mesh_folder.object_views, []
 
-def render_or_die(mesh, rendering):
+def render_or_die(mesh, *arguments):
     calls.append(mesh)
     if len(calls) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    return render(mesh, rendering)
+    return render(mesh, *arguments)
 
 mesh_folder.object_views = render_or_die
 build(sys.argv[1], sys.argv[2])
@@ -203,7 +203,7 @@ def test_meshes_24_is_another_name_of_meshes(tmp_path):
 
 def test_views_that_do_not_fill_the_elevations_are_an_error():
     config = shapenet_views.ShapenetViewsConfig(name="odd", num_views=7, elevations=(0.0, 30.0))
-    with pytest.raises(ValueError, match="multiple of the number of elevations, 2.*num_views=7"):
+    with pytest.raises(ValueError, match="multiple of the number of elevations, 2.*received 7"):
         config.cameras()
 
 

@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from tf_softras.pictures._checks import require
 
-# A pixel belongs to the object if it is more than half opaque.
 OPAQUE = 127
+"""A pixel belongs to the object if its alpha is above this: more than half opaque."""
 
 
 def with_alpha(name: str, picture, alpha, *, is_own):

@@ -10,6 +10,7 @@ from tf_softras.pictures._cut_out import OPAQUE
 # median over views of 150 objects of all classes, rendered with N3MR's cameras. A quarter of the
 # views lies below 0.55, a quarter above 0.72; masks are 2 % of the side below the centre.
 OBJECT_SHARE = 0.64
+"""The share of a framed picture's side that the longer side of the object takes."""
 
 
 def frame_object(

@@ -6,6 +6,7 @@ from tf_softras._shared.errors import SoftrasError
 from tf_softras.reconstruction._answers import Meshes, Voxels
 
 Gives = Literal["meshes", "colored meshes", "voxels"]
+"""The kinds of answer that a reconstructor gives."""
 
 
 class ReconstructorError(SoftrasError, ValueError):
@@ -13,6 +14,7 @@ class ReconstructorError(SoftrasError, ValueError):
 
 
 MESHES: tuple[Gives, ...] = ("meshes", "colored meshes")
+"""The kinds of answer that hold meshes."""
 
 
 @runtime_checkable

@@ -19,8 +19,8 @@ _READERS = {
     ".ply": read_ply,
     ".stl": read_stl,
 }
-# The suffixes of files that `load_mesh` reads.
 MESH_SUFFIXES = tuple(_READERS)
+"""The suffixes of files that `load_mesh` reads."""
 
 
 class MeshFileError(SoftrasError, ValueError):
