@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.ops._arguments import faces_tensor, number, vertices_tensor
-from tf_softras.ops._interpolation import attribute, validate_interpolation
+from tf_softras.ops._interpolation import validate_interpolation
 from tf_softras.ops._library import library
 
 tf.no_gradient("Softras>RasterizeFaces")
@@ -48,6 +48,6 @@ def rasterize_faces(vertices, faces, *, image_size, near=0.0, interpolation="per
         height=height,
         width=width,
         near=number("near", near),
-        **attribute(interpolation),
+        interpolation=interpolation,
     )
     return face_index, depth

@@ -4,13 +4,13 @@ import numpy as np
 import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
-from tf_softras.ops import _interpolation
 from tf_softras.ops._arguments import (
     faces_tensor,
     floating_tensor,
     number,
     vertices_tensor,
 )
+from tf_softras.ops._interpolation import validate_interpolation
 from tf_softras.ops._library import library
 from tf_softras.ops._soft_rasterize import is_skipped, validate_implementation
 from tf_softras.ops._soft_shade_reference import soft_shade_reference
@@ -107,7 +107,7 @@ def soft_shade(
     validate_implementation(implementation)
     if aggregation not in AGGREGATIONS:
         raise ValueError(f"aggregation: expected one of {AGGREGATIONS}; received {aggregation!r}")
-    _interpolation.validate_interpolation(interpolation)
+    validate_interpolation(interpolation)
     epsilon = BEHIND_EVERY_FACE if epsilon is None else epsilon
     # The op's own type for them, so that both implementations see the same numbers.
     numbers = {
@@ -154,7 +154,7 @@ def soft_shade(
             height=image_size[0],
             width=image_size[1],
             aggregation=aggregation,
-            **_interpolation.attribute(interpolation),
+            interpolation=interpolation,
             **numbers,
         )
         return image, alpha
@@ -172,7 +172,7 @@ def _soft_shade_grad(op, image_gradient, alpha_gradient, transparency_gradient):
     # The wrapper keeps the transparency to itself: nothing can depend on it.
     del transparency_gradient
     numbers = ("height", "width", "near", "far", "epsilon", "min_coverage")
-    names = (*numbers, "aggregation", *_interpolation.attribute_names())
+    names = (*numbers, "aggregation", "interpolation")
     options = {name: op.get_attr(name) for name in names}
     given = (*op.inputs, op.outputs[2], image_gradient, alpha_gradient)
     ops = library()
