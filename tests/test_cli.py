@@ -467,7 +467,7 @@ WRONG = {
     ),
     "reconstruct: other mask": (
         "reconstruct {}/photo.jpg {}/saved --mask {}/small_mask.png -o OUT/m.obj",
-        "80 x 50 pixels; received 80 x 30",
+        "received those of the mask and of the picture: 30 x 80 and 50 x 80",
     ),
     "reconstruct: no mask": (
         "reconstruct {}/photo.jpg {}/saved -o OUT/m.obj",

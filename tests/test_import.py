@@ -57,6 +57,7 @@ def test_a_missing_library_is_one_clear_sentence():
     script = """
 import pathlib
 import tf_softras.ops._library as library
+library.library.cache_clear()  # The import has loaded it.
 library.LIBRARY_PATH = pathlib.Path("nowhere/_softras_ops.so")
 library.library()
 """

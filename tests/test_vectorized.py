@@ -253,7 +253,11 @@ CASES = {
     "geometry.srgb_from_linear": [("", geometry.srgb_from_linear, COLORS)],
     "shading.lambert_light": [
         ("all", lit(lambda options: options), NORMALS),
-        ("ambient", lit(lambda options: {"ambient": (0.1, 0.2, 0.3)}), NORMALS),
+        (
+            "ambient",
+            lambda a: shading.lambert_light(for_each(NORMALS, a), ambient=a),
+            noise(2, 3),
+        ),
     ],
     "shading.mip_levels": [("", lambda t: flat(shading.mip_levels(t)), TEXTURES)],
     "shading.footprint_attributes": [

@@ -46,7 +46,7 @@ def __getattr__(name: str):
 
 
 if pathlib.PurePath(sys.argv[0] if sys.argv else "").stem != _COMMAND:
-    for _room in ("fitting", "geometry", "layers", "losses", "metrics", "models", "shading"):
+    for _room in ("geometry", "layers", "losses", "metrics", "models", "shading"):
         importlib.import_module(f"tf_softras.{_room}")
     # A library that cannot be loaded is an error of the first op that is called, which says why.
     with contextlib.suppress(ImportError):

@@ -97,6 +97,7 @@ def test_json_holds_every_class_and_the_mean(tmp_path):
         "per_class": {"airplane": 0.5, "bench": None},
         "objects": {"airplane": 1, "bench": 0},
         "views": 24,
+        "per_object": {},
     }
 
 

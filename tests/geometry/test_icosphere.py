@@ -67,7 +67,7 @@ def test_a_level_out_of_range_is_named(level):
 
 @pytest.mark.parametrize("level", [2.5, "3", None, True])
 def test_a_level_that_is_no_integer_is_named(level):
-    with pytest.raises(TypeError, match=r"level.*expected an integer, received"):
+    with pytest.raises(TypeError, match=r"level.*expected an integer; received"):
         icosphere(level)
 
 

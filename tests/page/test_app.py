@@ -190,16 +190,24 @@ REFUSED = {
     "a file address": ({"picture": "file:///etc/passwd"}, 400, "in base64"),
     "an object": ({"picture": {"path": "/etc/passwd"}}, 400, "in base64"),
     "text": ({"picture": text(b"/etc/passwd")}, 422, "another kind of file"),
-    "cut off": ({"picture": text(WHOLE[: len(WHOLE) // 2])}, 422, "the picture"),
+    "cut off": (
+        {"picture": text(WHOLE[: len(WHOLE) // 2])},
+        422,
+        "picture: expected a whole picture; received a damaged one",
+    ),
     "no object": ({"picture": text(png(0 * picture(0)))}, 422, "an empty one"),
     "no mask": ({"picture": text(png(picture(9)[..., :3]))}, 422, "a mask beside it"),
-    "broken mask": ({"picture": text(WHOLE), "mask": text(b"?")}, 422, "Cannot use the mask"),
+    "broken mask": ({"picture": text(WHOLE), "mask": text(b"?")}, 422, "mask: expected a PNG"),
     "other mask": (
         {"picture": text(WHOLE), "mask": text(png(picture(9)[:9, ..., 3]))},
         422,
-        "a mask of the picture's 60 x 40 pixels; received 60 x 9",
+        "mask: expected height and width of the picture; received those of the mask",
     ),
-    "bomb": ({"picture": text(bomb())}, 422, "25,000,000 pixels; received 9000 x 9000"),
+    "bomb": (
+        {"picture": text(bomb())},
+        422,
+        "25000000 pixels; received height and width: 9000 x 9000",
+    ),
     "large": ({"picture": text(bytes(LIMIT + 1))}, 413, f"at most {LIMIT} bytes"),
     "large mask": (
         {"picture": text(WHOLE), "mask": text(bytes(LIMIT + 1))},

@@ -152,7 +152,7 @@ def test_pictures_can_be_dropped(page):
 
 def test_a_broken_picture_gives_words_and_the_next_one_a_mesh(page, files):
     choose(page, "picture", files / "broken.png")
-    assert wait_for_error(page).startswith("Cannot use the picture: expected a")
+    assert wait_for_error(page).startswith("picture: expected a whole")
     only_refused(page, 422)
     choose(page, "picture", files / "cut_out.png")
     wait_for_mesh(page)

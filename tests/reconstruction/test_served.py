@@ -36,8 +36,8 @@ def test_what_the_server_says_is_handed_on():
 
 WRONG = {
     "no JSON": (b"<html>", "the answer is no JSON"),
-    "other metadata": ({"metadata": {}}, "Expected a reconstructor"),
-    "a list": ([], "Expected a reconstructor"),
+    "other metadata": ({"metadata": {}}, "expected a reconstructor"),
+    "a list": ([], "expected a reconstructor"),
 }
 
 

@@ -311,7 +311,7 @@ def test_bench_serving_sends_a_picture_and_refuses_in_one_sentence(server, tmp_p
         ((*glb, "--batch-size", 65), TOO_MANY),
         ((server.grpc, "--signature", "x"), "no signature 'x'"),
         ((server.grpc + "s",), "NOT_FOUND"),
-        (("127.0.0.1:8500",), r"Expected grpc://HOST:PORT/MODEL"),
+        (("127.0.0.1:8500",), r"expected grpc://HOST:PORT/MODEL"),
         (("grpc://serving.test:8500/chair",), "needs --remote"),
         (("grpc://127.0.0.1:1/chair",), "UNAVAILABLE"),
     ):

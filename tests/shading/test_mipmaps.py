@@ -267,7 +267,7 @@ def test_a_functional_model_is_mip_mapped_and_saved(tmp_path):
         (lambda: layers.UVTexture(mipmaps="linear"), "mipmaps: expected.*linear"),
         (
             lambda: layers.UVTexture(mipmaps=True)([TEXTURE[None], np.zeros((1, 5, 2))]),
-            r"Expected \[textures, uv, uv_derivatives\]; received 2 tensors",
+            r"expected \[textures, uv, uv_derivatives\]; received 2 tensors",
         ),
         (lambda: layers.Renderer(QUAD_FACES, 8, mipmaps=True), "mipmaps: expected.*face_uvs"),
         (lambda: layers.Renderer(QUAD_FACES, 8, mipmaps=1), "mipmaps: expected.*True or False"),

@@ -92,6 +92,8 @@ def test_averaged_weights_are_saved_and_validated_while_training_goes_on_from_it
     folder = train(config, **run, **options)
     averaged = folder.load_reconstructor("last").trainable_variables
     for one, other in zip(averaged, expected, strict=True):
-        np.testing.assert_allclose(one.numpy(), other, rtol=1e-4, atol=1e-6)
+        # A bias before batch normalisation has no gradient but rounding, which Adam scales up.
+        if one.path != "convolution_1/bias":
+            np.testing.assert_allclose(one.numpy(), other, rtol=1e-4, atol=1e-6)
     moved = max(np.abs(a - b).max() for a, b in zip(expected, seen[-1], strict=True))
     assert moved > 1e-4

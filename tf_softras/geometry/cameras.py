@@ -366,10 +366,7 @@ def _known_values(value):
 
 def _axes(name, convention):
     if convention not in CAMERA_AXES:
-        raise ValueError(
-            f"{name} of a camera: expected one of {tuple(CAMERA_AXES)}; "
-            f"received {name}={convention!r}"
-        )
+        raise ValueError(f"{name}: expected one of {tuple(CAMERA_AXES)}; received {convention!r}")
     return CAMERA_AXES[convention]
 
 

@@ -107,7 +107,7 @@ def intrinsics_from_projection(projection, image_size, *, pixel_center=0.0):
 def _positive(name, value):
     """The value as it is; a plain number is checked."""
     if isinstance(value, (int, float)) and not 0.0 < value < math.inf:
-        raise ValueError(f"{name}: expected a positive length; received {name}={value}")
+        raise ValueError(f"{name}: expected a positive length; received {value}")
     return value
 
 

@@ -46,7 +46,7 @@ async function reconstruct() {
   try {
     for (const file of [chosen.picture, chosen.mask])
       if (file && file.size > settings.maxUploadBytes)
-        throw new Error(`${file.name} is too large: expected at most ${settings.maxUploadBytes} bytes, received ${file.size}.`);
+        throw new Error(`${file.name} is too large: expected at most ${settings.maxUploadBytes} bytes; received ${file.size}.`);
     const body = { picture: await encoded(chosen.picture), mask: chosen.mask && (await encoded(chosen.mask)) };
     show(await asked("reconstruct", { method: "POST", body: JSON.stringify(body), signal: mine.signal }));
     say("Done.");

@@ -272,7 +272,7 @@ def test_missing_files_folders_and_other_suffixes_are_named(write, tmp_path):
     with pytest.raises(MeshFileError, match=r"gone\.obj.*No such file"):
         load_mesh(tmp_path / "gone.obj")
     (tmp_path / "folder.obj").mkdir()
-    with pytest.raises(MeshFileError, match=r"folder\.obj.*expected a file; received a folder"):
+    with pytest.raises(MeshFileError, match=r"folder\.obj.*Expected a file; received a folder"):
         load_mesh(tmp_path / "folder.obj")
     with pytest.raises(MeshFileError, match=r"mesh\.fbx.*ends in \.obj or .*; received '\.fbx'"):
         load_mesh(write("solid", "mesh.fbx"))
