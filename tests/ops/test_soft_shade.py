@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.special
 import shapely
+import shapely.ops
 import tensorflow as tf
 
 from tests.gradient_checks import directional_derivative
