@@ -44,7 +44,7 @@ class GradientSums {
   }
 
   int64_t units() const { return units_; }
-  // How many items go through at once. This bounds the scratch.
+  // The number of items that go through at once bounds the scratch.
   int64_t slice() const { return slice_; }
 
   // Clears the sums for items [first, first + items).

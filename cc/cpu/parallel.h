@@ -1,4 +1,4 @@
-// How a pass asks for threads: TensorFlow's, XLA's, or none in a test.
+// A pass asks for threads through this: TensorFlow's, XLA's, or none in a test.
 #ifndef TF_SOFTRAS_CC_CPU_PARALLEL_H_
 #define TF_SOFTRAS_CC_CPU_PARALLEL_H_
 

@@ -185,7 +185,8 @@ __device__ int Stage(const MeshItem<T>& item, const PixelRect& tile,
   return PackStage<kStage>(reaches, face, staged, counts);
 }
 
-// How many items go through at once. This bounds the scratch of their lists.
+// The number of items that go through at once bounds the scratch of their
+// lists.
 inline int64_t ItemsPerSlice(const GpuContext& context,
                              const TilePyramid& pyramid, int64_t num_faces) {
   return MaxInt(1, MinInt(context.most_faces_at_once / MaxInt(num_faces, 1),

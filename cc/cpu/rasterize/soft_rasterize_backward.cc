@@ -65,7 +65,7 @@ struct PixelWeights {
   }
 };
 
-// Whether any of `count` weights is not 0. Most groups of pixels inside an
+// True if any of `count` weights is not 0. Most groups of pixels inside an
 // object, and all groups outside, have none. Bits are compared, because GCC
 // carries comparisons of floats over into the following loop, as branches.
 template <int count, typename T>
@@ -213,7 +213,8 @@ struct SmallFaces {
   static constexpr int kFaces = FaceBatch<T>::kFaces;
   static constexpr int32_t kMostPixels = 512;
 
-  // How many pixels each lane's face reaches; 0 for a face that is too large.
+  // The number of pixels that each lane's face reaches; 0 for a face that is
+  // too large.
   int32_t count[kFaces];
   double total[6][kFaces] = {};
   PairSums<T, kFaces> stretch;
@@ -372,7 +373,7 @@ constexpr int64_t kFaceCost = 200;
 constexpr int64_t kScatterCost = 3;
 constexpr int64_t kPixelCost = 2;
 
-// How the work of a slice of the batch is divided. It depends on shapes alone,
+// The division of the work of a slice of the batch. It depends on shapes alone,
 // so that results do not depend on threads.
 template <typename T>
 struct Cut {

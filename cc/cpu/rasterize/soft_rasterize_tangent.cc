@@ -20,7 +20,7 @@
 namespace tf_softras {
 namespace {
 
-// How the inputs move.
+// The motion of the inputs.
 template <typename T>
 struct Tangents {
   const T* vertices;     // [num_vertices, 3] of an item; null where they stay
@@ -28,7 +28,7 @@ struct Tangents {
   double sigma;          // d sigma / sigma
 };
 
-// How a face's corners move on the image plane.
+// The motion of a face's corners on the image plane.
 struct CornerTangents {
   double x[3] = {};
   double y[3] = {};

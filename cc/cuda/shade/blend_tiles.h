@@ -72,8 +72,8 @@ ShadedSlice<T> MakeShadedSlice(const SoftShadeInputs<T>& inputs,
   return slice;
 }
 
-// How many items go through at once. This bounds the scratch of their pixels
-// and of their faces' lists.
+// The number of items that go through at once bounds the scratch of their
+// pixels and of their faces' lists.
 template <typename T>
 int64_t ShadedItemsPerSlice(const SoftShadeInputs<T>& inputs,
                             const TilePyramid& pyramid,
