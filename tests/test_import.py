@@ -1,5 +1,6 @@
 """`import tf_softras`: what it registers, what it loads, and its errors."""
 
+import os
 import subprocess
 import sys
 
@@ -10,13 +11,13 @@ from tf_softras.ops._library import built_for
 
 
 def _run(script, **environment):
-    import os
-
+    # A command that a test before this one called in this process has set the level of the log.
+    inherited = {name: text for name, text in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     return subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
-        env={**os.environ, **environment},
+        env={**inherited, **environment},
     )
 
 

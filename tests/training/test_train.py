@@ -390,7 +390,7 @@ def test_bar_of_keras_is_shown_on_demand(dataset, tmp_path, capfd):
         ({"progress": "dots"}, "progress: expected one of tqdm, keras, none"),
         (
             {"voxel_validation_objects": 1, "validation_dataset": None},
-            "voxel_validation_objects. Expected",
+            "voxel_validation_objects: expected 0 without",
         ),
     ],
 )
