@@ -1,6 +1,7 @@
 # Every target does its own set-up: a fresh clone needs make and nothing else.
 #   PYTHON=python3.12   another Python for .venv        BAZEL=/path/to/bazel   another Bazel
 #   FUZZ_SECONDS=600    how long `make fuzz` runs
+#   TEST_PROCESSES=8   how many processes run the Python tests
 #   PYTEST_ARGS='-k iou'   what pytest gets beside its configuration in pyproject.toml
 
 SHELL := /bin/bash
@@ -12,6 +13,7 @@ export PYTHON_BIN_PATH := $(CURDIR)/.venv/bin/python
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
 CPP_SOURCES = $(shell find cc -name '*.h' -o -name '*.cc')
 PYTEST_ARGS ?=
+TEST_PROCESSES ?= 2
 FUZZ_SECONDS ?= 600
 
 # The steps that are done, kept in .venv so that they go when it goes. A .venv that was copied or moved has done none.
@@ -64,8 +66,9 @@ build: op-library $(STAMPS)/editable
 test-cc: build
 	@$$(tools/find_bazel.sh) test --noshow_progress --ui_event_filters=-info //...
 
+# A file is one process's: its tests share fixtures that are slow to make.
 test: test-cc
-	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+	@.venv/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 # Tests of pages are skipped where there is no Chromium.
 chromium: $(ENVIRONMENT)

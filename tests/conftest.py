@@ -1,11 +1,26 @@
 """Fixtures that several folders of tests share because they are slow to make."""
 
+import os
+
 import pytest
 
 from tests.export.networks import network
 from tests.shapes import ellipsoids
 
 SIGMA = 1e-4
+
+
+@pytest.fixture(autouse=True)
+def environment_as_found():
+    """Commands set variables for their own process, such as the level of TensorFlow's log.
+
+    Without this, what a later test's child process inherits depends on the order of the tests.
+    """
+    found = dict(os.environ)
+    yield
+    for name in os.environ.keys() - found.keys():
+        del os.environ[name]
+    os.environ.update(found)
 
 
 @pytest.fixture(scope="session")
