@@ -6,7 +6,15 @@ import click
 
 from tf_softras.cli.command import WrongInput
 
-CONFIGS = ("sample", "meshes", "meshes_120", "meshes_variants", "meshes_random", "nmr")
+CONFIGS = (
+    "sample",
+    "meshes",
+    "meshes_120",
+    "meshes_variants",
+    "meshes_random",
+    "nmr",
+    "procedural",
+)
 # Users may write these: the builder knows `meshes` by another name too.
 CONFIG_CHOICE = click.Choice([*CONFIGS, "meshes_24"])
 

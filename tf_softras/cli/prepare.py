@@ -24,6 +24,7 @@ LEFT_OUT = 3
         "softras prepare --meshes ~/ShapeNetCore.v1 --data-dir data --processes 8",
         "softras prepare --meshes ~/ShapeNetCore.v1 --config meshes_120 --splits all.csv",
         "softras prepare --meshes ~/meshes --data-dir data --variants 6",
+        "softras prepare --config procedural --objects 100 --data-dir data",
         "softras prepare --nmr ~/downloads --data-dir data --strict",
     ],
 )
@@ -52,6 +53,11 @@ LEFT_OUT = 3
     help="Deformed copies of each training mesh.  [default: 6 with --config meshes_variants]",
 )
 @click.option(
+    "--objects",
+    type=click.IntRange(1),
+    help="Objects of each class with --config procedural.  [default: 100]",
+)
+@click.option(
     "--max-faces",
     type=click.IntRange(1),
     help="Largest number of triangles of a mesh.  [default: 1000000]",
@@ -71,8 +77,8 @@ LEFT_OUT = 3
 @click.option("--strict", is_flag=True, help="Stop at the first object that cannot be used.")
 @click.option("--overwrite", is_flag=True, help="Prepare it again if it is there.")
 def prepare(
-    config, meshes, nmr, splits, data_dir, variants, max_faces, max_megabytes, processes, strict,
-    overwrite,
+    config, meshes, nmr, splits, data_dir, variants, objects, max_faces, max_megabytes,
+    processes, strict, overwrite,
 ):  # fmt: skip
     """Render the views and voxels of a data set.
 
@@ -85,7 +91,8 @@ def prepare(
     --config meshes_random) and voxelised. --variants N adds N deformed copies of each training
     mesh. A file index.csv in the folder (columns class or synset, model, split), or --splits, says
     which split a mesh belongs to; otherwise a hash of its name does. --nmr takes the renders of the
-    Neural 3D Mesh Renderer as they are.
+    Neural 3D Mesh Renderer as they are. --config procedural reads nothing: it makes airplanes,
+    benches, cars and other objects of numbers.
 
     What cannot be used is counted, and listed with reasons in report.json; the exit code is 3 then.
     """
@@ -99,6 +106,8 @@ def prepare(
         raise WrongInput("--splits FILE goes with --meshes FOLDER.")
     if variants is not None and config != "meshes_variants":
         raise WrongInput("--variants N goes with --config meshes_variants, with no other.")
+    if objects is not None and config != "procedural":
+        raise WrongInput("--objects N goes with --config procedural, with no other.")
     limits = {
         "max_faces": max_faces,
         "max_bytes": None if max_megabytes is None else max_megabytes * 2**20,
@@ -109,6 +118,7 @@ def prepare(
         strict=strict,
         splits_file=splits,
         variants=variants,
+        objects=objects,
         progress=_shown,
         **limits,
     )

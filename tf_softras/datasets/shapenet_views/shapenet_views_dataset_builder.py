@@ -16,6 +16,7 @@ from tf_softras.datasets.shapenet_views.mesh_folder import SPLITS, scan_mesh_fol
 from tf_softras.datasets.shapenet_views.mesh_variants import with_variants
 from tf_softras.datasets.shapenet_views.nmr_archive import check_axes, find_files
 from tf_softras.datasets.shapenet_views.object_views import Rendering
+from tf_softras.datasets.shapenet_views.procedural_objects import procedural_objects
 from tf_softras.datasets.shapenet_views.sources import (
     BadObjectError,
     Note,
@@ -28,7 +29,7 @@ from tf_softras.datasets.shapenet_views.sources import (
 
 REPORT_NAME = "report.json"
 # What `BuilderConfig.source` may be.
-SOURCES = ("embedded", "meshes", "nmr")
+SOURCES = ("embedded", "meshes", "nmr", "procedural")
 # Section 5.4 of the paper trains on 5 elevations and does not name them. Those of the 24 views come
 # first: view i of `meshes` is view i of `meshes_120`.
 ELEVATIONS_OF_120 = (30.0, 0.0, 15.0, 45.0, 60.0)
@@ -42,12 +43,15 @@ class ShapenetViewsConfig(Rendering, tfds.core.BuilderConfig):
 
     Attributes:
         source: "embedded", the meshes that come with the package; "meshes", those of manual_dir;
-            or "nmr", the renders of the Neural 3D Mesh Renderer in manual_dir, as they are.
+            "nmr", the renders of the Neural 3D Mesh Renderer in manual_dir, as they are; or
+            "procedural", meshes that `datasets.procedural` makes of numbers.
         variants: deformed copies of each mesh of split train; see `mesh_variants`.
+        objects: procedural objects of each class.
     """
 
     source: str = "meshes"
     variants: int = 0
+    objects: int = 100
 
     def rendering(self) -> Rendering:
         """Returns the part that workers need."""
@@ -73,6 +77,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             `BadObjectError`.
         splits_file: CSV file that says which model is in which split; see `scan_mesh_folder`.
         variants: instead of the config's number of variants.
+        objects: instead of the config's number of procedural objects of each class.
         max_faces: instead of the config's limit.
         max_bytes: instead of the config's limit.
         progress: a function of an iterator and its length that shows how far a split is.
@@ -112,13 +117,18 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             description="The renders of the Neural 3D Mesh Renderer (Kato et al.).",
             source="nmr",
         ),
+        ShapenetViewsConfig(
+            name="procedural",
+            description="Airplanes, benches, cars, ... made of numbers, from 24 sides: no files.",
+            source="procedural",
+        ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "The configs whose names begin with `meshes` read a folder of meshes: ShapeNetCore v1 or "
         "v2, CLASS/MODEL.obj, or flat (.obj, .glb, .off, .ply, .stl), with an optional index.csv "
         "(columns class or synset, model, split); `nmr` reads a folder with "
         "mesh_reconstruction_dataset.zip, or with what that holds. Name the folder as "
-        "manual_dir; the config `sample` needs none."
+        "manual_dir; the configs `sample` and `procedural` need none."
     )
 
     def __init__(
@@ -127,6 +137,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         strict: bool = False,
         splits_file=None,
         variants: int | None = None,
+        objects: int | None = None,
         max_faces: int | None = None,
         max_bytes: int | None = None,
         progress=None,
@@ -134,9 +145,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ):
         if variants is not None and variants < 0:
             raise ValueError(f"variants: expected at least 0; received {variants}")
+        if objects is not None and objects < 1:
+            raise ValueError(f"objects: expected at least 1; received {objects}")
         self._strict = strict
         self._splits_file = splits_file
         self._variants = variants
+        self._objects = objects
         limits = {"max_faces": max_faces, "max_bytes": max_bytes}
         self._limits = {name: limit for name, limit in limits.items() if limit is not None}
         self._progress = progress
@@ -255,6 +269,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             files, problems = find_files(dl_manager.manual_dir)
             check_axes(files)
             return files, problems
+        if source == "procedural":
+            count = self.builder_config.objects if self._objects is None else self._objects
+            return procedural_objects(count), []
         raise ValueError(f"source: expected one of {', '.join(SOURCES)}; received {source!r}")
 
     def _num_variants(self) -> int:
