@@ -63,7 +63,7 @@ class Assembly:
             for (x, y, leading, trailing), half in ((root, thickness / 2), (tip, thickness / 4)):
                 for offset in (-half, half):
                     corners += [[side * x, y + offset, leading], [side * x, y + offset, trailing]]
-            self.add(*_oriented(np.array(corners), _triangles(_BOX_QUADS)), color)
+            self._add_closed(np.array(corners), _triangles(_BOX_QUADS), color)
 
     def fin(self, root, tip, color, *, thickness: float, x: float = 0.0) -> None:
         """Adds an upright slab in the plane x.
@@ -81,7 +81,7 @@ class Assembly:
             for offset in (-thickness / 2, thickness / 2)
             for z in edge
         ]
-        self.add(*_oriented(np.array(corners), _triangles(_BOX_QUADS)), color)
+        self._add_closed(np.array(corners), _triangles(_BOX_QUADS), color)
 
     def loft(self, sections, color, *, power: float = 2.0, sides: int = 16) -> None:
         """Adds a body along z with a superellipse for each section.
@@ -146,7 +146,13 @@ class Assembly:
         faces.append(np.column_stack([np.full(sides, first), following, corner]))
         end = last * sides
         faces.append(np.column_stack([np.full(sides, first + 1), end + corner, end + following]))
-        self.add(*_oriented(points, np.concatenate(faces)), color)
+        self._add_closed(points, np.concatenate(faces), color)
+
+    def _add_closed(self, vertices, faces, color) -> None:
+        """Adds a closed mesh whose faces are wound alike, turned so that they look outwards."""
+        corners = vertices[faces]
+        volume = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum()
+        self.add(vertices, faces if volume > 0 else faces[:, ::-1], color)
 
     def mesh(self) -> Mesh:
         """Returns all solids as one mesh with colours of faces."""
@@ -160,10 +166,3 @@ class Assembly:
 def _triangles(quads):
     quads = np.asarray(quads)
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-
-
-def _oriented(vertices, faces):
-    """Returns a closed mesh whose faces are counter-clockwise seen from outside."""
-    corners = vertices[faces]
-    volume = np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum()
-    return vertices, faces if volume > 0 else faces[:, ::-1]
