@@ -1,12 +1,15 @@
 """Trains the network that comes with the package and writes its weights, card and attribution.
 
-    softras prepare --meshes A --data-dir data/a
-    softras prepare --meshes B --data-dir data/b
-    python tools/train_pretrained.py --data data/a A/index.csv --data data/b B/index.csv \
-        --run runs/pretrained --output tf_softras/models/pretrained/thirteen-classes.npz
+    python tools/train_pretrained.py collect meshes shapenet_like cc0_objects
+    softras prepare --meshes meshes --variants 6 --data-dir data/meshes
+    softras prepare --config procedural --objects 80 --data-dir data/procedural
+    python tools/train_pretrained.py train --data-dir data/meshes --index meshes/index.csv \
+        --procedural data/procedural --run runs/pretrained \
+        --output tf_softras/models/pretrained/thirteen-classes.npz
 
-Only training objects whose licence, in the column `licence` of index.csv, is one of LICENCES are
-used. The split val of the first data set chooses nothing: the last weights are written. They are
+`collect` copies the training objects whose licence, in the column `licence` of their folder's
+index.csv, is one of LICENCES, and all objects of the split val. `train` learns from the former and
+from procedural objects. The split val chooses nothing: the last weights are written. They are
 evaluated on it, whatever the licences there.
 """
 
@@ -15,10 +18,9 @@ import collections
 import csv
 import os
 import pathlib
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import tensorflow as tf
 
 from tf_softras.cli.options import open_split, prepared_builder
 from tf_softras.config import preset
@@ -48,10 +50,12 @@ Python it is `MeshReconstructor.from_preset("{name}")`.
 ## Data and attribution
 
 It learned from {objects} objects, each under one of these licences: {licences}. `{name}.csv` beside
-this page names every object with its class, licence, author and source file.
+this page names every object with its class, licence, author and source file. Each has deformed
+copies beside it (`softras prepare --variants`). Where classes have few objects, procedural ones,
+which the package makes of numbers (`softras prepare --config procedural`), are added.
 
-| class | objects |
-| --- | ---: |
+| class | objects | procedural |
+| --- | ---: | ---: |
 {classes}
 
 ## How good it is
@@ -68,7 +72,7 @@ trained on, and none chose the weights:
 """
 
 
-def write_card(path, run, network, rows, figures):
+def write_card(path, run, network, rows, procedural, figures):
     """Writes the model card beside the weights."""
     counts = collections.Counter(row["category"] for row in rows)
     config, last = run.config, run.history()[-1]
@@ -81,75 +85,105 @@ def write_card(path, run, network, rows, figures):
         minutes=last["seconds"] / 60,
         objects=len(rows),
         licences=", ".join(LICENCES),
-        classes="\n".join(f"| {name} | {counts[name]} |" for name in sorted(counts)),
+        classes="\n".join(
+            f"| {name} | {counts[name]} | {procedural[name]} |" for name in sorted(counts)
+        ),
         figures=figures,
     )
     path.with_suffix(".md").write_text(text, encoding="utf-8")
 
 
-def allowed_rows(index):
-    """Returns the rows of an index.csv that are training objects under one of LICENCES."""
+def read_rows(index):
+    """Returns the rows of an index.csv."""
     with open(index, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    return [row for row in rows if row["split"] == "train" and row["licence"] in LICENCES]
+        return list(csv.DictReader(file))
 
 
-def training_objects(data_dir, rows):
-    """Returns the examples of the rows' objects, and their number; the rest are left out."""
-    names = tf.constant([row["model"] for row in rows])
-    dataset = open_split(prepared_builder(None, pathlib.Path(data_dir)), "train")
-    # A variant is named after its source: MODEL~1.
-    kept = dataset.filter(
-        lambda example: tf.reduce_any(tf.strings.split(example["model_id"], "~")[0] == names)
-    )
-    count = sum(1 for _ in kept)
-    return kept.apply(tf.data.experimental.assert_cardinality(count)), count
+def write_rows(path, rows, columns):
+    """Writes rows as CSV."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
-def main():
-    """Trains, writes the weights and the attribution, and prints the table for the card."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs=2, action="append", metavar=("DATA_DIR", "INDEX"))
-    parser.add_argument("--run", type=pathlib.Path, required=True)
-    parser.add_argument("--output", type=pathlib.Path, required=True)
-    parser.add_argument("--preset", default="many-views")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--threads", type=int, default=0, help="0: as many as processors")
-    arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(arguments.threads)
+def collect(output, folders):
+    """Copies what may be learned from, and the split val, into one folder with its index.csv."""
+    rows = []
+    for folder in folders:
+        for row in read_rows(folder / "index.csv"):
+            if row["split"] == "val" or (row["split"] == "train" and row["licence"] in LICENCES):
+                model = pathlib.Path(row["synset"], row["model"])
+                shutil.copytree(folder / model, output / model)
+                rows.append(row)
+    write_rows(output / "index.csv", rows, list(rows[0]))
+    print(f"{output}: {collections.Counter(row['split'] for row in rows)}")
 
-    rows, objects, total = [], None, 0
-    for data_dir, index in arguments.data:
-        allowed = allowed_rows(index)
-        dataset, count = training_objects(data_dir, allowed)
-        print(f"{data_dir}: {count} training objects under {', '.join(LICENCES)}", flush=True)
-        objects = dataset if objects is None else objects.concatenate(dataset)
-        rows, total = rows + allowed, total + count
-    validation = open_split(prepared_builder(None, pathlib.Path(arguments.data[0][0])), "val")
+
+def count_by_class(builder, dataset):
+    """Returns how many examples of each class a data set has."""
+    names = builder.info.features["label"].names
+    return collections.Counter(names[int(example["label"])] for example in dataset)
+
+
+def train_network(arguments):
+    """Trains; writes the weights, the attribution and the card."""
+    rows = [row for row in read_rows(arguments.index) if row["split"] == "train"]
+    if foreign := sorted({row["licence"] for row in rows} - set(LICENCES)):
+        raise SystemExit(f"{arguments.index}: expected only {LICENCES}; received {foreign}")
+    builder = prepared_builder(None, arguments.data_dir)
+    objects, validation = open_split(builder, "train"), open_split(builder, "val")
+    procedural = collections.Counter()
+    if arguments.procedural:
+        other = prepared_builder("procedural", arguments.procedural)
+        made = open_split(other, "train")
+        procedural = count_by_class(other, made)
+        objects = objects.concatenate(made)
+        # `train` shuffles about a thousand objects at a time.
+        count = int(objects.cardinality())
+        objects = objects.shuffle(count, seed=0, reshuffle_each_iteration=False)
     run = train(
         preset(arguments.preset).replace(steps=arguments.steps),
         train_dataset=objects,
         validation_dataset=validation,
         run_folder=arguments.run,
-        steps_per_epoch=250,
+        steps_per_epoch=500,
         backup_seconds=120.0,
         progress="none",
     )
     network = run.load_reconstructor("last")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     save_pretrained(network, arguments.output)
-    with arguments.output.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=lambda row: (row["category"], row["model"])))
-    name = arguments.output.stem
-    shipped = MeshReconstructor.from_preset(name)
-    print(f"{total} objects, {run.history()[-1]['step']} steps, {run.history()[-1]['seconds']} s")
+    rows.sort(key=lambda row: (row["category"], row["model"]))
+    write_rows(arguments.output.with_suffix(".csv"), rows, COLUMNS)
+    shipped = MeshReconstructor.from_preset(arguments.output.stem)
+    print(f"{run.history()[-1]['step']} steps, {run.history()[-1]['seconds']} s")
     print(f"trained, float32: {evaluate(network, validation, progress=False).mean:.4f}")
     figures = evaluate(shipped, validation, progress=False).to_markdown("3D IoU")
-    write_card(arguments.output, run, shipped, rows, figures)
+    write_card(arguments.output, run, shipped, rows, procedural, figures)
     print(figures)
+
+
+def main():
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    collecting = commands.add_parser("collect")
+    collecting.add_argument("output", type=pathlib.Path)
+    collecting.add_argument("folders", type=pathlib.Path, nargs="+")
+    training = commands.add_parser("train")
+    training.add_argument("--data-dir", type=pathlib.Path, required=True)
+    training.add_argument("--index", type=pathlib.Path, required=True)
+    training.add_argument("--procedural", type=pathlib.Path)
+    training.add_argument("--run", type=pathlib.Path, required=True)
+    training.add_argument("--output", type=pathlib.Path, required=True)
+    training.add_argument("--preset", default="many-views")
+    training.add_argument("--steps", type=int, default=4000)
+    arguments = parser.parse_args()
+    if arguments.command == "collect":
+        collect(arguments.output, arguments.folders)
+    else:
+        train_network(arguments)
 
 
 if __name__ == "__main__":
