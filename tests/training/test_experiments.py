@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -80,6 +81,26 @@ def test_seeds_are_runs_of_their_own_and_intervals_compare_them(tmp_path, monkey
     assert f"| softras | 2 | {mean} (" in text and "softras ahead, classes" in text
     with pytest.raises(ValueError, match="seeds: expected at least 1; received 0"):
         run_experiment("table1", tiny_config(), None, tmp_path, seeds=0)
+
+
+def test_the_row_of_fits_is_compared_and_made_once(tmp_path, monkeypatch):
+    asked = []
+
+    def fits(dataset):
+        asked.append(dataset)
+        return experiments.evaluate(lambda images: np.zeros((len(images), 3, 3)), dataset,
+                                    faces=[[0, 1, 2]], progress=False)  # fmt: skip
+
+    monkeypatch.setattr(experiments, "evaluate_fit", fits)
+    monkeypatch.setitem(EXPERIMENTS, "table1", {"softras": experiments.Variant()})
+    options = {"steps_per_epoch": 1, "progress": "none", "fit": True}
+    config = tiny_config(steps=1)
+    for _ in range(2):
+        results = run_experiment("table1", config, lambda *_: ellipsoids(), tmp_path, **options)
+    assert list(results) == ["softras", "fit"] and len(asked) == 1
+    text = (tmp_path / "results.md").read_text()
+    # The difference is softras's lead over the fits, not the other way round.
+    assert "softras ahead, classes" in text and "| fit | 1 |" in text
 
 
 def test_a_run_that_went_on_is_evaluated_again(tmp_path):

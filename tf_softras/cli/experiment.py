@@ -17,7 +17,7 @@ from tf_softras.config import PRESETS, preset
 @click.command(
     cls=Command,
     examples=[
-        "softras experiment table1 --preset many-views --seeds 3 --data-dir data --output runs/t1",
+        "softras experiment table1 --preset many-views --seeds 3 --fit --data-dir data --output t1",
         "softras experiment ablation --data-dir data --output runs/ablation --metrics",
     ],
 )
@@ -36,6 +36,11 @@ from tf_softras.config import PRESETS, preset
 @click.option("--time-limit", type=float, help="Minutes after which each run ends.")
 @click.option("--split", default="val", show_default=True, help="What is evaluated.")
 @click.option("--metrics", is_flag=True, help="More than 3D IoU (extra `metrics`).")
+@click.option(
+    "--fit",
+    is_flag=True,
+    help="A row of meshes that are fitted to each object's own silhouettes (extra `fit`).",
+)
 @click.option("--meshes", type=PATH, help="Folder of the true meshes, for distances to them.")
 def experiment(
     name,
@@ -48,6 +53,7 @@ def experiment(
     time_limit,
     split,
     metrics,
+    fit,
     meshes,
     **changes,
 ):
@@ -78,6 +84,7 @@ def experiment(
             seeds=seeds,
             split=split,
             metrics=metrics,
+            fit=fit,
             truth=meshes and training.true_meshes(meshes),
             steps_per_epoch=steps_per_epoch,
             time_limit=time_limit and 60.0 * time_limit,

@@ -6,6 +6,7 @@ Source: "Soft Rasterizer", Table 1 and sections 5.3 and 5.4.
 import dataclasses
 import json
 import pathlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from tf_softras._shared.files import replaced_whole, write_json
 from tf_softras.config import METHODS, ReconstructionConfig
 from tf_softras.evaluation._bootstrap import interval_table
 from tf_softras.evaluation._evaluate import Evaluation, comparison_table, evaluate
+from tf_softras.evaluation._evaluate_fit import evaluate_fit
 from tf_softras.evaluation._measure import Measurements, measure, metrics_table
 from tf_softras.geometry import Mesh
 from tf_softras.run_folder import RunFolder
@@ -117,6 +119,7 @@ def run_experiment(
     seeds: int = 1,
     split: str = "val",
     metrics: bool = False,
+    fit: bool = False,
     truth: Callable[[str, str], Mesh] | None = None,
     **training,
 ) -> dict[str, Result]:
@@ -137,6 +140,8 @@ def run_experiment(
             with their seed. Retrieval has no seed and runs once.
         split: The split that is evaluated.
         metrics: Whether `measure` is asked too.
+        fit: Whether there is a row `fit`: each object fitted to its own silhouettes, see
+            `evaluation.evaluate_fit`.
         truth: For `measure` and the picture.
         **training: The attributes of `TrainOptions`, such as `steps_per_epoch`. A `time_limit` is
             that of each run.
@@ -168,6 +173,9 @@ def run_experiment(
             networks.setdefault(title, network)
             results[run_title] = _result(run, network, shown, split, metrics, truth)
             runs_of[title].append(results[run_title])
+    if fit:
+        results["fit"] = _fit_result(folder / f"fit_{split}.json", shown)
+        runs_of["fit"] = [results["fit"]]
     _write(folder, name, config, split, results, runs_of)
     examples = shown.shuffle(1000, seed=0, reshuffle_each_iteration=False).take(_SHOWN)
     comparison_sheet(networks, examples, folder / "picture.png", truth=truth)
@@ -203,6 +211,18 @@ def _result(run: RunFolder, network, dataset, split: str, metrics: bool, truth) 
     return result
 
 
+def _fit_result(path: pathlib.Path, dataset) -> Result:
+    """Returns the row `fit`; reads it if it was written."""
+    if path.is_file():
+        return Result.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    begin = time.monotonic()
+    evaluation = evaluate_fit(dataset)
+    minutes = round((time.monotonic() - begin) / 60.0, 1)
+    result = Result(evaluation, None, steps=0, minutes=minutes, seed=0, batch_size=1)
+    write_json(path, result.to_dict())
+    return result
+
+
 def _write(
     folder: pathlib.Path,
     name: str,
@@ -215,7 +235,7 @@ def _write(
     values = {title: result.to_dict() for title, result in results.items()}
     common = {"experiment": name, "split": split, "config": config.to_dict()}
     write_json(folder / "results.json", {**common, "variants": values})
-    *_, reference = runs_of
+    *_, reference = EXPERIMENTS[name]
     text = "3D IoU, with 95 % bootstrap intervals over objects; leads that exclude 0 are bold:\n\n"
     text += interval_table(
         {title: [one.evaluation.per_object for one in runs] for title, runs in runs_of.items()},

@@ -10,6 +10,7 @@ from tf_softras.datasets.posed_views._rendered import (
     angles_around,
     eyes_around,
     rendered_views,
+    views_from_eyes,
 )
 from tf_softras.datasets.posed_views._transforms import save_posed_views
 from tf_softras.datasets.posed_views._views import PosedView, PosedViews, PosedViewsError
@@ -23,4 +24,5 @@ __all__ = [
     "load_posed_views",
     "rendered_views",
     "save_posed_views",
+    "views_from_eyes",
 ]

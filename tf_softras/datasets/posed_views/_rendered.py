@@ -57,15 +57,27 @@ def rendered_views(mesh: Mesh, eyes, *, image_size, hold_out=()) -> PosedViews:
         hold_out: Indices of the views that are kept apart.
     """
     eyes = np.asarray(eyes, np.float32)
-    rotations, translations = look_at_extrinsics(eyes.astype(np.float64), convention="opencv")
+    return views_from_eyes(render_views(mesh, eyes, image_size=image_size), eyes, hold_out=hold_out)
+
+
+def views_from_eyes(pictures, eyes, *, hold_out=()) -> PosedViews:
+    """Returns pictures with the cameras that `rendering.render_views` and the data sets have.
+
+    Args:
+        pictures: uint8 `[num_views, height, width, 4]`, straight sRGB and alpha.
+        eyes: float `[num_views, 3]`: cameras that look at the origin, +y up.
+        hold_out: Indices of the views that are kept apart.
+    """
+    eyes = np.asarray(eyes, np.float64)
+    rotations, translations = look_at_extrinsics(eyes, convention="opencv")
     lens = intrinsic_matrix(
-        image_size,
+        np.shape(pictures)[1:3],
         field_of_view=2.0 * N3MR_VIEWING_ANGLE,
         across="shorter",
         pixel_center=0.5,
     )
     return PosedViews.from_arrays(
-        render_views(mesh, eyes, image_size=image_size),
+        pictures,
         np.asarray(rotations),
         np.asarray(translations),
         np.asarray(lens),

@@ -1,0 +1,65 @@
+"""3D IoU of meshes that are fitted to the silhouettes of the very object: what they allow."""
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from tf_softras.datasets.posed_views import views_from_eyes
+from tf_softras.datasets.shapenet_views.class_names import names_for
+from tf_softras.datasets.view_pairs import single_views
+from tf_softras.evaluation._evaluate import Evaluation, solid_voxels
+from tf_softras.fitting import fit_views
+from tf_softras.metrics import VoxelIoU
+
+
+def evaluate_fit(
+    dataset: tf.data.Dataset, *, class_names=None, progress: bool = True, **options
+) -> Evaluation:
+    """Returns the voxel IoU of a mesh fitted to all views of each object.
+
+    No network learns anything: every object is fitted to its own silhouettes, of which a network
+    sees one. So this is what the supervision by these views allows, about.
+
+    Args:
+        dataset: Examples of `shapenet_views`, not batched.
+        class_names: The data set's own names, `builder.info.features["label"].names`; by default
+            the 13 of the published tables.
+        progress: Whether to show a progress bar.
+        **options: Of `fitting.fit_views`; by default the masks alone move the surface, at the
+            pictures' own size.
+
+    Raises:
+        ValueError: The data set is empty.
+        FitError: An object is in no view.
+        ImportError: The extra `fit` is not installed.
+    """
+    class_names = names_for((), class_names)
+    metric = VoxelIoU(class_names=class_names)
+    objects = np.zeros(len(class_names), int)
+    per_object: dict[str, float] = {}
+    total = int(dataset.cardinality())
+    views = 0
+    for batch in tqdm.tqdm(
+        single_views(dataset, batch_size=1),
+        total=total if total >= 0 else None,
+        desc="Fits",
+        unit="object",
+        disable=not progress,
+    ):
+        pictures = np.rint(255.0 * batch["images"][0].numpy()).astype(np.uint8)
+        posed = views_from_eyes(pictures, batch["eyes"][0].numpy())
+        settings = {"size": pictures.shape[1], "use_pictures": False, "texture_size": None}
+        mesh = fit_views(posed, **{**settings, **options}).mesh
+        truth = batch["voxels"].numpy()
+        voxels = solid_voxels(mesh.vertices, mesh.faces, resolution=truth.shape[1])[None]
+        label, views = int(batch["label"][0]), len(pictures)
+        metric.update_state(truth, voxels[:, None], labels=batch["label"])
+        name = f"{class_names[label]}/{batch['model_id'].numpy()[0].decode()}"
+        per_object[name] = float((voxels & truth).sum() / max((voxels | truth).sum(), 1))
+        objects[label] += 1
+    return Evaluation(
+        per_class=metric.per_class(),
+        objects=dict(zip(class_names, objects.tolist(), strict=True)),
+        views=views,
+        per_object=per_object,
+    )
