@@ -16,12 +16,13 @@ _CONNECTIONS = 64
 @click.command(
     cls=Command,
     examples=[
+        "softras page",
         "softras page runs/first",
         "softras page saved_models/chair --port 8080",
         "softras page http://127.0.0.1:8501/v1/models/chair",
     ],
 )
-@click.argument("model", metavar="RUN_OR_SAVEDMODEL_OR_URL")
+@click.argument("model", metavar="[RUN_OR_SAVEDMODEL_OR_URL]", required=False)
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -42,7 +43,8 @@ def page(model, host, port, max_upload, checkpoint):
 
     Drop a picture or choose a sample; see its cut-out, the mesh turning and its silhouettes, and
     download the mesh. The network is that of a run, of a SavedModel, or of a model under TensorFlow
-    Serving, by its REST or gRPC address. Needs the extra: pip install 'tf-softras[page]'
+    Serving, by its REST or gRPC address; where none is named, the network that comes with
+    tf_softras. Needs the extra: pip install 'tf-softras[page]'
     """
     try:
         import uvicorn

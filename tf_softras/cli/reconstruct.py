@@ -9,13 +9,14 @@ from tf_softras.cli.options import PATH, checkpoint_option
 @click.command(
     cls=Command,
     examples=[
-        "softras reconstruct chair.png runs/paper -o chair.glb",
+        "softras reconstruct chair.png -o chair.glb",
+        "softras reconstruct photo.jpg --box 120 80 900 1000 -o chair.glb",
+        "softras reconstruct chair.png runs/first -o chair.glb",
         "softras reconstruct photo.jpg saved_models/chair --mask mask.png -o chair.obj",
-        "softras reconstruct photo.jpg runs/paper --box 120 80 900 1000 -o chair.glb",
     ],
 )
 @click.argument("picture", type=PATH)
-@click.argument("model", metavar="RUN_OR_SAVEDMODEL_OR_URL")
+@click.argument("model", metavar="[RUN_OR_SAVEDMODEL_OR_URL]", required=False)
 @click.option("-o", "--output", type=PATH, required=True, help="Mesh file: .glb or .obj.")
 @click.option("--mask", type=PATH, help="Picture of the same size, white where the object is.")
 @click.option(
@@ -33,8 +34,9 @@ def reconstruct(picture, model, output, mask, box, framed, checkpoint):
     PICTURE is a PNG whose alpha channel cuts the object out, or any picture with a --mask, or with
     a --box around an object whose colours differ from the background's. It is cut and padded so
     that the object is as large as in the training renders: look at what --framed writes. The
-    network is that of a run, of a SavedModel, or of a model under TensorFlow Serving, by its URL.
-    The vertices have colours if the network was trained with them.
+    network is that of a run, of a SavedModel, or of a model under TensorFlow Serving, by its URL;
+    where none is named, the network that comes with tf_softras. The vertices have colours if the
+    network was trained with them.
     """
     from tf_softras.geometry import save_mesh
     from tf_softras.pictures import read_picture, write_picture

@@ -16,10 +16,11 @@ MAX_BYTES = 256 * 2**20
     examples=[
         "softras view chair.glb -o chair.html",
         "softras view chair.obj -o chair.html",
+        "softras view -o meshes.html",
         "softras view runs/first -o meshes.html",
     ],
 )
-@click.argument("source", type=PATH, metavar="MESH_OR_RUN_OR_SAVEDMODEL")
+@click.argument("source", type=PATH, metavar="[MESH_OR_RUN_OR_SAVEDMODEL]", required=False)
 @click.option("-o", "--output", type=PATH, required=True, help="Page to write: .html.")
 @checkpoint_option
 def view(source, output, checkpoint):
@@ -27,7 +28,8 @@ def view(source, output, checkpoint):
 
     A mesh is a .glb, .obj, .ply, .off or .stl file. The page shows it as `softras render` draws it,
     with its colours, textures and glass. For a run or a SavedModel the page shows the meshes that
-    its network makes of the sample's pictures.
+    its network makes of the sample's pictures; without a name those of the network that comes with
+    tf_softras.
     """
     from tf_softras._shared.files import replaced_whole
     from tf_softras.viewer import view_html
@@ -36,7 +38,7 @@ def view(source, output, checkpoint):
         raise WrongInput(f"-o: expected a name that ends in .html; received '{output}'.")
     if not output.parent.is_dir():
         raise WrongInput(f"-o: expected a folder that exists; received '{output.parent}'.")
-    if source.is_dir():
+    if source is None or source.is_dir():
         views = _views_of_network(source, checkpoint)
     else:
         views = [_view_of_mesh(source)]
@@ -59,7 +61,7 @@ def _view_of_mesh(path: pathlib.Path):
     return View(name=path.name, mesh=load_mesh(path))
 
 
-def _views_of_network(path: pathlib.Path, checkpoint: str) -> list:
+def _views_of_network(path: pathlib.Path | None, checkpoint: str) -> list:
     from tf_softras.datasets.shapenet_views.sample_pictures import sample_pictures
     from tf_softras.reconstruction import mesh_from_picture, open_reconstructor
     from tf_softras.viewer import View

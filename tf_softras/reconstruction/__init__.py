@@ -1,7 +1,8 @@
 """A picture becomes a mesh: one way to call every kind of reconstructor.
 
-`open_reconstructor` opens a run, a SavedModel or a model server; `as_reconstructor` takes a Keras
-network or a function of yours; `mesh_from_picture` reads a picture, frames it and returns its mesh.
+`open_reconstructor` opens a run, a SavedModel, a model server or the network that comes with
+tf_softras; `as_reconstructor` takes a Keras network or a function of yours; `mesh_from_picture`
+reads a picture, frames it and returns its mesh.
 """
 
 from tf_softras.reconstruction._answers import Meshes, Voxels
@@ -24,11 +25,13 @@ from tf_softras.reconstruction._protocol import (
     require_answers,
 )
 from tf_softras.reconstruction._served import ServedReconstructor, ServingError
+from tf_softras.reconstruction._shipped import SHIPPED_NETWORK, shipped_network
 from tf_softras.reconstruction._template import TemplateBaseline
 from tf_softras.reconstruction._voxel_network import VoxelNetwork
 
 __all__ = [
     "MESHES",
+    "SHIPPED_NETWORK",
     "ExportedReconstructor",
     "Gives",
     "MeshFunction",
@@ -49,4 +52,5 @@ __all__ = [
     "open_reconstructor",
     "require_answers",
     "saved_model_folder",
+    "shipped_network",
 ]

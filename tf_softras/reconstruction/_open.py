@@ -6,27 +6,31 @@ import pathlib
 from tf_softras.reconstruction._any_network import as_reconstructor
 from tf_softras.reconstruction._exported import ExportedReconstructor, saved_model_folder
 from tf_softras.reconstruction._protocol import Reconstructor, ReconstructorError
+from tf_softras.reconstruction._shipped import shipped_network
 from tf_softras.run_folder import RunFolder
 
 
 def open_reconstructor(
-    source: str | os.PathLike, *, checkpoint: str = "best", timeout: float = 60.0
+    source: str | os.PathLike | None = None, *, checkpoint: str = "best", timeout: float = 60.0
 ) -> Reconstructor:
     """Returns the reconstructor of a run, of a SavedModel or of a model under TensorFlow Serving.
 
     Args:
         source: The folder of a run (`softras train`); a SavedModel or a folder of its versions
             (`softras export`), of which the newest is taken; or the URL of a served model,
-            grpc://HOST:PORT/MODEL or http://HOST:PORT/v1/models/MODEL.
+            grpc://HOST:PORT/MODEL or http://HOST:PORT/v1/models/MODEL. None for the network that
+            comes with tf_softras.
         checkpoint: Weights of a run: "best" by validation, or "last".
         timeout: Seconds to wait for a server's answer.
 
     Raises:
-        ReconstructorError: `source` is none of these.
+        ReconstructorError: `source` is none of these, or this copy holds no weights.
         RunFolderError: The run has no such checkpoint, or it cannot be read.
         SavedModelError: The SavedModel holds no reconstructor.
         ServingError: The server cannot be reached, or serves something else.
     """
+    if source is None:
+        return as_reconstructor(shipped_network())
     if "://" in str(source):
         # gRPC and REST clients load only where a server is asked.
         from tf_softras.reconstruction._served import ServedReconstructor
