@@ -66,7 +66,8 @@ trained on, and none chose the weights:
 {figures}
 ## Limits
 
-- It knows the classes above that have many objects. Expect blobs where there are few.
+- It knows airplanes, cars, sofas, cabinets, chairs and table lamps best. Of other objects, and of
+  classes with few objects above, expect blobs.
 - It saw renders from 30 degrees above, on nothing, without textures. Photographs are harder.
 - Thin parts come out thick, holes are filled, and every mesh is one closed, symmetric surface.
 """
