@@ -95,6 +95,8 @@ def glb_vertices(answer):
 def test_answer_holds_the_cut_out_the_silhouettes_and_the_mesh(url, tmp_path):
     answer = reconstructed(url, picture(200))
     np.testing.assert_array_equal(decoded(answer["cutOut"]), frame_object(picture(200)))
+    large = frame_object(picture(200), image_size=256)
+    np.testing.assert_array_equal(decoded(answer["object"]), large)
     expected = expected_vertices(picture(200))
     np.testing.assert_allclose(glb_vertices(answer), expected, rtol=1e-6)
     (tmp_path / "mesh.obj").write_bytes(base64.b64decode(answer["files"]["mesh.obj"]))
@@ -142,6 +144,28 @@ def test_a_photo_comes_with_a_mask(url):
     photo[..., 3] = 255
     answer = reconstructed(url, photo[..., :3], mask=mask)
     np.testing.assert_allclose(glb_vertices(answer), expected_vertices(pixels), rtol=1e-6)
+
+
+def scene():
+    """A photo, uint8 [90, 120, 3], of a red rectangle before a sky; the rectangle alone."""
+    rows, columns = np.mgrid[:90, :120]
+    sky = np.stack([90 + rows / 4, 140 + rows / 4, 200 + columns / 8], -1)
+    true = np.zeros((90, 120, 4), np.uint8)
+    true[20:70, 30:90] = (200, 40, 30, 255)
+    return np.where(true[..., 3:] > 0, true[..., :3], sky).astype(np.uint8), true
+
+
+def test_a_photo_comes_with_a_box(url):
+    pixels, true = scene()
+    answer = reconstructed(url, pixels, box=[22, 12, 98, 78])
+    np.testing.assert_allclose(glb_vertices(answer), expected_vertices(true), rtol=0.03)
+
+
+def test_a_box_without_opencv_is_told_in_words(url, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    body = {"picture": text(png(scene()[0])), "box": [22, 12, 98, 78]}
+    status, answer = answered(f"{url}/reconstruct", body)
+    assert status == 501 and "pip install 'tf-softras[segment]'" in answer["error"]
 
 
 def test_two_users_at_once_get_a_mesh_each(url):
@@ -207,6 +231,16 @@ REFUSED = {
         {"picture": text(bomb())},
         422,
         "25000000 pixels; received height and width: 9000 x 9000",
+    ),
+    "box of words": ({"picture": text(WHOLE), "box": ["0", 0, 9, 9]}, 400, "four integers"),
+    "box of truths": ({"picture": text(WHOLE), "box": [False, 0, 9, 9]}, 400, "four integers"),
+    "short box": ({"picture": text(WHOLE), "box": [0, 0, 9]}, 400, "four integers"),
+    "box outside": ({"picture": text(WHOLE), "box": [0, 0, 61, 9]}, 422, "box: expected 0 <= left"),
+    "huge box": ({"picture": text(WHOLE), "box": [0, 0, 9, 10**400]}, 422, "box: expected"),
+    "box and mask": (
+        {"picture": text(WHOLE), "mask": text(WHOLE), "box": [0, 0, 9, 9]},
+        422,
+        "received both",
     ),
     "large": ({"picture": text(bytes(LIMIT + 1))}, 413, f"at most {LIMIT} bytes"),
     "large mask": (

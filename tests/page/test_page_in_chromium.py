@@ -24,6 +24,15 @@ def picture(red):
     return pixels
 
 
+def photo(red):
+    """A picture, uint8 [160, 240, 3], of an object before a sky; the object alone."""
+    rows, columns = np.mgrid[:160, :240]
+    sky = np.stack([90 + rows / 4, 140 + rows / 4, 200 + columns / 8], -1)
+    true = np.zeros((160, 240, 4), np.uint8)
+    true[40:120, 60:180] = (red, 40, 30, 255)
+    return np.where(true[..., 3:] > 0, true[..., :3], sky).astype(np.uint8), true
+
+
 @pytest.fixture(scope="module")
 def url():
     samples = {"red": picture(255), "blue": picture(0)}
@@ -73,9 +82,13 @@ def choose(page, name, path):
 def wait_for_mesh(page):
     chromium.wait(page, lambda _: text(page, "status") == "Done." or text(page, "error"))
     assert not text(page, "error")
-    canvas = page.find_element("tag name", "canvas")
+    canvas = page.find_element("id", "mesh")
     chromium.wait(page, lambda _: canvas.get_attribute("data-faces") == "320")
     return canvas
+
+
+def wait_for_hint(page, words):
+    chromium.wait(page, lambda _: text(page, "hint") == words)
 
 
 def wait_for_error(page):
@@ -111,8 +124,9 @@ def test_an_uploaded_picture_becomes_a_mesh_on_the_screen_and_on_disk(page, file
     assert pixels[height // 2, width // 2] < 200 and pixels[10, 10] == 255
     shown = page.find_elements("css selector", "#silhouettes img")
     assert len(shown) == 6
-    for image in [*shown, page.find_element("id", "cut-out")]:
-        assert page.execute_script("return arguments[0].naturalWidth", image) in (128, 64)
+    images = [*shown, *(page.find_element("id", name) for name in ("cut-out", "object"))]
+    widths = [page.execute_script("return arguments[0].naturalWidth", image) for image in images]
+    assert widths == [128] * 6 + [64, 256]
     expected = expected_vertices(picture(200))
     glb = trimesh.load_mesh(download(page, folder, "mesh.glb"), process=False)
     np.testing.assert_allclose(glb.vertices, expected, rtol=1e-6)
@@ -122,12 +136,64 @@ def test_an_uploaded_picture_becomes_a_mesh_on_the_screen_and_on_disk(page, file
 
 def test_a_photo_waits_for_its_mask(page, files, folder):
     choose(page, "picture", files / "photo.png")
-    assert "a mask beside it" in wait_for_error(page)
-    only_refused(page, 422)
+    wait_for_hint(page, "Draw a box around the object.")
+    assert not text(page, "error") and not page.find_element("id", "result").is_displayed()
     choose(page, "mask", files / "mask.png")
     wait_for_mesh(page)
+    assert text(page, "hint") == "Cut out by the mask."
     glb = trimesh.load_mesh(download(page, folder, "mesh.glb"), process=False)
     np.testing.assert_allclose(glb.vertices, expected_vertices(picture(90)), rtol=1e-6)
+
+
+def drag(page, one, other):
+    """Draws a box on the photo, whose corners are given as shares of its width and height."""
+    from selenium.webdriver import ActionChains
+
+    canvas = page.find_element("id", "preview")
+    width, height = canvas.size["width"], canvas.size["height"]
+    (x, y), (dx, dy) = (
+        (round((share[0] - 0.5) * width), round((share[1] - 0.5) * height))
+        for share in (one, other)
+    )
+    actions = ActionChains(page, duration=50).move_to_element_with_offset(canvas, x, y)
+    actions.click_and_hold().move_by_offset(dx - x, dy - y).release().perform()
+
+
+def test_a_box_drawn_on_a_photo_cuts_its_object_out(page, files, folder):
+    pixels, true = photo(90)
+    PIL.Image.fromarray(pixels).save(files / "scene.png")
+    choose(page, "picture", files / "scene.png")
+    wait_for_hint(page, "Draw a box around the object.")
+    # The object fills columns 60 to 180 of 240 and rows 40 to 120 of 160; from any corner.
+    drag(page, (0.82, 0.18), (0.18, 0.82))
+    wait_for_mesh(page)
+    assert text(page, "hint") == "Not cut out well? Draw another box."
+    glb = trimesh.load_mesh(download(page, folder, "mesh.glb"), process=False)
+    np.testing.assert_allclose(glb.vertices, expected_vertices(true), rtol=0.03)
+    # A click draws no box.
+    page.find_element("id", "preview").click()
+    assert page.find_element("id", "result").is_displayed()
+    # Another box of plain background: words, and the photo stays.
+    drag(page, (0.01, 0.01), (0.1, 0.1))
+    assert wait_for_error(page).startswith("box: expected colours")
+    only_refused(page, 422)
+    drag(page, (0.15, 0.15), (0.85, 0.85))
+    wait_for_mesh(page)
+
+
+def test_a_box_can_be_drawn_without_a_mouse(page, files):
+    from selenium.webdriver import Keys
+
+    PIL.Image.fromarray(photo(90)[0]).save(files / "scene.png")
+    choose(page, "picture", files / "scene.png")
+    wait_for_hint(page, "Draw a box around the object.")
+    preview = page.find_element("id", "preview")
+    preview.send_keys(Keys.ENTER, Keys.ARROW_RIGHT, Keys.SHIFT, Keys.ARROW_LEFT)
+    # Nine tenths of the width, a fiftieth to the right and back.
+    assert page.execute_script("return chosen.box") == [29, 16, 216, 144]
+    assert not page.find_element("id", "result").is_displayed()
+    preview.send_keys(Keys.ENTER)
+    wait_for_mesh(page)
 
 
 def test_samples_are_one_click_away(page, folder):
