@@ -48,7 +48,7 @@ def test_presets_of_the_paper_do_not_augment_and_compare_pairs(name):
     recipe = config.preset(name)
     assert (recipe.pictures_per_object, recipe.views_per_mesh, recipe.compare_input) == (2, 2, True)
     assert (recipe.sigma_start, recipe.final_learning_rate, recipe.warmup_steps) == (None, None, 0)
-    assert (config.preset(name).mirror, config.preset(name).color_jitter) == (False, 0.0)
+    assert (recipe.mirror, recipe.color_jitter, recipe.framed_share) == (False, 0.0, 0.0)
 
 
 def test_configurations_written_before_a_field_was_added_are_read():
@@ -87,6 +87,7 @@ def test_unknown_preset_is_refused_with_the_names_there_are():
         {"mirror": 1},
         {"color_jitter": 1.0},
         {"color_jitter": -0.1},
+        {"framed_share": 1.1},
         {"model": None},
         {"preset": ""},
         {"pictures_per_object": 0},

@@ -189,6 +189,9 @@ class ReconstructionConfig:
             Objects of ShapeNet stand with their left and right along x.
         color_jitter: Colours in training are multiplied by a gain for each channel of each object,
             uniform in [1 - color_jitter, 1 + color_jitter]; 0 for never.
+        framed_share: The share of pictures in training that are framed as photographs are, by
+            `pictures.frame_object`. A network that never saw such pictures takes a small object
+            that fills its picture for a large one.
         pictures_per_object: Pictures of each object in a batch. Each becomes a mesh.
         views_per_mesh: Views that each mesh is compared in; 2 is the paper. The views of an object
             are drawn anew each time, without repetition, and are the same for all of its meshes.
@@ -223,6 +226,7 @@ class ReconstructionConfig:
     seed: int = 0
     mirror: bool = dataclasses.field(default=False, metadata={"added": True})
     color_jitter: float = dataclasses.field(default=0.0, metadata={"added": True})
+    framed_share: float = dataclasses.field(default=0.0, metadata={"added": True})
     pictures_per_object: int = dataclasses.field(default=2, metadata={"added": True})
     views_per_mesh: int = dataclasses.field(default=2, metadata={"added": True})
     compare_input: bool = dataclasses.field(default=True, metadata={"added": True})
@@ -257,6 +261,9 @@ class ReconstructionConfig:
         _check_integer("seed", self.seed, 0, 2**32 - 1)
         _check_boolean("mirror", self.mirror)
         _check_real("color_jitter", self.color_jitter, 0.0, 1.0, lower_included=True)
+        _check_real(
+            "framed_share", self.framed_share, 0.0, math.nextafter(1.0, 2.0), lower_included=True
+        )
         _check_integer("pictures_per_object", self.pictures_per_object, 1)
         _check_integer("views_per_mesh", self.views_per_mesh, 1)
         _check_boolean("compare_input", self.compare_input)

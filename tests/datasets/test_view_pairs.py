@@ -13,6 +13,7 @@ from tf_softras.datasets import view_pairs as view_pairs_module
 from tf_softras.datasets.view_pairs import batch_model_ids, single_views, view_pairs
 from tf_softras.geometry import Mesh, load_mesh
 from tf_softras.geometry.cameras import eye_from_angles
+from tf_softras.pictures import frame_object
 from tf_softras.rendering import render_views
 
 NUM_VIEWS = 6
@@ -205,10 +206,30 @@ def test_colour_jitter_is_a_gain_of_each_channel_and_leaves_alpha():
     assert len(gains) > 6
 
 
+def test_a_share_of_the_pictures_is_framed_as_photographs_are_and_no_target_is():
+    example = rendered(load_mesh(CODE / "dummy_data/04379243/box/models/model_normalized.obj"))
+    options = {"batch_size": 1, "seed": 3, "pictures_per_object": 1, "views_per_mesh": 3}
+    plain = view_pairs(example, **options).take(16)
+    half = view_pairs(example, framed_share=0.5, **options).take(16)
+    count = 0
+    for (inputs, targets), (expected, same) in zip(half, plain, strict=True):
+        picture, before = inputs["images"][0, 0].numpy(), expected["images"][0, 0].numpy()
+        np.testing.assert_array_equal(targets["silhouettes"], same["silhouettes"])
+        if np.array_equal(picture, before):
+            continue
+        count += 1
+        framed = frame_object(np.uint8(np.rint(255 * before))) / np.float32(255)
+        np.testing.assert_allclose(picture, framed, atol=1e-6)
+    assert 3 <= count <= 13
+    everything = view_pairs(example, framed_share=1.0, **options).take(4)
+    for (inputs, _), (expected, _) in zip(everything, plain, strict=False):
+        assert not np.array_equal(inputs["images"], expected["images"])
+
+
 def test_there_is_no_augmentation_out_of_training():
     options = {"batch_size": 8, "seed": 1, "training": False}
     plain = view_pairs(objects(8), **options)
-    asked = view_pairs(objects(8), mirror=True, color_jitter=0.5, **options)
+    asked = view_pairs(objects(8), mirror=True, color_jitter=0.5, framed_share=1.0, **options)
     for (inputs, _), (expected, _) in zip(asked, plain, strict=True):
         np.testing.assert_array_equal(inputs["images"], expected["images"])
         np.testing.assert_array_equal(inputs["eyes"], expected["eyes"])

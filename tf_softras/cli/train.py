@@ -58,6 +58,11 @@ INTERRUPTED = 130
 )
 @click.option("--mirror", is_flag=True, default=None, help="Mirror half of the objects.")
 @click.option("--color-jitter", type=float, help="The most that a channel's gain differs from 1.")
+@click.option(
+    "--framed-share",
+    type=float,
+    help="Share of the pictures that are framed as photographs are: for `softras reconstruct`.",
+)
 def train(
     run,
     preset_name,

@@ -7,6 +7,8 @@ import tensorflow as tf
 from keras import ops
 
 from tf_softras.geometry.cameras import eye_from_angles
+from tf_softras.pictures._cut_out import OPAQUE
+from tf_softras.pictures._framing import framed
 
 # Views that are shuffled together, with their objects: about 130 MB of 64 x 64 pictures.
 _SHUFFLED_VIEWS = 8192
@@ -58,6 +60,7 @@ def view_pairs(
     first_batch: int = 0,
     mirror: bool = False,
     color_jitter: float = 0.0,
+    framed_share: float = 0.0,
     pictures_per_object: int = 2,
     views_per_mesh: int = 2,
     compare_input: bool = True,
@@ -82,6 +85,8 @@ def view_pairs(
             Their pictures are mirrored left to right and their eyes in the plane x = 0, so they
             show the object as it would look mirrored in this plane.
         color_jitter: the most that each channel's gain differs from 1, in training.
+        framed_share: the share of pictures, in training, that are framed as photographs are: see
+            `pictures.frame_object`. The views that meshes are compared in stay as they are.
         pictures_per_object: pictures that meshes are made of.
         views_per_mesh: views that each mesh is compared in.
         compare_input: whether these begin with the pictures' own views, or have none of them.
@@ -110,12 +115,17 @@ def view_pairs(
 
     def convert(example, seed):
         drawn = _draw_views(example, num_views, drawn_views, seed)
-        return _augmented(drawn, seed, mirror, color_jitter) if training else drawn
+        if training:
+            drawn = _augmented(drawn, seed, mirror, color_jitter)
+        pictures = drawn["images"][:pictures_per_object]
+        if training and framed_share:
+            pictures = _framed_at_random(pictures, tf.random.fold_in(seed, 5), framed_share)
+        return {**drawn, "pictures": pictures}
 
     def inputs_and_targets(drawn):
         images, eyes = drawn["images"], drawn["eyes"]
         first = 0 if compare_input else pictures_per_object
-        inputs = {"images": _unit_range(images[:, :pictures_per_object]), "eyes": eyes[:, first:]}
+        inputs = {"images": _unit_range(drawn["pictures"]), "eyes": eyes[:, first:]}
         targets = {"silhouettes": pairs.of_views(_unit_range(images[:, first:, ..., 3]))}
         if colors:
             targets["pictures"] = _unit_range(images[:, first:])
@@ -278,6 +288,21 @@ def _augmented(drawn: dict, seed: tf.Tensor, mirror: bool, color_jitter: float) 
         colors = tf.cast(tf.round(tf.minimum(colors, 255.0)), images.dtype)
         images = tf.concat([colors, images[..., 3:]], axis=-1)
     return {"images": images, "eyes": eyes}
+
+
+def _framed_at_random(pictures: tf.Tensor, seed: tf.Tensor, share: float) -> tf.Tensor:
+    """Returns the pictures, about a `share` of them framed as photographs are, by draws."""
+    size = pictures.shape[1]
+
+    def one(picture, seed):
+        chosen = tf.random.stateless_uniform([], seed) < share
+        visible = tf.reduce_any(picture[..., 3] > OPAQUE)
+        return tf.cond(chosen & visible, lambda: framed(picture, image_size=size), lambda: picture)
+
+    seeds = [tf.random.fold_in(seed, index) for index in range(pictures.shape[0])]
+    return tf.stack(
+        [one(picture, seed) for picture, seed in zip(tf.unstack(pictures), seeds, strict=True)]
+    )
 
 
 def _unit_range(images: tf.Tensor) -> tf.Tensor:
