@@ -1,22 +1,13 @@
 """Pictures of meshes in one call: camera, light, texture and rasteriser as one Keras layer."""
 
-from typing import Any, NamedTuple
-
 import keras
 import numpy as np
 
 from tf_softras._shared.array_text import array_from_text, array_to_text
 from tf_softras._shared.faces import standardize_faces
 from tf_softras.geometry._image_size import standardize_image_size
-from tf_softras.geometry._vectors import cross, dot, normalize
-from tf_softras.geometry.colors import DEFAULT_COLOR, linear_from_srgb, srgb_from_linear
-from tf_softras.geometry.corner_mesh import (
-    HIDDEN_CORNER,
-    clip_to_near,
-    face_corners,
-    is_closed,
-)
-from tf_softras.geometry.normals import corner_normals
+from tf_softras.geometry._vectors import normalize
+from tf_softras.geometry.colors import linear_from_srgb
 from tf_softras.layers._call_inputs import boolean, numbers, positive
 from tf_softras.layers._geometry_layer import (
     GeometryLayer,
@@ -24,29 +15,31 @@ from tf_softras.layers._geometry_layer import (
     repeat_to_batch,
     shared_batch,
 )
-from tf_softras.layers._samples import mean_of_samples, middle_sample
+from tf_softras.layers._renderer.facing import (
+    hide_back_faces,
+    normals_of_either_side,
+    side_shares,
+    turns_front,
+)
+from tf_softras.layers._renderer.passes import Passes
+from tf_softras.layers._renderer.picture import image_over, resolved
+from tf_softras.layers._renderer.scene import (
+    clipped_scene,
+    corner_uvs,
+    footprints,
+    linear_colors,
+    seen_scene,
+)
 from tf_softras.layers.cameras.look_at import LookAt
 from tf_softras.layers.cameras.perspective import Perspective
 from tf_softras.layers.lambert_lighting import LambertLighting, lights_shapes
 from tf_softras.layers.soft_rasterize import supports_jit
-from tf_softras.ops._soft_shade import soft_shade
 from tf_softras.shading.lighting import DirectionalLight
-from tf_softras.shading.mipmaps import footprint_attributes, uv_derivatives
+from tf_softras.shading.mipmaps import uv_derivatives
 from tf_softras.shading.texture import sample_texture
 
 # An edge blurred over 0.3 of a pixel looks as it does with anti-aliasing; a pixel is 2 / side.
 _EDGE_IN_PIXELS = 0.3
-# Attributes that are not averaged over the faces that share a sample.
-_WITHOUT_MEAN = ("uv", "footprint", "sides")
-# A gamma beside which all depths are alike.
-_ANY_DEPTH = 1e30
-# A gamma, in units of the near plane's depth, by which the nearer of two faces has all the weight.
-_ONE_DEPTH = 1e-6
-# How far faces are moved apart, a share of their depth: far more than that, and not to be seen.
-_LARGEST_MOVE = 1e-3
-_GOLDEN_RATIO = 0.6180339887498949
-# Mean normals shorter than this are those of faces that turn opposite sides to the camera.
-_CANCELLED = 0.2
 
 
 @keras.saving.register_keras_serializable(package="Softras")
@@ -201,26 +194,25 @@ class Renderer(GeometryLayer):
         """Draws a batch of meshes; see the class."""
         given = self.split(inputs, lights)
         scene = self._scene(given)
-        names = [name for name in scene.attributes if name not in _WITHOUT_MEAN]
-        surface, alpha = self._drawn(scene, names, self.aggregation)
-        hit = surface["share"] > 0.0
-        # With a level of its own the background would have a part in the surface's mean.
-        share = keras.ops.where(hit, surface["share"], 1.0)
-        surface = {name: value / share for name, value in surface.items()}
-        if self.aggregation == "soft":
-            alpha, coverage = alpha[..., None], self._coverage(scene)
-        else:
-            alpha = coverage = keras.ops.cast(hit, alpha.dtype)
-        if self._is_two_sided:
-            surface["normals"] = _normals_of_either_side(surface)
-        colors = self._lit(self._colors(surface, scene, given), surface, given, lights)
-        means = {"colors": colors * coverage, "alpha": alpha, "coverage": coverage}
-        means = {name: mean_of_samples(value, self.supersampling) for name, value in means.items()}
-        shown = {"depth": surface["depth"], "normals": normalize(surface["normals"])}
-        for name, value in shown.items():
-            value = value * keras.ops.cast(hit, value.dtype)
-            shown[name] = middle_sample(value, hit, self.supersampling)
-        return self._images({**means, **shown})
+        passes = self._passes()
+        surface = passes.surface(scene)
+        shown = dict(surface.attributes)
+        if self._is_two_sided and self.aggregation == "soft":
+            shown["normals"] = normals_of_either_side(shown["normals"], shown["to_eye"])
+        if self.face_uvs is not None:
+            shown["colors"] = self._texture_colors(passes, scene, given["textures"])
+        colors = self._lit(shown, given, lights)
+        pixels = resolved(
+            {
+                "colors": colors * surface.coverage,
+                "alpha": surface.alpha,
+                "coverage": surface.coverage,
+            },
+            {"depth": shown["depth"], "normals": normalize(shown["normals"])},
+            surface.hit,
+            self.supersampling,
+        )
+        return self._outputs(pixels)
 
     @property
     def input_names(self):
@@ -321,125 +313,41 @@ class Renderer(GeometryLayer):
         return given
 
     def _scene(self, given):
-        """The mesh on the image plane, cut at the near plane, with what its corners carry."""
+        """Returns the mesh on the image plane, cut at the near plane, with its attributes."""
         vertices = given["vertices"]
         faces = given["faces"] if self.faces is None else self.faces
         seen = _called(self.camera, vertices, given)
-        of_vertices = {
-            "positions": vertices,
-            "share": keras.ops.ones_like(vertices[..., :1]),
-            "depth": seen[..., 2:],
-        }
-        if self.face_uvs is None:
-            colors = keras.ops.convert_to_tensor(DEFAULT_COLOR, vertices.dtype)
-            colors = given.get("colors", colors + keras.ops.zeros_like(vertices))
-            of_vertices["colors"] = linear_from_srgb(colors)
-        corners = face_corners(seen, faces, keras.ops.concatenate([*of_vertices.values()], axis=-1))
+        is_textured = self.face_uvs is not None
+        colors = None if is_textured else linear_colors(vertices, given.get("colors"))
+        scene = seen_scene(vertices, faces, seen, colors)
         if self.cull_back_faces:
-            corners = corners._replace(vertices=self._front_faces(corners.vertices))
-        attributes = _unpacked(corners.attributes, _widths(of_vertices))
-        # A vertex may have other normals and texture coordinates in each of its faces.
-        attributes["normals"] = corner_normals(vertices, faces)
+            is_front = turns_front(scene.vertices, self._interpolation)
+            scene = scene._replace(vertices=hide_back_faces(scene.vertices, is_front))
+        attributes = scene.attributes
         if self.aggregation == "soft":
-            is_front = self._looks_at_the_camera(corners.vertices)
-            of_closed = keras.ops.concatenate([is_front, keras.ops.logical_not(is_front)], axis=-1)
-            of_others = keras.ops.convert_to_tensor([True, False])
-            is_closed_mesh = keras.ops.reshape(is_closed(faces), (-1, 1, 1))
-            sides = keras.ops.where(is_closed_mesh, of_closed, of_others)
-            attributes["sides"] = keras.ops.cast(sides, vertices.dtype)
+            is_front = turns_front(scene.vertices, self._interpolation)
+            attributes["sides"] = side_shares(faces, is_front, vertices.dtype)
             if self._is_two_sided:
                 normals = attributes["normals"]
                 attributes["to_eye"] = keras.ops.where(is_front, normals, -normals)
-        if self.face_uvs is not None:
-            uvs = keras.ops.convert_to_tensor(self.face_uvs.reshape(1, -1, 2), vertices.dtype)
-            attributes["uv"] = uvs + keras.ops.zeros_like(attributes["share"])
-        packed = keras.ops.concatenate([*attributes.values()], axis=-1)
-        clipped = clip_to_near(corners.vertices, corners.faces, packed, near=self.near)
-        plane = _called(self.lens, clipped.vertices, given)
-        attributes = _unpacked(clipped.attributes, _widths(attributes))
+        if is_textured:
+            attributes["uv"] = corner_uvs(scene, self.face_uvs)
+        scene = clipped_scene(scene, self.near)
+        scene = scene._replace(vertices=_called(self.lens, scene.vertices, given))
         if self.mipmaps:
-            attributes["footprint"] = _footprints(self._for_interpolation(plane), attributes["uv"])
-        return _Scene(plane, clipped.faces, attributes)
+            scene.attributes["footprint"] = footprints(scene, self._interpolation)
+        return scene
 
-    def _drawn(self, scene, names, aggregation, **options):
-        """The attributes of these names at each sample, and the silhouette."""
-        chosen = {name: scene.attributes[name] for name in names}
-        options = {"gamma": self.gamma, "far": self.far, **options}
-        buffer, alpha = soft_shade(
-            scene.plane,
-            scene.faces,
-            keras.ops.concatenate([*chosen.values()], axis=-1),
-            image_size=self._sampled_size(),
+    def _passes(self):
+        return Passes(
+            image_size=tuple(side * self.supersampling for side in self.image_size),
             sigma=self.sigma,
-            aggregation=aggregation,
+            gamma=self.gamma,
+            near=self.near,
+            far=self.far,
+            aggregation=self.aggregation,
             interpolation=self._interpolation,
             implementation=self.implementation,
-            **options,
-        )
-        return _unpacked(buffer, _widths(chosen)), alpha
-
-    def _of_one_face(self, scene, names):
-        """Attributes at each sample of a single face: for what has no mean.
-
-        Texture coordinates of faces that do not continue one another in the texture are such: their
-        mean lies anywhere in it. A sample on the mesh shows the nearest face; one beside it, within
-        reach of soft edges, one of the faces there, where that face is closest.
-        """
-        on_face, _ = self._drawn(scene, names, "hard")
-        if self.aggregation == "hard":
-            return on_face
-        # Faces beside one another may be equally near: each is moved by a depth of its own.
-        number = np.arange(scene.plane.shape[1] // 4).repeat(4)
-        moved = 1.0 + _LARGEST_MOVE * ((number * _GOLDEN_RATIO) % 1.0)
-        moved = keras.ops.convert_to_tensor(moved[:, None], scene.plane.dtype)
-        plane = keras.ops.concatenate([scene.plane[..., :2], scene.plane[..., 2:] * moved], axis=-1)
-        beside, _ = self._drawn(
-            scene._replace(plane=plane), names, "soft", gamma=_ONE_DEPTH, far=self.near
-        )
-        is_on_face = on_face["share"] > 0.0
-        return {name: keras.ops.where(is_on_face, on_face[name], beside[name]) for name in names}
-
-    def _coverage(self, scene):
-        """How much of each sample is covered: ``min(1, sum_j D_j)``, float `[..., 1]`.
-
-        Beside an edge that two faces share, D of one and of the other add up to 1, where eq. 2 has
-        1 - D (1 - D), 0.75 on the edge: the background would shine through. The front and the back
-        of a closed mesh cover the same pixels, and each edge of its outline has a face of either:
-        the larger of their two sums counts, or outlines would be wider than edges.
-        """
-        # By a gamma beside which all depths are alike, the weights are D_j and the background's 1.
-        parts, _ = soft_shade(
-            scene.plane,
-            scene.faces,
-            scene.attributes["sides"],
-            image_size=self._sampled_size(),
-            sigma=self.sigma,
-            gamma=_ANY_DEPTH,
-            epsilon=0.0,
-            far=self.far,
-            implementation=self.implementation,
-        )
-        sums = parts / (1.0 - keras.ops.sum(parts, axis=-1, keepdims=True))
-        return keras.ops.minimum(keras.ops.max(sums, axis=-1, keepdims=True), 1.0)
-
-    def _front_faces(self, corners):
-        """Returns the corners, in camera space, those of back faces behind the camera."""
-        is_back = keras.ops.logical_not(self._looks_at_the_camera(corners))
-        # NaN is no back face: the op, which refuses it, sees it.
-        is_finite = keras.ops.all(keras.ops.isfinite(corners), axis=-1, keepdims=True)
-        behind = keras.ops.convert_to_tensor(HIDDEN_CORNER, corners.dtype)
-        return keras.ops.where(keras.ops.logical_and(is_back, is_finite), behind, corners)
-
-    def _looks_at_the_camera(self, corners):
-        """Which corners' faces turn their front to the camera: bool `[batch, corners, 1]`."""
-        batch, num_corners = keras.ops.shape(corners)[0], corners.shape[1]
-        faces = keras.ops.reshape(corners, (batch, num_corners // 3, 3, 3))
-        a, b, c = (faces[:, :, i] for i in range(3))
-        # Camera space is left-handed: seen from its front a face's product points away.
-        away = cross(b - a, c - a)
-        along = away[..., 2:] if self._interpolation == "linear" else dot(away, a)
-        return keras.ops.reshape(
-            keras.ops.repeat(along >= 0.0, 3, axis=-1), (batch, num_corners, 1)
         )
 
     @property
@@ -452,57 +360,42 @@ class Renderer(GeometryLayer):
         """Whether it does not matter which side of a face is its front."""
         return self.lighting is None or getattr(self.lighting, "two_sided", False)
 
-    def _for_interpolation(self, plane):
-        """The image plane with depths that 1/z is to be taken of: 1 for parallel projection."""
-        if self._interpolation == "perspective":
-            return plane
-        depth = plane[..., 2:]
-        depth = keras.ops.where(depth > 0.0, keras.ops.ones_like(depth), depth)
-        return keras.ops.concatenate([plane[..., :2], depth], axis=-1)
-
-    def _colors(self, surface, scene, given):
-        """The surface's linear colours, before light."""
-        if self.face_uvs is None:
-            return surface["colors"]
+    def _texture_colors(self, passes, scene, textures):
+        """Returns linear colours of the textures at each sample."""
         names = ("share", "depth", "uv", *(("footprint",) if self.mipmaps else ()))
-        at = self._of_one_face(scene, names)
-        textures = linear_from_srgb(given["textures"])
+        at = passes.one_face(scene, names)
+        textures = linear_from_srgb(textures)
         if not self.mipmaps:
             return sample_texture(textures, at["uv"], wrap=self.wrap)
         depth = at["depth"] if self._interpolation == "perspective" else 1.0
-        derivatives = uv_derivatives(
-            at["uv"], depth, at["footprint"], image_size=self._sampled_size()
-        )
-        return sample_texture(textures, at["uv"], derivatives, wrap=self.wrap)
+        slopes = uv_derivatives(at["uv"], depth, at["footprint"], image_size=passes.image_size)
+        return sample_texture(textures, at["uv"], slopes, wrap=self.wrap)
 
-    def _sampled_size(self):
-        return tuple(side * self.supersampling for side in self.image_size)
-
-    def _lit(self, colors, surface, given, lights):
+    def _lit(self, shown, given, lights):
+        """Returns the linear colours of samples under the lights."""
+        colors = shown["colors"]
         if self.lighting is None:
             return colors
-        inputs = {**surface, "colors": colors}
+        inputs = dict(shown)
         if "eyes" in self.lighting.input_names:
-            inputs["eyes"] = self.camera.eyes(*_inputs_of(self.camera, given)[1:])
+            inputs["eyes"] = self.camera.eyes(
+                *(given[name] for name in self.camera.input_names[1:])
+            )
         names = (*self.lighting.input_names, "positions")
         lit = self.lighting({name: inputs[name] for name in names}, lights=lights)
         return keras.ops.cast(lit, colors.dtype)
 
-    def _images(self, pixels):
-        """The layer's output from what each pixel shows."""
-        colors, coverage = pixels["colors"], pixels["coverage"]
-        if self.background is None:
-            colors = colors / keras.ops.where(coverage > 0.0, coverage, 1.0)
-        else:
-            background = keras.ops.cast(linear_from_srgb(self.background), colors.dtype)
-            colors = colors + background * (1.0 - coverage)
-        image = keras.ops.clip(srgb_from_linear(colors), 0.0, 1.0)
+    def _outputs(self, pixels):
+        """Returns the layer's output from what each pixel shows."""
+        coverage = pixels["coverage"]
+        image = image_over(self.background, pixels["colors"], coverage)
+        dtype = self.compute_dtype
         return {
-            "image": keras.ops.cast(image, self.compute_dtype),
-            "alpha": keras.ops.cast(pixels["alpha"][..., 0], self.compute_dtype),
-            "coverage": keras.ops.cast(coverage[..., 0], self.compute_dtype),
+            "image": keras.ops.cast(image, dtype),
+            "alpha": keras.ops.cast(pixels["alpha"][..., 0], dtype),
+            "coverage": keras.ops.cast(coverage[..., 0], dtype),
             "depth": pixels["depth"][..., 0],
-            "normals": keras.ops.cast(pixels["normals"], self.compute_dtype),
+            "normals": keras.ops.cast(pixels["normals"], dtype),
         }
 
 
@@ -517,52 +410,11 @@ class _Pictures(dict):
         )
 
 
-class _Scene(NamedTuple):
-    """Meshes as the rasteriser takes them, and a dict of what their corners carry."""
-
-    plane: Any
-    faces: Any
-    attributes: dict
-
-
-def _widths(attributes):
-    """The names of attributes and how many channels each has."""
-    return {name: value.shape[-1] for name, value in attributes.items()}
-
-
-def _unpacked(packed, widths):
-    """The attributes of one tensor by name."""
-    ends = np.cumsum(list(widths.values()))
-    parts = keras.ops.split(packed, ends[:-1].tolist(), axis=-1)
-    return dict(zip(widths, parts, strict=True))
-
-
-def _normals_of_either_side(surface):
-    """Mean normals; where the sides of faces cancel, as of doubled faces, the side that is seen."""
-    normals = surface["normals"]
-    cancels = dot(normals, normals) < _CANCELLED**2
-    return keras.ops.where(cancels, surface.get("to_eye", normals), normals)
-
-
-def _inputs_of(layer, given):
-    return [given[name] for name in layer.input_names]
-
-
 def _called(layer, vertices, given):
     """A camera or a lens applied to vertices, with what else it is called with."""
     given = {**given, "vertices": vertices}
     names = (*layer.input_names, *layer.optional_names)
     return layer({name: given[name] for name in names if name in given})
-
-
-def _footprints(plane, uvs):
-    """`footprint_attributes` of the faces of a clipped mesh, which has four corners for each."""
-    batch, num_corners = keras.ops.shape(plane)[0], plane.shape[1]
-    slopes = footprint_attributes(
-        keras.ops.reshape(plane, (batch, num_corners // 4, 4, 3)),
-        keras.ops.reshape(uvs, (batch, num_corners // 4, 4, 2)),
-    )
-    return keras.ops.reshape(slopes, (batch, num_corners, 6))
 
 
 def _checked_supersampling(supersampling):

@@ -1,7 +1,42 @@
-"""A pixel's samples: their mean, or one of them."""
+"""The picture of samples: a pixel's mean or middle sample, laid over the background."""
 
 import keras
 import numpy as np
+
+from tf_softras.geometry.colors import linear_from_srgb, srgb_from_linear
+
+
+def resolved(means, shown, hit, factor):
+    """Returns dicts of `factor` x `factor` samples as one dict of pixels.
+
+    Args:
+        means: dict of float `[batch, factor * height, factor * width, channels]`: averaged.
+        shown: dict of the same shapes: of these the middle sample that hits counts, because a mean
+            of two surfaces' depths is a depth where nothing is. 0 where no sample hits.
+        hit: bool `[batch, factor * height, factor * width, 1]`.
+        factor: int, samples along each side of a pixel.
+    """
+    pixels = {name: mean_of_samples(value, factor) for name, value in means.items()}
+    for name, value in shown.items():
+        value = value * keras.ops.cast(hit, value.dtype)
+        pixels[name] = middle_sample(value, hit, factor)
+    return pixels
+
+
+def image_over(background, colors, coverage):
+    """Returns sRGB in [0, 1], float `[batch, height, width, 3]`.
+
+    Args:
+        background: an sRGB colour; or None for straight colours, not multiplied by coverage.
+        colors: float `[batch, height, width, 3]`, linear, multiplied by coverage.
+        coverage: float `[batch, height, width, 1]` in [0, 1].
+    """
+    if background is None:
+        colors = colors / keras.ops.where(coverage > 0.0, coverage, 1.0)
+    else:
+        background = keras.ops.cast(linear_from_srgb(background), colors.dtype)
+        colors = colors + background * (1.0 - coverage)
+    return keras.ops.clip(srgb_from_linear(colors), 0.0, 1.0)
 
 
 def mean_of_samples(samples, factor):
