@@ -224,12 +224,22 @@ class TestIntrinsicMatrix:
             ({"focal_length_mm": 0.0}, "focal_length_mm: expected"),
             ({"focal_length_mm": 1.0, "sensor_width_mm": 0.0}, "sensor_width_mm: expected"),
             ({"field_of_view": 180.0}, "field_of_view: expected.*180"),
+            ({"field_of_view": np.array([30.0, 200.0])}, r"field_of_view: expected.*200\.0"),
+            ({"field_of_view": tf.constant([-5.0, 30.0])}, r"field_of_view: expected.*-5\.0"),
+            ({"field_of_view": tf.Variable([np.nan])}, "field_of_view: expected.*nan"),
+            ({"field_of_view": "wide"}, "field_of_view: expected.*'wide'"),
+            ({"focal_length": (20.0, np.array([20.0, 0.0]))}, r"focal_length: expected.*0\.0"),
+            ({"focal_length_mm": np.inf}, "focal_length_mm: expected.*inf"),
             ({"field_of_view": 30.0, "across": "diagonal"}, "across: expected.*diagonal"),
         ],
     )
     def test_bad_input(self, arguments, message):
         with pytest.raises(ValueError, match=message):
             geometry.intrinsic_matrix(16, **arguments)
+
+    def test_angles_that_are_not_known_yet_pass(self):
+        traced = tf.function(lambda angle: geometry.intrinsic_matrix(16, field_of_view=angle))
+        assert traced(tf.constant([30.0, 200.0])).shape == (2, 3, 3)
 
 
 def test_orthographic_measures_the_shorter_side():
@@ -257,7 +267,7 @@ def test_orthographic_takes_a_size_and_a_centre_for_each_item():
     np.testing.assert_allclose(seen[1], alone)
 
 
-@pytest.mark.parametrize("size", [0.0, -1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("size", [0.0, -1.0, float("inf"), float("nan"), np.array([2.0, -1.0])])
 def test_orthographic_checks_its_size(size):
     with pytest.raises(ValueError, match="view_size: expected"):
         geometry.orthographic(np.zeros((1, 3)), view_size=size)

@@ -25,6 +25,7 @@ import math
 import keras
 import numpy as np
 
+from tf_softras._shared.ranges import check_between
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry._vectors import as_floating, cross, dot, normalize
 
@@ -290,12 +291,9 @@ def orthographic(vertices, *, view_size=2.0, center=(0.0, 0.0)):
         float `[..., num_vertices, 3]`: x', y' on the image plane, and the camera depth z.
 
     Raises:
-        ValueError: `view_size` is a number that is not positive and finite.
+        ValueError: `view_size` is known and not positive and finite.
     """
-    if isinstance(view_size, (int, float)) and not 0.0 < view_size < math.inf:
-        raise ValueError(
-            f"view_size: expected a positive length in world units; received {view_size}"
-        )
+    check_between("view_size", view_size, 0.0, math.inf, "a positive length in world units")
     vertices = as_floating(vertices)
     view_size = keras.ops.convert_to_tensor(view_size, vertices.dtype)[..., None, None]
     center = keras.ops.expand_dims(keras.ops.convert_to_tensor(center, vertices.dtype), -2)
@@ -336,32 +334,13 @@ def _look_at_axes(eye, at, up):
 
 def _cotangent(viewing_angle, dtype):
     """1 / tan(angle) of an angle in degrees: a number, or `[..., 1, 1]` of `dtype`."""
-    known = _known_values(viewing_angle)
-    if known is not None and not ((known > 0.0) & (known < 90.0)).all():
-        wrong = known[~((known > 0.0) & (known < 90.0))].flat[0]
-        raise ValueError(
-            "viewing_angle: expected half the angle of view, in degrees, between 0 and 90 "
-            f"(exclusive); received {wrong}"
-        )
+    expected = "half the angle of view, in degrees, between 0 and 90 (exclusive)"
+    check_between("viewing_angle", viewing_angle, 0.0, 90.0, expected)
     if isinstance(viewing_angle, (int, float)):
         # In double: a float32 tangent differs in its last digit.
         return 1.0 / math.tan(math.radians(viewing_angle))
     angle = keras.ops.cast(keras.ops.convert_to_tensor(viewing_angle), dtype)
     return (1.0 / keras.ops.tan(angle * (math.pi / 180.0)))[..., None, None]
-
-
-def _known_values(value):
-    """An array of numbers, arrays and eager tensors; None where values are not known yet."""
-    try:
-        known = np.asarray(value)
-    except (NotImplementedError, TypeError, ValueError):
-        # A symbolic tensor: TensorFlow raises the first of them, Keras the others.
-        return None
-    if known.dtype.kind not in "iuf":
-        raise ValueError(
-            f"viewing_angle: expected degrees, a number or one an item; received {value!r}"
-        )
-    return known
 
 
 def _axes(name, convention):

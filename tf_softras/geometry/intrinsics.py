@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from tf_softras._shared.ranges import check_between
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry._vectors import as_floating
 
@@ -47,7 +48,8 @@ def intrinsic_matrix(
         float `[..., 3, 3]`, float32, or float64 where a number is given as float64 tensor or array.
 
     Raises:
-        ValueError: none or several of the lens descriptions, or one out of range.
+        ValueError: none or several of the lens descriptions; or a value that is known and out of
+            range. The values of tensors are not known under `tf.function`.
     """
     height, width = standardize_image_size(image_size)
     lens = {
@@ -105,21 +107,17 @@ def intrinsics_from_projection(projection, image_size, *, pixel_center=0.0):
 
 
 def _positive(name, value):
-    """The value as it is; a plain number is checked."""
-    if isinstance(value, (int, float)) and not 0.0 < value < math.inf:
-        raise ValueError(f"{name}: expected a positive length; received {value}")
+    """Returns the value as it is, once it is checked where it is known."""
+    check_between(name, value, 0.0, math.inf, "a positive length")
     return value
 
 
 def _tangent_of_half(angle):
-    if not isinstance(angle, (int, float)):
-        return keras.ops.tan(as_floating(angle) * (math.pi / 360.0))
-    if not 0.0 < angle < 180.0:
-        raise ValueError(
-            "field_of_view: expected the full angle, in degrees, between 0 and 180 "
-            f"(exclusive); received {angle}"
-        )
-    return math.tan(math.radians(angle / 2.0))
+    expected = "the full angle of view, in degrees, between 0 and 180 (exclusive)"
+    check_between("field_of_view", angle, 0.0, 180.0, expected)
+    if isinstance(angle, (int, float)):
+        return math.tan(math.radians(angle / 2.0))
+    return keras.ops.tan(as_floating(angle) * (math.pi / 360.0))
 
 
 def _side(across, height, width):
