@@ -280,10 +280,28 @@ def test_export_writes_a_version_that_loads_and_then_the_next(work, tmp_path):
     assert "serving_default" in tf.saved_model.load(str(work / "saved" / "1")).signatures
     shutil.copytree(work / "saved", tmp_path / "saved")
     (tmp_path / "saved_with_op" / "4").mkdir(parents=True)
-    printed = done("export", work / "run", tmp_path / "saved", "--with-op", "--checkpoint", "last")
+    options = ("--with-op", "--checkpoint", "last", "--max-pixels", 4095)
+    printed = done("export", work / "run", tmp_path / "saved", *options)
     written = [tmp_path / name / "5" for name in ("saved", "saved_with_op")]
     assert printed.splitlines() == [f"Wrote {path}" for path in written]
     assert all((path / "saved_model.pb").is_file() for path in written)
+    assert_pixels_are_limited(tf.saved_model.load(str(written[0])).signatures["encoded"], 4095)
+
+
+def assert_pixels_are_limited(encoded, most):
+    """One pixel more than `most` is refused; `most` pixels, 63 x 65, are read."""
+
+    def vertices_of(height, width):
+        picture = np.full((height, width, 4), 255, np.uint8)
+        picture[: height // 2, :, 3] = 0
+        file = io.BytesIO()
+        PIL.Image.fromarray(picture).save(file, format="PNG")
+        mesh = encoded(image_bytes=tf.constant([file.getvalue()]), mask_bytes=tf.constant([b""]))
+        return mesh["vertices"]
+
+    assert vertices_of(63, 65).shape[0] == 1
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"at most {most} pixels.*64 x 64"):
+        vertices_of(64, 64)
 
 
 def test_render_writes_views_side_by_side(tmp_path):

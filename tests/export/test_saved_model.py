@@ -288,6 +288,13 @@ def test_what_is_no_folder_of_versions_is_refused(exported, tmp_path):
         export_saved_model(model, base / "1")
 
 
+@pytest.mark.parametrize("max_pixels", [0, 4096 * 4096 + 1, 1e6])
+def test_a_limit_on_pixels_out_of_range_is_refused(tmp_path, quick, max_pixels):
+    quick()
+    with pytest.raises(ValueError, match=r"^max_pixels: expected an integer in \[1, 16777216\]"):
+        export_saved_model(None, tmp_path, max_pixels=max_pixels)
+
+
 def test_a_version_is_there_whole_or_not_at_all(tmp_path, quick):
     seen = []
 
