@@ -440,7 +440,10 @@ WRONG = {
         "no.csv",
     ),
     "prepare: splits alone": ("prepare --splits {}/no.csv", "goes with --meshes"),
-    "prepare: no archive": ("prepare --nmr {}/none --data-dir OUT", "found none at"),
+    "prepare: no archive": (
+        "prepare --nmr {}/none --data-dir OUT",
+        "expected a folder with.*received none",
+    ),
     "prepare: another archive": ("prepare --nmr {}/no_run --data-dir OUT", "received none"),
     "prepare: nmr without": ("prepare --config nmr --data-dir OUT", "--nmr FOLDER goes with"),
     "train: no data": ("train --run OUT/r --data-dir OUT", "is not prepared in"),

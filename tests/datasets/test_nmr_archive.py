@@ -227,12 +227,12 @@ def test_an_object_without_voxels_or_pictures_is_named(objects, tmp_path):
 
 
 def test_a_folder_without_the_archive_is_an_error(archive, tmp_path):
-    with pytest.raises(FileNotFoundError, match="found none"):
+    with pytest.raises(FileNotFoundError, match="received none"):
         find_files(tmp_path / "absent")
     with pytest.raises(NmrArchiveError, match="received none"):
         find_files(tmp_path)
     (tmp_path / "broken.zip").write_bytes(b"PK")
-    with pytest.raises(NmrArchiveError, match="Expected a ZIP file"):
+    with pytest.raises(NmrArchiveError, match="broken.zip: expected a ZIP file"):
         find_files(tmp_path)
     zipped(archive, tmp_path / "second.zip")
     with pytest.raises(NmrArchiveError, match="one ZIP file.*broken.zip, second.zip"):

@@ -206,9 +206,9 @@ def bomb():
 
 WHOLE = png(picture(200))
 REFUSED = {
-    "no JSON": (b"\x89PNG", 400, "Expected JSON"),
-    "a list": ([], 400, "Expected JSON"),
-    "deep": (b"[" * 100_000, 400, "Expected JSON"),
+    "no JSON": (b"\x89PNG", 400, "expected JSON"),
+    "a list": ([], 400, "expected JSON"),
+    "deep": (b"[" * 100_000, 400, "expected JSON"),
     "no picture": ({}, 400, "received none"),
     "a path": ({"picture": "/etc/passwd"}, 400, "in base64"),
     "a file address": ({"picture": "file:///etc/passwd"}, 400, "in base64"),
@@ -246,7 +246,7 @@ REFUSED = {
     "large mask": (
         {"picture": text(WHOLE), "mask": text(bytes(LIMIT + 1))},
         413,
-        "Expected a mask of at most",
+        "mask: expected at most",
     ),
     "huge": (bytes(3 * LIMIT + 1), 413, f"at most {3 * LIMIT} bytes"),
 }

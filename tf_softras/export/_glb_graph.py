@@ -11,7 +11,8 @@ import tensorflow as tf
 from tf_softras.geometry import Mesh, linear_from_srgb, save_mesh
 from tf_softras.pictures._checks import require
 
-# A float32 in text that reads back as the same, always this wide: sign or space, "d.dddddddde-dd".
+# A float32 as text that reads back as the same number: sign or space, then "d.dddddddde-dd". The
+# width is fixed, so the length of the JSON does not depend on the numbers.
 _DIGITS = 8
 _WIDTH = 15
 _CHUNK_JSON, _CHUNK_BIN = b"JSON", b"BIN\0"
@@ -20,14 +21,14 @@ _TYPES = {"POSITION": (5126, "VEC3"), "COLOR_0": (5121, "VEC4")}
 
 
 class GlbWriter:
-    """Files of meshes whose faces are fixed: `save_mesh`'s file, with other vertices and colours.
+    """Writes .glb files of meshes that share their faces, as `save_mesh` would write them.
 
-    Only the vertices, their bounds and their colours differ from mesh to mesh, so the file of the
-    template is cut at those places, and a graph puts bytes in.
+    The files differ only in vertices, bounds and colours. The template's file is cut at these
+    places, and the graph fills in the bytes of each mesh.
 
     Args:
-        template: A `Mesh`; its faces are those of every mesh. If it has `vertex_colors`, so have
-            they.
+        template: A `Mesh` with the faces of every mesh. If it has `vertex_colors`, every mesh has
+            colours.
     """
 
     def __init__(self, template: Mesh):
@@ -37,9 +38,9 @@ class GlbWriter:
             holes["COLOR_0"] = linear_bytes(template.vertex_colors).numpy().tobytes()
         starts = {name: _start(tree, name) for name in holes}
         if any(binary[starts[name] :][: len(hole)] != hole for name, hole in holes.items()):
-            raise RuntimeError("Expected vertices and colours in one piece each in the file.")
+            raise RuntimeError("template's file: expected vertices and colours in one piece each.")
         for name in set(holes) - {"POSITION"}:
-            for bound in ("min", "max"):  # The template's; glTF asks for those of vertices alone.
+            for bound in ("min", "max"):  # glTF requires bounds of vertices only.
                 _accessor(tree, name).pop(bound, None)
         self._json = _cut_at_bounds(tree, _accessor(tree, "POSITION"))
         self._holes = sorted(holes, key=starts.__getitem__)
@@ -49,11 +50,11 @@ class GlbWriter:
         self._binary_length = len(binary)
 
     def __call__(self, vertices, colors=None):
-        """Returns string `[batch]`, a whole .glb file each.
+        """Returns string `[batch]`: a whole .glb file for each mesh.
 
         Args:
             vertices: float32 `[batch, num_vertices, 3]`.
-            colors: float32 `[batch, num_vertices, 3]` in [0, 1], sRGB, if the template has any.
+            colors: float32 `[batch, num_vertices, 3]` in [0, 1], sRGB, if the template has colours.
         """
         vertices = require(
             vertices,
@@ -75,7 +76,7 @@ class GlbWriter:
         return tf.strings.join(pieces)
 
     def _pieces(self):
-        """Returns the bytes before and between low bounds, high bounds and holes, and behind."""
+        """Returns the fixed bytes around low bounds, high bounds and holes, in order."""
         first, second, third = self._json
         bounds = 2 * (3 * _WIDTH + 2)
         json_length = len(first) + len(second) + len(third) + bounds
@@ -88,7 +89,7 @@ class GlbWriter:
 
 
 def linear_bytes(srgb):
-    """Returns sRGB values in [0, 1] as glTF has them, linear: uint8 `[..., 4]` of `[..., 3]`."""
+    """Returns linear uint8 `[..., 4]`, as glTF stores colours, of sRGB `[..., 3]` in [0, 1]."""
     linear = linear_from_srgb(tf.cast(srgb, tf.float64))
     values = tf.cast(tf.round(255.0 * linear), tf.uint8)
     return tf.concat([values, tf.fill(tf.shape(values[..., :1]), tf.constant(255, tf.uint8))], -1)
@@ -113,7 +114,7 @@ def _accessor(tree: dict, name: str) -> dict:
     (primitive,) = tree["meshes"][0]["primitives"]
     accessor = tree["accessors"][primitive["attributes"][name]]
     if (accessor["componentType"], accessor["type"]) != _TYPES[name]:
-        raise RuntimeError(f"Expected {name} as {_TYPES[name]} in the file; received others.")
+        raise RuntimeError(f"{name}: expected {_TYPES[name]} in the template's file.")
     return accessor
 
 
@@ -125,7 +126,7 @@ def _start(tree: dict, name: str) -> int:
 
 
 def _cut_at_bounds(tree: dict, accessor: dict) -> list[bytes]:
-    """Returns the JSON in three pieces: between them belong the low bounds, and the high ones."""
+    """Returns the JSON in three pieces; the low and the high bounds belong between them."""
     for name in ("min", "max"):
         accessor.pop(name, None)
         accessor[name] = ["@bounds@"]
@@ -134,12 +135,12 @@ def _cut_at_bounds(tree: dict, accessor: dict) -> list[bytes]:
 
 
 def _as_text(bounds):
-    """Returns string `[batch]`, three numbers with commas, always as long."""
+    """Returns string `[batch]`: three numbers with commas, of a fixed length."""
     text = tf.strings.as_string(bounds, precision=_DIGITS, scientific=True, width=_WIDTH)
     return tf.strings.reduce_join(text, axis=-1, separator=",")
 
 
 def _as_bytes(values):
-    """Returns string `[batch]` of bytes uint8 `[batch, n]`."""
+    """Returns bytes, uint8 `[batch, n]`, as string `[batch]`."""
     every_byte = tf.constant(np.array([bytes([value]) for value in range(256)], object))
     return tf.strings.reduce_join(tf.gather(every_byte, tf.cast(values, tf.int32)), axis=-1)

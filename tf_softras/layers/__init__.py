@@ -1,5 +1,6 @@
 """Keras layers: cameras, surfaces, the soft rasteriser and the soft shader."""
 
+from tf_softras.layers._renderer_inputs import renderer_inputs
 from tf_softras.layers.cameras.clip_to_near import ClipToNear
 from tf_softras.layers.cameras.look_at import LookAt
 from tf_softras.layers.cameras.orthographic import Orthographic
@@ -28,4 +29,5 @@ __all__ = [
     "UVTexture",
     "VertexNormals",
     "WorldToCamera",
+    "renderer_inputs",
 ]

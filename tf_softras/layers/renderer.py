@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tf_softras._shared.array_text import array_from_text, array_to_text
+from tf_softras._shared.array_text import array_to_text
 from tf_softras._shared.faces import standardize_faces
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry._vectors import normalize
@@ -15,6 +15,13 @@ from tf_softras.layers._geometry_layer import (
     repeat_to_batch,
     shared_batch,
 )
+from tf_softras.layers._renderer.checks import (
+    check_colors,
+    check_textures,
+    checked_face_textures,
+    checked_face_uvs,
+    checked_supersampling,
+)
 from tf_softras.layers._renderer.facing import (
     hide_back_faces,
     normals_of_either_side,
@@ -25,18 +32,17 @@ from tf_softras.layers._renderer.passes import Passes
 from tf_softras.layers._renderer.picture import image_over, resolved
 from tf_softras.layers._renderer.scene import (
     clipped_scene,
-    corner_uvs,
+    corner_values,
     footprints,
-    linear_colors,
+    grey_colors,
     seen_scene,
 )
+from tf_softras.layers._renderer.texels import texels_of_samples
 from tf_softras.layers.cameras.look_at import LookAt
 from tf_softras.layers.cameras.perspective import Perspective
 from tf_softras.layers.lambert_lighting import LambertLighting, lights_shapes
 from tf_softras.layers.soft_rasterize import supports_jit
 from tf_softras.shading.lighting import DirectionalLight
-from tf_softras.shading.mipmaps import uv_derivatives
-from tf_softras.shading.texture import sample_texture
 
 # An edge blurred over 0.3 of a pixel looks as it does with anti-aliasing; a pixel is 2 / side.
 _EDGE_IN_PIXELS = 0.3
@@ -80,7 +86,9 @@ class Renderer(GeometryLayer):
         lighting: a `LambertLighting`, or None for colours as they are; by default two-sided light,
             part ambient and part from above.
         face_uvs: None, or floats `[num_faces, 3, 2]`: texture coordinates of the faces' corners, v
-            up; then a texture is an input instead of colours. Needs `faces`.
+            up; then a texture is an input. Needs `faces`.
+        face_textures: None, or ints `[num_faces]`: which of several textures a face shows, -1 for
+            none. Needs `face_uvs`.
         wrap: "repeat" or "clamp": the texture beyond [0, 1].
         mipmaps: whether textures are averaged, in linear light, where a pixel covers many texels
             (trilinear; see `tf_softras.shading.sample_texture`). Needs `face_uvs`, and textures of
@@ -106,8 +114,11 @@ class Renderer(GeometryLayer):
             - what camera and lens are called with: "eyes", and perhaps "at" and "up" `[batch, 3]`;
               "rotations", "translations"; "intrinsics";
             - "faces", int `[batch, num_faces, 3]`, padded with faces of -1, if not fixed;
-            - "colors", float `[batch, num_vertices, 3]`, sRGB; grey if they are missing;
-            - with `face_uvs`, "textures", float `[batch, height, width, 3]`, sRGB.
+            - "colors", sRGB, float `[batch, num_vertices, 3]` or, one for each corner of each face,
+              `[batch, num_faces, 3, 3]`; grey if they are missing. They multiply textures, in
+              linear light;
+            - with `face_uvs`, "textures", float `[batch, height, width, 3]`, sRGB; with
+              `face_textures` `[batch, num_textures, height, width, 3]`.
         lights: None, or lights that replace those of `lighting`: a dict as `LambertLighting` takes
             it.
 
@@ -141,6 +152,7 @@ class Renderer(GeometryLayer):
         lens=None,
         lighting="default",
         face_uvs=None,
+        face_textures=None,
         wrap="repeat",
         mipmaps=False,
         background=(1.0, 1.0, 1.0),
@@ -172,7 +184,14 @@ class Renderer(GeometryLayer):
             sun = DirectionalLight((0.4, 1.0, 0.6), 0.65)
             lighting = LambertLighting(ambient=0.35, directional=[sun], two_sided=True, dtype=dtype)
         self.lighting = lighting
-        self.face_uvs = None if face_uvs is None else self._checked_uvs(face_uvs)
+        self.face_uvs = (
+            None
+            if face_uvs is None
+            else checked_face_uvs(face_uvs, None if self.faces is None else self.faces.shape[-2])
+        )
+        self.face_textures = (
+            None if face_textures is None else checked_face_textures(face_textures, self.face_uvs)
+        )
         self.wrap = wrap
         self.mipmaps = boolean("mipmaps", mipmaps)
         if self.mipmaps and self.face_uvs is None:
@@ -181,7 +200,7 @@ class Renderer(GeometryLayer):
                 "received mipmaps=True and face_uvs=None"
             )
         self.background = None if background is None else numbers("background", background, (3,))
-        self.supersampling = _checked_supersampling(supersampling)
+        self.supersampling = checked_supersampling(supersampling)
         edge = _EDGE_IN_PIXELS * 2.0 / (min(self.image_size) * self.supersampling)
         self.sigma = positive("sigma", edge**2 if sigma is None else sigma)
         self.gamma = positive("gamma", gamma)
@@ -200,7 +219,10 @@ class Renderer(GeometryLayer):
         if self._is_two_sided and self.aggregation == "soft":
             shown["normals"] = normals_of_either_side(shown["normals"], shown["to_eye"])
         if self.face_uvs is not None:
-            shown["colors"] = self._texture_colors(passes, scene, given["textures"])
+            texels = texels_of_samples(
+                passes, scene, linear_from_srgb(given["textures"]), self.wrap
+            )
+            shown["colors"] = shown["colors"] * texels if "colors" in shown else texels
         colors = self._lit(shown, given, lights)
         pixels = resolved(
             {
@@ -224,8 +246,7 @@ class Renderer(GeometryLayer):
     @property
     def optional_names(self):
         """The names of the inputs that may be there."""
-        colors = ("colors",) if self.face_uvs is None else ()
-        return (*self.camera.optional_names, *colors)
+        return (*self.camera.optional_names, "colors")
 
     def compute_output_spec(self, inputs, lights=None):
         """Returns the symbolic pictures."""
@@ -260,6 +281,9 @@ class Renderer(GeometryLayer):
             "lens": keras.saving.serialize_keras_object(self.lens),
             "lighting": keras.saving.serialize_keras_object(self.lighting),
             "face_uvs": None if self.face_uvs is None else array_to_text(self.face_uvs),
+            "face_textures": (
+                None if self.face_textures is None else array_to_text(self.face_textures)
+            ),
             "wrap": self.wrap,
             "mipmaps": self.mipmaps,
             "background": self.background,
@@ -282,18 +306,6 @@ class Renderer(GeometryLayer):
         }
         return cls(**{**config, **parts})
 
-    def _checked_uvs(self, face_uvs):
-        is_text = isinstance(face_uvs, str)
-        array = np.asarray(array_from_text(face_uvs) if is_text else face_uvs, np.float32)
-        expected = None if self.faces is None else (len(self.faces), 3, 2)
-        if array.shape != expected:
-            raise ValueError(
-                "face_uvs: expected fixed faces and floats of shape (num_faces, 3, 2)"
-                f"{'' if expected is None else f', here {expected}'}; received shape {array.shape}"
-                f"{' and faces=None' if expected is None else ''}"
-            )
-        return array
-
     def split(self, inputs, lights=None):
         """Returns the inputs by name; vertices, colours and faces have the whole batch."""
         if lights is not None and self.lighting is None:
@@ -301,6 +313,11 @@ class Renderer(GeometryLayer):
         given = self._named(inputs)
         dtypes = {name: "int32" if name == "faces" else geometry_dtype(self) for name in given}
         given = {name: keras.ops.cast(value, dtypes[name]) for name, value in given.items()}
+        if "colors" in given:
+            faces = given["faces"] if self.faces is None else self.faces
+            check_colors(given["colors"], given["vertices"].shape[1], faces.shape[-2])
+        if "textures" in given:
+            check_textures(given["textures"], self.face_textures)
         batch = shared_batch(
             [
                 *given.values(),
@@ -317,9 +334,11 @@ class Renderer(GeometryLayer):
         vertices = given["vertices"]
         faces = given["faces"] if self.faces is None else self.faces
         seen = _called(self.camera, vertices, given)
-        is_textured = self.face_uvs is not None
-        colors = None if is_textured else linear_colors(vertices, given.get("colors"))
-        scene = seen_scene(vertices, faces, seen, colors)
+        colors = given.get("colors")
+        if colors is None and self.face_uvs is None:
+            colors = grey_colors(vertices)
+        linear = None if colors is None else linear_from_srgb(colors)
+        scene = seen_scene(vertices, faces, seen, linear)
         if self.cull_back_faces:
             is_front = turns_front(scene.vertices, self._interpolation)
             scene = scene._replace(vertices=hide_back_faces(scene.vertices, is_front))
@@ -330,8 +349,11 @@ class Renderer(GeometryLayer):
             if self._is_two_sided:
                 normals = attributes["normals"]
                 attributes["to_eye"] = keras.ops.where(is_front, normals, -normals)
-        if is_textured:
-            attributes["uv"] = corner_uvs(scene, self.face_uvs)
+        if self.face_uvs is not None:
+            attributes["uv"] = corner_values(scene, self.face_uvs)
+        if self.face_textures is not None:
+            index = np.repeat(self.face_textures[:, None, None], 3, axis=1)
+            attributes["texture"] = corner_values(scene, index)
         scene = clipped_scene(scene, self.near)
         scene = scene._replace(vertices=_called(self.lens, scene.vertices, given))
         if self.mipmaps:
@@ -359,17 +381,6 @@ class Renderer(GeometryLayer):
     def _is_two_sided(self):
         """Whether it does not matter which side of a face is its front."""
         return self.lighting is None or getattr(self.lighting, "two_sided", False)
-
-    def _texture_colors(self, passes, scene, textures):
-        """Returns linear colours of the textures at each sample."""
-        names = ("share", "depth", "uv", *(("footprint",) if self.mipmaps else ()))
-        at = passes.one_face(scene, names)
-        textures = linear_from_srgb(textures)
-        if not self.mipmaps:
-            return sample_texture(textures, at["uv"], wrap=self.wrap)
-        depth = at["depth"] if self._interpolation == "perspective" else 1.0
-        slopes = uv_derivatives(at["uv"], depth, at["footprint"], image_size=passes.image_size)
-        return sample_texture(textures, at["uv"], slopes, wrap=self.wrap)
 
     def _lit(self, shown, given, lights):
         """Returns the linear colours of samples under the lights."""
@@ -415,9 +426,3 @@ def _called(layer, vertices, given):
     given = {**given, "vertices": vertices}
     names = (*layer.input_names, *layer.optional_names)
     return layer({name: given[name] for name in names if name in given})
-
-
-def _checked_supersampling(supersampling):
-    if isinstance(supersampling, bool) or supersampling != int(supersampling) or supersampling < 1:
-        raise ValueError(f"supersampling: expected a positive int; received {supersampling!r}")
-    return int(supersampling)

@@ -1,7 +1,7 @@
-"""The web application: a picture in, its cut-out, silhouettes and mesh out.
+"""The web application: takes a picture, answers with its cut-out, silhouettes and mesh.
 
-Nothing that is sent is written to a file, nor is any path that is sent opened: a request's pictures
-live in memory until it is answered, and no request sees another's.
+The server writes nothing that it receives to a file and opens no path that it receives. A request's
+pictures stay in memory until it is answered, and no request sees those of another.
 """
 
 import base64
@@ -34,7 +34,7 @@ from tf_softras.rendering import render_views
 from tf_softras.viewer import png_url, scene_of, viewer_script
 
 MAX_UPLOAD_BYTES = 16 * 2**20
-# A decoded picture takes four bytes a pixel, and some more while it is framed.
+# A decoded picture takes four bytes a pixel; framing needs some more for a moment.
 _MAX_PIXELS = 25_000_000
 _AT_ONCE = 2
 _VIEWS = 6
@@ -57,7 +57,7 @@ _logger = logging.getLogger(__name__)
 
 
 class _Refused(Exception):
-    """A request that is not answered with a mesh: an HTTP status, and a sentence for the user."""
+    """The request is refused; holds the HTTP status and a sentence for the user."""
 
     def __init__(self, status: int, message: str):
         super().__init__(message)
@@ -83,12 +83,12 @@ def create_app(
     """Returns the ASGI application, for uvicorn or another server.
 
     Args:
-        reconstructor: As `open_reconstructor` or `as_reconstructor` returns it; it gives meshes,
-            and is called from several threads.
-        samples: Name -> uint8 `[height, width, 4]`: pictures to choose from.
-        max_upload_bytes: The most that a picture, or its mask, may have.
-        allowed_hosts: What the Host header may be, against pages of others that rebind their name
-            to this address; None for any.
+        reconstructor: What `open_reconstructor` or `as_reconstructor` returns. It gives meshes and
+            is called from several threads.
+        samples: Name -> uint8 `[height, width, 4]`: pictures that the page offers.
+        max_upload_bytes: The most bytes of a picture or its mask.
+        allowed_hosts: Allowed values of the Host header; None for any. It protects against pages
+            of others that rebind their name to this address.
 
     Raises:
         ReconstructorError: The reconstructor gives voxels.
@@ -146,23 +146,23 @@ def _json(value: dict, *, status: int = 200) -> Response:
 
 
 async def _body(request: Request, *, limit: int) -> bytes:
-    """Returns what was sent, or stops reading beyond the limit."""
+    """Returns the body of a request; stops reading beyond the limit."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise _Refused(413, f"Expected at most {limit} bytes; received more.")
+            raise _Refused(413, f"request: expected at most {limit} bytes; received more.")
     return bytes(body)
 
 
 def _asked(body: bytes, max_bytes: int) -> _Asked:
-    """Returns what a request asks for.
+    """Returns the picture, mask and box of a request.
 
-    Its body is {"picture": base64, "mask": base64, "box": [left, top, right, bottom]}, of which the
-    mask and the box may be missing or null.
+    Its body is {"picture": base64, "mask": base64, "box": [left, top, right, bottom]}. Mask and box
+    may be missing or null.
 
     Raises:
-        _Refused: It is something else, or one of the files is too large.
+        _Refused: The request has another form, or one of the files is too large.
     """
     try:
         request = json.loads(body)
@@ -173,26 +173,28 @@ def _asked(body: bytes, max_bytes: int) -> _Asked:
         }
         box = request.get("box")
     except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
-        raise _Refused(400, "Expected JSON with a picture in base64, and a mask if any.") from None
+        raise _Refused(
+            400, "request: expected JSON with a picture in base64, and perhaps a mask."
+        ) from None
     for name, upload in uploads.items():
         if upload is not None and len(upload) > max_bytes:
             raise _Refused(
-                413, f"Expected a {name} of at most {max_bytes} bytes; received {len(upload)}."
+                413, f"{name}: expected at most {max_bytes} bytes; received {len(upload)}."
             )
     if not uploads["picture"]:
-        raise _Refused(400, "Expected a picture; received none.")
+        raise _Refused(400, "picture: expected a file; received none.")
     if box is not None and not (
         isinstance(box, list) and len(box) == 4 and all(type(value) is int for value in box)
     ):
-        raise _Refused(400, "Expected a box of four integers: left, top, right, bottom.")
+        raise _Refused(400, "box: expected four integers: left, top, right, bottom.")
     return _Asked(uploads["picture"], uploads["mask"], box)
 
 
 def _answer(reconstructor: Reconstructor, asked: _Asked) -> dict:
-    """Returns what the page shows of a picture.
+    """Returns all that the page shows for a picture.
 
     Raises:
-        PictureError: It cannot be used.
+        PictureError: The picture cannot be used.
         _Refused: A box is given, and there is no OpenCV.
     """
     try:
@@ -216,7 +218,7 @@ def _answer(reconstructor: Reconstructor, asked: _Asked) -> dict:
 
 
 def _silhouettes(mesh: Mesh) -> list[dict]:
-    """Returns the silhouettes from around the mesh: their azimuths, degrees, and PNGs, black.
+    """Returns black silhouettes from all around the mesh: azimuths in degrees, and PNGs.
 
     They are shares of samples that hit the mesh: eq. 2 would leave pale lines between faces.
     """

@@ -1,4 +1,4 @@
-"""Inputs that every signature of an exported network takes: to warm a server up, and to load it."""
+"""Example inputs of every signature of an exported network, for warming up and load tests."""
 
 import dataclasses
 import io
@@ -12,11 +12,11 @@ from tf_softras.geometry.cameras import N3MR_DISTANCE, N3MR_ELEVATION
 
 @dataclasses.dataclass(frozen=True)
 class InputSpec:
-    """What a signature says of an input.
+    """An input of a signature.
 
     Attributes:
-        name: Of the input.
-        shape: Of one item, without the batch.
+        name: The input's name.
+        shape: The shape of one item, without the batch.
     """
 
     name: str
@@ -30,7 +30,7 @@ def example_inputs(specs, *, batch_size: int, picture: bytes | None = None) -> d
 
     Args:
         specs: The `InputSpec`s of a signature.
-        batch_size: Of every array.
+        batch_size: The number of items in each array.
         picture: A PNG or JPEG file to send instead of the ball.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Calls to a TensorFlow Serving server, over gRPC or REST, behind one method."""
+"""Calls a model of TensorFlow Serving, over gRPC or REST, by one method."""
 
 import base64
 import dataclasses
@@ -24,11 +24,11 @@ _GRPC_PATH = re.compile(r"/(?P<model>[^/:]+)(/versions/(?P<version>[0-9]+))?/?")
 
 
 class PredictError(SoftrasError):
-    """A server refused a call, or there is none, or the call cannot be sent.
+    """The server refused a call, no server answered, or the call cannot be sent.
 
     Attributes:
-        code: "INVALID_ARGUMENT" and the like for gRPC; "HTTP 400" and the like for REST, which
-            does not tell more; "UNREACHABLE" or "DEADLINE_EXCEEDED".
+        code: gRPC's code, such as "INVALID_ARGUMENT"; for REST, which tells no more, "HTTP 400" and
+            the like; or "UNREACHABLE" or "DEADLINE_EXCEEDED".
     """
 
     def __init__(self, code: str, message: str):
@@ -38,15 +38,15 @@ class PredictError(SoftrasError):
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """Where a model is served.
+    """The parts of a served model's URL.
 
     Attributes:
-        url: As it was given.
+        url: The whole URL.
         scheme: "grpc", "http" or "https".
         address: HOST:PORT.
-        host: Of the address.
+        host: The host of the address.
         model: The model's name.
-        version: Of the model, or None for the newest.
+        version: The model's version, or None for the newest.
     """
 
     url: str
@@ -63,7 +63,7 @@ class Endpoint:
         Either may end in /versions/VERSION.
 
         Raises:
-            ValueError: It is neither.
+            ValueError: The URL has neither form.
         """
         try:
             parts = urllib.parse.urlsplit(url)
@@ -85,18 +85,18 @@ class Endpoint:
 
 
 def connect(url: str, *, timeout: float = 10.0):
-    """Returns a client of the model at `url`, to be used in a `with` statement by one thread.
+    """Returns a client of the model at `url`. Use it in a `with` statement, in one thread.
 
-    It has `predict(inputs, signature)` and `inputs_of(signature)`; see `GrpcClient`. Nothing is
-    sent before the first call.
+    The client has `predict(inputs, signature)` and `inputs_of(signature)`; see `GrpcClient`. It
+    sends nothing before the first call.
 
     Args:
-        url: grpc://HOST:PORT/MODEL or http://HOST:PORT/v1/models/MODEL, of port 8500 and 8501 in
-            the stock image; either may end in /versions/VERSION.
-        timeout: Seconds that a call may take.
+        url: grpc://HOST:PORT/MODEL or http://HOST:PORT/v1/models/MODEL; either may end in
+            /versions/VERSION. TensorFlow Serving's image uses the ports 8500 and 8501.
+        timeout: Time limit of a call, seconds.
 
     Raises:
-        ValueError: The URL is neither.
+        ValueError: The URL has neither form.
     """
     endpoint = Endpoint.parse(url)
     kind = GrpcClient if endpoint.scheme == "grpc" else RestClient
@@ -124,12 +124,12 @@ class GrpcClient:
         """Returns the outputs, NumPy arrays by name.
 
         Args:
-            inputs: Name -> array `[batch, ...]`; files as arrays of bytes objects.
-            signature: Its name.
+            inputs: Name -> array `[batch, ...]`; files are arrays of bytes objects.
+            signature: The signature's name.
 
         Raises:
-            PredictError: The server refuses, or does not answer; or a batch is empty, which is not
-                sent: a server that batches may never answer it, or end.
+            PredictError: The server refuses or does not answer; or a batch is empty. Empty batches
+                are not sent, because a batching server may not answer them, or crash.
         """
         _check_batches(inputs)
         request = messages.PredictRequest(model_spec=self._model_spec())
@@ -140,7 +140,7 @@ class GrpcClient:
         return {name: _array(content) for name, content in response.outputs.items()}
 
     def inputs_of(self, signature: str) -> list[InputSpec]:
-        """Returns what the signature takes.
+        """Returns the inputs of a signature.
 
         Raises:
             PredictError: The server refuses, does not answer, or has no such signature.
@@ -178,7 +178,7 @@ class GrpcClient:
 
 
 class RestClient:
-    """A model behind REST, in its columnar format. See `connect` and `GrpcClient`."""
+    """A model behind REST, called in the columnar format. See `connect` and `GrpcClient`."""
 
     def __init__(self, endpoint: Endpoint, *, timeout: float):
         version = "" if endpoint.version is None else f"/versions/{endpoint.version}"
@@ -186,7 +186,7 @@ class RestClient:
         self._url = f"{endpoint.scheme}://{endpoint.address}/{model}"
         self._timeout = timeout
         self._session = requests.Session()
-        # A proxy of the environment has no part in this, nor have credentials in ~/.netrc.
+        # Ignore proxies of the environment and credentials in ~/.netrc.
         self._session.trust_env = False
         self._signatures: dict | None = None
 
@@ -202,13 +202,13 @@ class RestClient:
         columns = {name: _to_json(np.asarray(value)) for name, value in inputs.items()}
         body = {"signature_name": signature, "inputs": columns}
         outputs = self._call("POST", ":predict", json=body)["outputs"]
-        if not isinstance(outputs, dict):  # Of one output alone the server leaves out the name.
+        if not isinstance(outputs, dict):  # The server leaves out the name of a single output.
             (name,) = self._signature(signature)["outputs"]
             outputs = {name: outputs}
         return {name: _from_json(value) for name, value in outputs.items()}
 
     def inputs_of(self, signature: str) -> list[InputSpec]:
-        """Returns what the signature takes; see `GrpcClient.inputs_of`."""
+        """Returns the inputs of a signature; see `GrpcClient.inputs_of`."""
         return [
             InputSpec(name, tuple(int(d["size"]) for d in info["tensor_shape"].get("dim", [])[1:]))
             for name, info in self._signature(signature)["inputs"].items()
@@ -246,8 +246,8 @@ def _check_batches(inputs: dict) -> None:
         if shape and not shape[0]:
             raise PredictError(
                 "INVALID_ARGUMENT",
-                f"{name}: expected a batch of at least 1; received one of shape {list(shape)}, "
-                "which was not sent",
+                f"{name}: expected a batch of at least 1; received shape {list(shape)}. The call "
+                "was not sent",
             )
 
 

@@ -1,4 +1,4 @@
-"""A load on a server, bounded in calls and in time, and what became of it."""
+"""A load test of a server: many calls, limited in number and in time."""
 
 import collections
 import concurrent.futures
@@ -13,13 +13,13 @@ from tf_softras.serving.client import PredictError, connect
 
 @dataclasses.dataclass(frozen=True)
 class LoadReport:
-    """What became of the calls.
+    """Latencies and errors of a load test.
 
     Attributes:
-        seconds: From the first call to the last answer.
-        latencies: float64 `[answered]`, seconds of each call that was answered, sorted.
-        errors: Code -> how many calls ended so.
-        first_error: The message of one of them, or "".
+        seconds: Time from the first call to the last answer.
+        latencies: float64 `[answered]`, seconds of each answered call, sorted.
+        errors: Error code -> number of calls.
+        first_error: The message of one error, or "".
         batch_size: Items in each call.
     """
 
@@ -31,20 +31,17 @@ class LoadReport:
 
     @property
     def answered(self) -> int:
-        """How many calls were answered."""
+        """The number of answered calls."""
         return len(self.latencies)
 
     def latency(self, percent: float) -> float:
-        """Returns the latency in seconds that `percent` of the answered calls stayed within.
-
-        NaN if no call was answered.
-        """
+        """Returns a percentile of the latencies in seconds; NaN if no call was answered."""
         if not self.answered:
             return float("nan")
         return float(np.percentile(self.latencies, percent, method="higher"))
 
     def to_dict(self) -> dict:
-        """Returns the figures as JSON has them: milliseconds, None where there is none."""
+        """Returns the figures for JSON, with latencies in milliseconds or None."""
         milliseconds = {
             f"p{percent}": 1e3 * self.latency(percent) if self.answered else None
             for percent in (50, 90, 99, 100)
@@ -70,19 +67,19 @@ def run_load(
     time_limit: float,
     timeout: float = 10.0,
 ) -> LoadReport:
-    """Calls a model again and again, and returns what became of it.
+    """Calls a model many times and returns latencies and errors.
 
-    Each of `concurrency` threads has a connection and makes its next call when the last is
-    answered. After `calls` calls, or `time_limit` seconds, no call is begun.
+    Each thread has its own connection and makes its next call when the last one is answered. No
+    call starts after `calls` calls or `time_limit` seconds.
 
     Args:
         url: See `connect`.
-        inputs: Of every call: name -> array `[batch, ...]`.
-        signature: Its name.
-        calls: How many, over all threads.
-        concurrency: How many at a time.
-        time_limit: Seconds.
-        timeout: Seconds that one call may take.
+        inputs: Name -> array `[batch, ...]`, the same in every call.
+        signature: The signature's name.
+        calls: The number of calls over all threads.
+        concurrency: The number of threads.
+        time_limit: Time limit of the test, seconds.
+        timeout: Time limit of a call, seconds.
     """
     numbers = itertools.count()
     start = time.perf_counter()
@@ -90,7 +87,7 @@ def run_load(
     def work():
         latencies, errors = [], []
         with connect(url, timeout=timeout) as client:
-            # The count is one step of the interpreter: threads share it without a lock.
+            # next() on a count is atomic in CPython, so threads share it without a lock.
             while next(numbers) < calls and time.perf_counter() - start < time_limit:
                 began = time.perf_counter()
                 try:

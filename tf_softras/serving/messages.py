@@ -1,10 +1,9 @@
-"""The few messages of TensorFlow Serving's API that are sent and written here, by field number.
+"""The messages of TensorFlow Serving's API that this package sends and writes, by field number.
 
-The package `tensorflow-serving-api` has all of them, and requires the package `tensorflow`, which
-overwrites `tensorflow-cpu`: so it is for the tests alone, which compare the two byte for byte.
+The package `tensorflow-serving-api` has all messages, but it requires the package `tensorflow`,
+which overwrites `tensorflow-cpu`. Only the tests use it: they compare both byte for byte.
 
-A tensor stands here as the bytes of its `TensorProto`: on the wire a message and bytes are the
-same.
+A tensor is the bytes of its `TensorProto` here, because a message and bytes are encoded alike.
 """
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -51,7 +50,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
 
 
 def _make_map(message, field) -> None:
-    """Makes a field a map from strings to messages, which stay bytes."""
+    """Makes a field a map from strings to messages, kept as bytes."""
     entry = message.nested_type.add(name=f"{field.name.title().replace('_', '')}Entry")
     entry.options.map_entry = True
     for number, (name, kind) in enumerate(
@@ -62,7 +61,7 @@ def _make_map(message, field) -> None:
     field.type_name = f".{_PACKAGE}.{message.name}.{entry.name}"
 
 
-# A pool of its own: in the default one tensorflow-serving-api would find the names taken.
+# A separate pool: tensorflow-serving-api registers the same names in the default one.
 _POOL = descriptor_pool.DescriptorPool()
 _POOL.Add(_file())
 

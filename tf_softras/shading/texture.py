@@ -9,7 +9,7 @@ from tf_softras.shading.mipmaps import level_of_detail, mip_levels
 WRAPS = ("repeat", "clamp")
 
 
-def sample_texture(texture, uv, uv_derivatives=None, *, wrap="repeat"):
+def sample_texture(texture, uv, uv_derivatives=None, *, wrap="repeat", texture_index=None):
     """The texture's colours at texture coordinates, interpolated between the four nearest texels.
 
     With `uv_derivatives` it is mip-mapped (trilinear): where a pixel covers many texels they are
@@ -33,6 +33,8 @@ def sample_texture(texture, uv, uv_derivatives=None, *, wrap="repeat"):
             package gives, how (u, v), the rows, change by a pixel right and up, the columns. The
             texture's height and width must be known then.
         wrap: beyond [0, 1] the texture is repeated ("repeat"), or its border goes on ("clamp").
+        texture_index: None, or int `[batch, ...]`: which of several textures each place shows. Then
+            `texture` is float `[batch, num_textures, texture_height, texture_width, channels]`.
 
     Returns:
         float `[batch, ..., channels]`.
@@ -41,19 +43,20 @@ def sample_texture(texture, uv, uv_derivatives=None, *, wrap="repeat"):
         ValueError: a shape or `wrap` is not as above, or the texture is empty.
     """
     texture, uv = as_floating(texture), as_floating(uv)
-    _check(texture, uv, wrap)
+    _check(texture, uv, wrap, texture_index)
     dtype = keras.backend.result_type(texture.dtype, uv.dtype)
     texture, uv = keras.ops.cast(texture, dtype), keras.ops.cast(uv, dtype)
     if uv_derivatives is None:
         *_, height, width, channels = keras.ops.shape(texture)
         texels = keras.ops.reshape(texture, (-1, channels))
-        return _bilinear(texels, _first(texture, height * width, uv), (height, width), uv, wrap)
+        first = _first(texture, height * width, uv, texture_index)
+        return _bilinear(texels, first, (height, width), uv, wrap)
     uv_derivatives = keras.ops.convert_to_tensor(uv_derivatives, dtype)
     _check_derivatives(uv_derivatives, uv)
-    return _trilinear(texture, uv, uv_derivatives, wrap)
+    return _trilinear(texture, uv, uv_derivatives, wrap, texture_index)
 
 
-def _trilinear(texture, uv, uv_derivatives, wrap):
+def _trilinear(texture, uv, uv_derivatives, wrap, texture_index):
     """Colours between those of the two levels around each pixel's."""
     levels = mip_levels(texture)
     heights, widths = np.array([level.shape[-3:-1] for level in levels], np.int32).T
@@ -62,7 +65,7 @@ def _trilinear(texture, uv, uv_derivatives, wrap):
     *batch, channels = keras.ops.shape(texture)[:-3] + keras.ops.shape(texture)[-1:]
     texels = [keras.ops.reshape(level, (*batch, -1, channels)) for level in levels]
     texels = keras.ops.reshape(keras.ops.concatenate(texels, axis=-2), (-1, channels))
-    first = _first(texture, int(sizes.sum()), uv)
+    first = _first(texture, int(sizes.sum()), uv, texture_index)
 
     def at(level):
         begin, *size = (
@@ -79,12 +82,17 @@ def _trilinear(texture, uv, uv_derivatives, wrap):
     return at(finer) * (1.0 - share) + at(keras.ops.minimum(finer + 1, last)) * share
 
 
-def _first(texture, num_texels, uv):
-    """Where the texels of each item's texture begin, to broadcast over u and v."""
+def _first(texture, num_texels, uv, texture_index):
+    """Returns where the texels of each item's texture begin, to broadcast over u and v."""
     if len(texture.shape) == 3:
         return 0
-    first = keras.ops.arange(keras.ops.shape(texture)[0], dtype="int32") * num_texels
-    return keras.ops.reshape(first, (-1, *(1,) * (len(uv.shape) - 2)))
+    batch = keras.ops.shape(texture)[0]
+    first = keras.ops.reshape(
+        keras.ops.arange(batch, dtype="int32"), (-1, *(1,) * (len(uv.shape) - 2))
+    )
+    if texture_index is not None:
+        first = first * texture.shape[1] + keras.ops.cast(texture_index, "int32")
+    return first * num_texels
 
 
 def _bilinear(texels, first, size, uv, wrap):
@@ -102,13 +110,16 @@ def _bilinear(texels, first, size, uv, wrap):
     return row(top) * (1.0 - y) + row(bottom) * y
 
 
-def _check(texture, uv, wrap):
+def _check(texture, uv, wrap, texture_index):
     if wrap not in WRAPS:
         raise ValueError(f"wrap: expected one of {WRAPS}; received {wrap!r}")
-    if len(texture.shape) not in (3, 4) or 0 in tuple(texture.shape)[-3:]:
+    if texture_index is None:
+        ranks, expected = (3, 4), "[height, width, channels] or [batch, height, width, channels]"
+    else:
+        ranks, expected = (5,), "[batch, num_textures, height, width, channels]"
+    if len(texture.shape) not in ranks or 0 in tuple(texture.shape)[1 - ranks[-1] :]:
         raise ValueError(
-            "texture: expected shape [height, width, channels] or [batch, height, width, "
-            f"channels], not empty; received {tuple(texture.shape)}"
+            f"texture: expected shape {expected}, not empty; received {tuple(texture.shape)}"
         )
     if len(uv.shape) < 2 or uv.shape[-1] != 2:
         raise ValueError(f"uv: expected shape [batch, ..., 2]; received {tuple(uv.shape)}")

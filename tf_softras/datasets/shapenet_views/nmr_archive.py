@@ -3,9 +3,9 @@
 SYNSET_SPLIT_images.npz  arr_0: uint8 [num_objects, 24, 4, 64, 64], RGB and alpha
 SYNSET_SPLIT_voxels.npz  arr_0: bool [num_objects, 32, 32, 32]
 
-They lie in a folder, or in a ZIP file. Colours are stored composited on white and then inverted, so
-that the background is 0; voxels run along (+y, -z, +x) of our world. Both were derived from the
-authors' code, so `check_axes` looks whether the voxels fit the pictures.
+The files lie in a folder or in a ZIP file. Colours are composited on white and then inverted, so
+the background is 0. Voxel axes are (+y, -z, +x) of our world. We derived both conventions from the
+authors' code, so `check_axes` tests whether the voxels fit the pictures.
 """
 
 import contextlib
@@ -34,27 +34,27 @@ IMAGES_SHAPE = (N3MR_NUM_VIEWS, 4, 64, 64)
 VOXELS_SHAPE = (32, 32, 32)
 
 _FILE_NAME = re.compile(r"(?P<synset>[0-9]{8})_(?P<split>[a-z]+)_(?P<kind>images|voxels)\.npz")
-# Of the published archive 7,000; more is a header that lies.
+# The published archive has 7,000 objects at most; a header that says far more is wrong.
 _MAX_OBJECTS = 1_000_000
-# What a damaged file makes zipfile and NumPy's reader of headers raise.
+# zipfile and NumPy's reader of headers raise these for a damaged file.
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, OSError, RuntimeError,
     NotImplementedError,
 )  # fmt: skip
-# The check of axes: every 7th view, and the least that must fit.
+# The check of axes takes every 7th view; share and IoU have to reach these values.
 _CHECKED_VIEWS = slice(None, None, 7)
 _MIN_SHARE, _MIN_IOU = 0.9, 0.7
-# Of a symmetric object, mirrored voxels fit as well, but for pixels.
+# Mirrored voxels of a symmetric object fit almost as well; smaller differences count as ties.
 _IOU_TOLERANCE = 0.01
 
 
 class NmrArchiveError(SoftrasError, ValueError):
-    """The archive, or one of its files, is not what was published."""
+    """The archive or one of its files differs from the published one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class NmrFiles:
-    """The two files of a class in a split: a `Source`."""
+    """A `Source`: the two files of one class in one split."""
 
     synset: str
     split: str
@@ -64,13 +64,14 @@ class NmrFiles:
 
     @property
     def name(self) -> str:
-        """SYNSET_SPLIT, as the files' names begin."""
+        """SYNSET_SPLIT, the beginning of the files' names."""
         return f"{self.synset}_{self.split}"
 
     def examples(self, rendering: Rendering) -> Iterator[Example | Problem]:
-        """Yields an example for each object; of files that are damaged anywhere, one problem.
+        """Yields an example for each object, or one problem if a file is damaged.
 
-        Both files are read twice: nothing is taken from one whose checksum is wrong at its end.
+        Both files are read twice. The first pass compares the checksum, which stands at the end of
+        a file, so no example comes from a damaged one.
         """
         del rendering
         try:
@@ -81,7 +82,7 @@ class NmrFiles:
             yield Problem(self.name, str(error))
 
     def first(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Returns the first object's pictures and voxels as they are stored, None if unreadable."""
+        """Returns the first object's stored pictures and voxels, or None if they are unreadable."""
         try:
             with self._arrays() as (images, voxels):
                 return next(zip(images, voxels, strict=True), None)
@@ -101,7 +102,7 @@ class NmrFiles:
             counts = [array.count for array in arrays]
             if counts[0] != counts[1]:
                 raise NmrArchiveError(
-                    f"Expected as many pictures as voxels; received {counts[0]} in "
+                    f"{self.name}: expected as many pictures as voxels; received {counts[0]} in "
                     f"'{self.images}', {counts[1]} in '{self.voxels}'"
                 )
             yield arrays
@@ -109,7 +110,7 @@ class NmrFiles:
     def _example(self, index: int, images: np.ndarray, voxels: np.ndarray) -> Example | Problem:
         name = f"{self.synset}/{self.split}_{index:05d}"
         if not images[:, 3].any() or not voxels.any():
-            return Problem(name, "Expected pictures and voxels of an object; received empty ones")
+            return Problem(name, "expected pictures and voxels of an object; received empty ones")
         labels = {synset: label for label, synset in CLASS_SYNSETS.items()}
         return name, {
             "images": restored_images(images),
@@ -121,13 +122,13 @@ class NmrFiles:
 
 
 def restored_images(images: np.ndarray) -> np.ndarray:
-    """Returns stored pictures uint8 `[views, 4, height, width]` as the data set has them.
+    """Returns the data set's pictures of stored ones, uint8 `[views, 4, height, width]`.
 
     Formula: stored = 255 - (alpha colour + (1 - alpha) 255) = alpha (255 - colour).
 
     Returns:
-        uint8 `[views, height, width, 4]`: straight colours, 0 where alpha is 0. Where alpha is
-        small, few of a colour's bits were stored.
+        uint8 `[views, height, width, 4]`: straight colours, 0 where alpha is 0. Colours are coarse
+        where alpha is small, because few of their bits were stored.
     """
     images = np.moveaxis(images, 1, -1)
     alpha = images[..., 3:].astype(np.float32) / 255.0
@@ -142,16 +143,16 @@ def restored_voxels(voxels: np.ndarray) -> np.ndarray:
 
 
 def find_files(folder) -> tuple[list[NmrFiles], list[Problem]]:
-    """Returns the pairs of files in a folder, or in the one ZIP file in it, and what is left over.
+    """Returns the pairs of files in a folder or in its one ZIP file, and the files without a pair.
 
     Raises:
         FileNotFoundError: `folder` is not a folder.
-        NmrArchiveError: it holds no pair; or the published archive by name, of another MD5; or more
-            than one ZIP file, or a broken one.
+        NmrArchiveError: the folder holds no pair, more than one ZIP file or a broken one; or a file
+            of the published archive's name with another MD5.
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"Expected a folder with {ARCHIVE_NAME}, found none at '{folder}'.")
+        raise FileNotFoundError(f"{folder}: expected a folder with {ARCHIVE_NAME}; received none")
     archive = _zip_file(folder)
     if archive is None:
         paths = sorted(path for path in folder.rglob("*.npz") if path.is_file())
@@ -162,19 +163,19 @@ def find_files(folder) -> tuple[list[NmrFiles], list[Problem]]:
         problems += others
     if not files:
         raise NmrArchiveError(
-            f"Expected {ARCHIVE_NAME} or pairs SYNSET_SPLIT_images.npz, SYNSET_SPLIT_voxels.npz of "
-            f"the 13 classes in '{folder}'; received "
+            f"{folder}: expected {ARCHIVE_NAME}, or pairs of SYNSET_SPLIT_images.npz and "
+            "SYNSET_SPLIT_voxels.npz of the 13 classes; received "
             + ("; ".join(f"{one.name}: {one.reason}" for one in problems) or "none")
         )
     return files, problems
 
 
 def check_axes(files: Iterable[NmrFiles]) -> None:
-    """Looks whether voxels fit pictures, in the first object of each class.
+    """Checks that voxels fit pictures, for the first object of each class.
 
     Raises:
-        NmrArchiveError: the cells do not cover the masks, or would fit better in another order of
-            axes; or their IoU is low (of all classes together: those of thin objects always is).
+        NmrArchiveError: the voxels do not cover the masks; or another order of axes fits better; or
+            the mean IoU over all 13 classes is low. A class of thin objects may have a low IoU.
     """
     by_class = {}
     for one in sorted(files, key=lambda one: ("val", "test", "train").index(one.split)):
@@ -202,10 +203,10 @@ def check_axes(files: Iterable[NmrFiles]) -> None:
     low = len(by_class) == len(CLASS_SYNSETS) and iou < _MIN_IOU
     if share < _MIN_SHARE or low or scores[best, 0] > iou + _IOU_TOLERANCE:
         raise NmrArchiveError(
-            f"Expected voxels that cover the pictures' masks (share {_MIN_SHARE}, IoU {_MIN_IOU} "
-            f"over all classes) in the order (+y, -z, +x); received share {share:.2f}, IoU "
-            f"{iou:.2f}, and IoU {scores[best, 0]:.2f} with axes (order, steps) "
-            f"{AXIS_ORDERS[best]} of those, over {len(by_class)} classes"
+            "voxels: expected axes in the order (+y, -z, +x) that cover the pictures' masks "
+            f"(share {_MIN_SHARE}, IoU {_MIN_IOU} over all classes); received share {share:.2f} "
+            f"and IoU {iou:.2f} over {len(by_class)} classes. The order and steps "
+            f"{AXIS_ORDERS[best]} of these axes would give IoU {scores[best, 0]:.2f}"
         )
 
 
@@ -213,16 +214,15 @@ def _zip_file(folder: pathlib.Path) -> pathlib.Path | None:
     archives = sorted(folder.glob("*.zip"))
     if len(archives) > 1:
         raise NmrArchiveError(
-            f"Expected one ZIP file in '{folder}'; received "
-            f"{', '.join(path.name for path in archives)}"
+            f"{folder}: expected one ZIP file; received {', '.join(path.name for path in archives)}"
         )
     if archives and archives[0].name == ARCHIVE_NAME:
         with archives[0].open("rb") as file:
             md5 = _md5(file)
         if md5 != ARCHIVE_MD5:
             raise NmrArchiveError(
-                f"Expected the published {ARCHIVE_NAME}, MD5 {ARCHIVE_MD5}; received MD5 {md5}. "
-                "Fetch it again; an archive of your own needs another name"
+                f"{archives[0]}: expected the published archive, MD5 {ARCHIVE_MD5}; received MD5 "
+                f"{md5}. Fetch it again; an archive of your own needs another name"
             )
     return archives[0] if archives else None
 
@@ -235,12 +235,12 @@ def _md5(file: IO[bytes]) -> str:
 
 
 def _members(archive: pathlib.Path) -> tuple[dict[str, str], list[Problem]]:
-    """Returns member -> file name of the archive's files, and names that lead out of it."""
+    """Returns {member: file name} of an archive, and the members whose paths lead out of it."""
     try:
         with zipfile.ZipFile(archive) as opened:
             names = [one.filename for one in opened.infolist() if not one.is_dir()]
     except _DAMAGED as error:
-        raise NmrArchiveError(f"Expected a ZIP file '{archive}'; received {error}") from None
+        raise NmrArchiveError(f"{archive}: expected a ZIP file; received {error}") from None
     members, problems = {}, []
     for name in names:
         path = pathlib.PurePosixPath(name.replace("\\", "/"))
@@ -252,7 +252,7 @@ def _members(archive: pathlib.Path) -> tuple[dict[str, str], list[Problem]]:
 
 
 def _paired(names: dict[str, str], *, archive) -> tuple[list[NmrFiles], list[Problem]]:
-    """Returns pairs of images and voxels, class by class, and the files that have no place."""
+    """Returns pairs of images and voxels, class by class, and the files without a pair."""
     pairs: dict[tuple[str, str], dict[str, str]] = {}
     problems = []
     for path, name in sorted(names.items()):
@@ -281,7 +281,7 @@ def _paired(names: dict[str, str], *, archive) -> tuple[list[NmrFiles], list[Pro
 
 @dataclasses.dataclass(frozen=True)
 class _StoredArray:
-    """An array in a file, read from front to back, one item at a time."""
+    """An array in a file. Iterating reads one item at a time."""
 
     file: IO[bytes]
     count: int
@@ -295,27 +295,27 @@ class _StoredArray:
                 data = self.file.read(size)
                 if len(data) < size:
                     raise EOFError("fewer bytes than its header says")
-            # Bytes other than 0 and 1 are no bool.
+            # NumPy does not take bytes other than 0 and 1 for bool.
             raw = np.frombuffer(data, np.uint8 if self.dtype == bool else self.dtype)
             yield (raw != 0 if self.dtype == bool else raw).reshape(self.shape)
 
 
 @contextlib.contextmanager
 def _named(path):
-    """Turns what a damaged file raises into one sentence."""
+    """Turns errors of a damaged file into one sentence that names the file."""
     try:
         yield
     except NmrArchiveError:
         raise
     except _DAMAGED as error:
         raise NmrArchiveError(
-            f"Expected a whole .npz file '{path}'; received {type(error).__name__}: {error}"
+            f"{path}: expected a whole .npz file; received {type(error).__name__}: {error}"
         ) from error
 
 
 @contextlib.contextmanager
 def _open_array(archive, path: str, shape, dtype) -> Iterator[_StoredArray]:
-    """Opens `arr_0` of an .npz file, in a ZIP file if `archive` is one."""
+    """Opens `arr_0` of an .npz file, which may lie in the ZIP file `archive`."""
     with contextlib.ExitStack() as stack:
         with _named(path):
             file: str | IO[bytes] = path
@@ -331,7 +331,7 @@ def _open_array(archive, path: str, shape, dtype) -> Iterator[_StoredArray]:
 
 
 def _checked_header(path, member: IO[bytes], size: int, shape, dtype: np.dtype) -> int:
-    """Returns the number of items; nothing is unpickled, and no more than the header read."""
+    """Returns the header's number of items; reads nothing else and unpickles nothing."""
     version = np.lib.format.read_magic(member)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of NumPy's format")
@@ -340,10 +340,10 @@ def _checked_header(path, member: IO[bytes], size: int, shape, dtype: np.dtype) 
     if kind != dtype or received[1:] != shape or fortran_order or received[0] > _MAX_OBJECTS:
         what = "pickled objects" if kind.hasobject else f"{kind} {list(received)}"
         raise NmrArchiveError(
-            f"Expected {dtype} [num_objects, {', '.join(map(str, shape))}] in '{path}'; "
-            f"received {what}{', in Fortran order' if fortran_order else ''}"
+            f"{path}: expected {dtype} [num_objects, {', '.join(map(str, shape))}]; received {what}"
+            f"{', in Fortran order' if fortran_order else ''}"
         )
     expected = member.tell() + int(np.prod(received, dtype=np.int64)) * dtype.itemsize
     if size != expected:
-        raise NmrArchiveError(f"Expected {expected} bytes in '{path}'; received {size}")
+        raise NmrArchiveError(f"{path}: expected {expected} bytes; received {size}")
     return received[0]

@@ -1,4 +1,4 @@
-"""What the data set holds of a mesh: pictures from all sides, their cameras, and voxels."""
+"""Turns a mesh into the data set's features: pictures from all sides, cameras and voxels."""
 
 import dataclasses
 import hashlib
@@ -14,7 +14,7 @@ from tf_softras.geometry.cameras import (
 )
 from tf_softras.rendering import render_views
 
-# Photographs are taken from these sides; nearer than 2.3, corners of a cube leave the picture.
+# Typical angles of photographs. Nearer than 2.3 the corners of a cube leave the picture.
 _RANDOM_ELEVATIONS = (-10.0, 60.0)
 _RANDOM_DISTANCES = (2.3, 3.5)
 
@@ -23,18 +23,18 @@ _RANDOM_DISTANCES = (2.3, 3.5)
 class Rendering:
     """How meshes are rendered and voxelised.
 
-    It stands apart from the builder's configuration, which workers on other machines may know under
-    another name: `tfds build` imports the builder as `shapenet_views`.
+    Workers on other machines unpickle it. The builder's configuration would not do, because `tfds
+    build` imports the builder under another name, `shapenet_views`.
 
     Attributes:
         image_size: side of the square pictures, pixels.
         num_views: cameras in all, a multiple of the number of elevations.
-        elevations: of the cameras above the x-z plane, degrees. At each, the same number of
-            cameras is equally spaced about the object, the first on the side of +x; views come
-            elevation by elevation.
-        distance: of the cameras from the object's centre; the object's longest side is 1.
-        random_cameras: whether each object has cameras of its own instead: azimuths all around,
-            elevations from -10 to 60 degrees, distances from 2.3 to 3.5, each uniform.
+        elevations: elevations of the cameras above the x-z plane, degrees. Each elevation has the
+            same number of cameras, equally spaced about the object, the first on the side of +x.
+            Views are sorted by elevation, in the given order.
+        distance: distance of the cameras from the object's centre; the object's longest side is 1.
+        random_cameras: whether each object has random cameras instead. They are uniform: azimuths
+            all around, elevations from -10 to 60 degrees, distances from 2.3 to 3.5.
         supersampling: samples along each side of a pixel.
         voxel_resolution: cells along each side of the voxel grid.
         max_faces: the most triangles that a mesh may have.
@@ -52,7 +52,7 @@ class Rendering:
     random_cameras: bool = False
 
     def limits(self) -> dict:
-        """Returns what `load_mesh` takes: the limits, and that no path may lead elsewhere."""
+        """Returns arguments of `load_mesh`: limits, and that paths may not leave the folder."""
         return {
             "max_faces": self.max_faces,
             "max_bytes": self.max_bytes,
@@ -63,7 +63,7 @@ class Rendering:
         """Returns `distance`, `elevation` and `azimuth` (degrees), float32 `[num_views]` each.
 
         Args:
-            name: of the object, which settles its random cameras.
+            name: the object's name. It is the seed of random cameras.
 
         Raises:
             ValueError: `num_views` is not a positive multiple of the number of elevations.
@@ -91,12 +91,12 @@ class Rendering:
 
 
 def object_views(mesh: Mesh, rendering: Rendering, name: str = "") -> dict:
-    """Returns the features `images`, `voxels` and `cameras` of a mesh, normalised first.
+    """Normalises a mesh and returns its features `images`, `voxels` and `cameras`.
 
     Args:
         mesh: the mesh.
         rendering: how it is rendered.
-        name: of the object, which settles its random cameras.
+        name: the object's name. It is the seed of random cameras.
 
     Raises:
         ValueError: the mesh is empty, or no view shows anything of it.
@@ -110,6 +110,8 @@ def object_views(mesh: Mesh, rendering: Rendering, name: str = "") -> dict:
         supersampling=rendering.supersampling,
     )
     if not images[..., 3].any():
-        raise ValueError("Expected faces with an area; no view shows anything of the mesh.")
+        raise ValueError(
+            "mesh: expected faces with an area; received a mesh of which no view shows anything"
+        )
     voxels = voxelize(mesh.vertices, mesh.faces, resolution=rendering.voxel_resolution)
     return {"images": images, "voxels": voxels, "cameras": cameras}

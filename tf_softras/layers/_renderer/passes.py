@@ -10,7 +10,7 @@ from tf_softras.layers._renderer.scene import Scene, packed, unpacked
 from tf_softras.ops._soft_shade import soft_shade
 
 # Attributes that are not averaged over the faces that share a sample.
-_WITHOUT_MEAN = ("uv", "footprint", "sides")
+_WITHOUT_MEAN = ("uv", "texture", "footprint", "sides")
 # A gamma beside which all depths are alike.
 _ANY_DEPTH = 1e30
 # A gamma, in units of the near plane's depth, by which the nearer of two faces has all the weight.

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tf_softras.geometry.colors import DEFAULT_COLOR, linear_from_srgb
+from tf_softras.geometry.colors import DEFAULT_COLOR
 from tf_softras.geometry.corner_mesh import CornerMesh, clip_to_near, face_corners
 from tf_softras.geometry.normals import corner_normals
 from tf_softras.shading.mipmaps import footprint_attributes
@@ -33,34 +33,42 @@ def seen_scene(vertices, faces, seen, colors=None) -> Scene:
         vertices: float `[batch, num_vertices, 3]`, world space.
         faces: int `[num_faces, 3]`, or `[batch, num_faces, 3]` padded with faces of -1.
         seen: float `[batch, num_vertices, 3]`, the same vertices in camera space.
-        colors: None, or linear colours, float `[batch, num_vertices, 3]`.
+        colors: None, or linear colours, float `[batch, num_vertices, 3]` or, one for each corner of
+            each face, `[batch, num_faces, 3, 3]`.
     """
     of_vertices = {
         "positions": vertices,
         "share": keras.ops.ones_like(vertices[..., :1]),
         "depth": seen[..., 2:],
     }
-    if colors is not None:
+    if colors is not None and len(colors.shape) == 3:
         of_vertices["colors"] = colors
     corners = face_corners(seen, faces, packed(of_vertices))
     attributes = unpacked(corners.attributes, of_vertices)
     # A vertex may have another normal in each of its faces.
     attributes["normals"] = corner_normals(vertices, faces)
+    if colors is not None and len(colors.shape) == 4:
+        num_corners = corners.vertices.shape[1]
+        attributes["colors"] = keras.ops.reshape(colors, (-1, num_corners, 3))
     return Scene(corners.vertices, corners.faces, attributes)
 
 
-def linear_colors(vertices, colors=None):
-    """Returns linear colours, float `[batch, num_vertices, 3]`, of sRGB ones; of None, grey."""
-    if colors is None:
-        grey = keras.ops.convert_to_tensor(DEFAULT_COLOR, vertices.dtype)
-        colors = grey + keras.ops.zeros_like(vertices)
-    return linear_from_srgb(colors)
+def grey_colors(vertices):
+    """Returns sRGB colours of vertices that have none, float `[batch, num_vertices, 3]`."""
+    grey = keras.ops.convert_to_tensor(DEFAULT_COLOR, vertices.dtype)
+    return grey + keras.ops.zeros_like(vertices)
 
 
-def corner_uvs(scene: Scene, face_uvs):
-    """Returns float `[batch, num_corners, 2]`: texture coordinates `[num_faces, 3, 2]` an item."""
-    uvs = keras.ops.convert_to_tensor(face_uvs.reshape(1, -1, 2), scene.vertices.dtype)
-    return uvs + keras.ops.zeros_like(scene.attributes["share"])
+def corner_values(scene: Scene, values):
+    """Returns float `[batch, num_corners, channels]`: the same `[num_faces, 3, channels]` an item.
+
+    Args:
+        scene: in camera space.
+        values: NumPy array.
+    """
+    values = values.reshape(1, -1, values.shape[-1])
+    values = keras.ops.convert_to_tensor(values, scene.vertices.dtype)
+    return values + keras.ops.zeros_like(scene.attributes["share"])
 
 
 def clipped_scene(scene: Scene, near: float) -> Scene:
