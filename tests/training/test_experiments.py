@@ -31,12 +31,23 @@ def test_experiment_is_resumed_and_writes_tables_and_a_picture(tmp_path, monkeyp
         asked.append((data, split))
         return ellipsoids()
 
-    def counted(network, dataset):
+    def counted(network, dataset, **options):
         evaluated.append(network)
-        return evaluate(network, dataset, progress=False)
+        return evaluate(network, dataset, progress=False, **options)
 
+    names_in_picture = []
+    sheet = experiments.comparison_sheet
     monkeypatch.setattr(experiments, "evaluate", counted)
-    options = {"steps_per_epoch": 1, "progress": "none"}
+    monkeypatch.setattr(
+        experiments,
+        "comparison_sheet",
+        lambda *args, **options: (
+            names_in_picture.append(options["class_names"]) or sheet(*args, **options)
+        ),
+    )
+    # The labels of a data set with classes of its own.
+    names = [f"kind {label}" for label in range(13)]
+    options = {"steps_per_epoch": 1, "progress": "none", "class_names": names}
     config = tiny_config(steps=2)
     first = run_experiment("views", config, datasets, tmp_path, **options)
     assert list(first) == ["24 views", "120 views"] and len(evaluated) == 2
@@ -47,6 +58,9 @@ def test_experiment_is_resumed_and_writes_tables_and_a_picture(tmp_path, monkeyp
     mean = written["variants"]["120 views"]["evaluation"]["mean"]
     text = (tmp_path / "results.md").read_text()
     assert f"**{mean:.4f}**" in text and "| 24 views | 2 | 4 |" in text
+    objects = written["variants"]["24 views"]["evaluation"]["objects"]
+    assert objects["kind 6"] == 2 and "| kind 6 |" in text and "lamp" not in text
+    assert names_in_picture == [names]
     picture = PIL.Image.open(tmp_path / "picture.png")
     assert picture.width == 5 * 132 + 4 and picture.height > len(RADII) * 128
     # Again: nothing is trained or evaluated.

@@ -86,6 +86,7 @@ def experiment(
             metrics=metrics,
             fit=fit,
             truth=meshes and training.true_meshes(meshes),
+            class_names=builders[None].info.features["label"].names,
             steps_per_epoch=steps_per_epoch,
             time_limit=time_limit and 60.0 * time_limit,
         )

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -121,6 +121,7 @@ def run_experiment(
     metrics: bool = False,
     fit: bool = False,
     truth: Callable[[str, str], Mesh] | None = None,
+    class_names: Sequence[str] | None = None,
     **training,
 ) -> dict[str, Result]:
     """Returns title -> result of each run, and writes them to a folder.
@@ -143,6 +144,8 @@ def run_experiment(
         fit: Whether there is a row `fit`: each object fitted to its own silhouettes, see
             `evaluation.evaluate_fit`.
         truth: For `measure` and the picture.
+        class_names: The names of the experiment's own labels,
+            `builder.info.features["label"].names`; by default the 13 of the published tables.
         **training: The attributes of `TrainOptions`, such as `steps_per_epoch`. A `time_limit` is
             that of each run.
 
@@ -171,14 +174,15 @@ def run_experiment(
             )
             network = run.load_reconstructor()
             networks.setdefault(title, network)
-            results[run_title] = _result(run, network, shown, split, metrics, truth)
+            results[run_title] = _result(run, network, shown, split, metrics, truth, class_names)
             runs_of[title].append(results[run_title])
     if fit:
-        results["fit"] = _fit_result(folder / f"fit_{split}.json", shown)
+        results["fit"] = _fit_result(folder / f"fit_{split}.json", shown, class_names)
         runs_of["fit"] = [results["fit"]]
     _write(folder, name, config, split, results, runs_of)
     examples = shown.shuffle(1000, seed=0, reshuffle_each_iteration=False).take(_SHOWN)
-    comparison_sheet(networks, examples, folder / "picture.png", truth=truth)
+    picture = folder / "picture.png"
+    comparison_sheet(networks, examples, picture, truth=truth, class_names=class_names)
     return results
 
 
@@ -190,7 +194,9 @@ def _runs(title: str, config: ReconstructionConfig, seeds: int):
             yield f"{title}, seed {seed}", config.replace(seed=seed)
 
 
-def _result(run: RunFolder, network, dataset, split: str, metrics: bool, truth) -> Result:
+def _result(
+    run: RunFolder, network, dataset, split: str, metrics: bool, truth, class_names
+) -> Result:
     """Returns a run's result; reads it if it was written at the run's present step."""
     path = run.path / f"result_{split}.json"
     last = run.history()[-1]
@@ -199,9 +205,12 @@ def _result(run: RunFolder, network, dataset, split: str, metrics: bool, truth) 
         complete = written.evaluation.per_object and (written.measurements or not metrics)
         if written.steps == last["step"] and complete:
             return written
+    measurements = None
+    if metrics:
+        measurements = measure(network, dataset, truth=truth, class_names=class_names)
     result = Result(
-        evaluation=evaluate(network, dataset),
-        measurements=measure(network, dataset, truth=truth) if metrics else None,
+        evaluation=evaluate(network, dataset, class_names=class_names),
+        measurements=measurements,
         steps=last["step"],
         minutes=round(last["seconds"] / 60.0, 1),
         seed=run.config.seed,
@@ -211,12 +220,12 @@ def _result(run: RunFolder, network, dataset, split: str, metrics: bool, truth) 
     return result
 
 
-def _fit_result(path: pathlib.Path, dataset) -> Result:
+def _fit_result(path: pathlib.Path, dataset, class_names) -> Result:
     """Returns the row `fit`; reads it if it was written."""
     if path.is_file():
         return Result.from_dict(json.loads(path.read_text(encoding="utf-8")))
     begin = time.monotonic()
-    evaluation = evaluate_fit(dataset)
+    evaluation = evaluate_fit(dataset, class_names=class_names)
     minutes = round((time.monotonic() - begin) / 60.0, 1)
     result = Result(evaluation, None, steps=0, minutes=minutes, seed=0, batch_size=1)
     write_json(path, result.to_dict())
