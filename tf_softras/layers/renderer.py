@@ -50,87 +50,87 @@ _EDGE_IN_PIXELS = 0.3
 
 @keras.saving.register_keras_serializable(package="Softras")
 class Renderer(GeometryLayer):
-    """Pictures of meshes, with depth, normals and alpha, differentiable in all that is drawn.
+    """Draws meshes: pictures, depth, normals and alpha, differentiable in everything drawn.
 
-    Colours, textures and the background are sRGB-encoded, as in files, and so is the picture. In
-    between, and nowhere else in the package, they are made linear: light, blending and edges add up
-    as light does. Depth, normals and alpha are numbers, never encoded.
+    Colours, textures, the background and the picture are sRGB, as in files. In between they are
+    linear, so that light, blending and edges add up as light does. Depth, normals and alpha are
+    plain numbers.
 
-    The surface's colour, position, normal and depth at each sample are those of `soft_shade`,
-    averaged over the faces that it blends; texture coordinates, which have no mean across a seam,
-    are those of one face. Then the sample is lit, and laid over the background with its coverage.
-    Faces are cut at the near plane; nothing is cut off far away.
+    Each sample shows a surface. Its colour, position, normal and depth are those of `soft_shade`:
+    means over the faces that it blends. Texture coordinates have no mean across a seam, so they are
+    those of one face. The sample is lit and then laid over the background with its coverage. Faces
+    are cut at the near plane, and nothing is cut off far away.
 
-    With `aggregation="soft"` everything learns. Alpha is the soft silhouette of eq. 2, for losses;
-    coverage is ``min(1, sum_j D_j)``, which does not let edges between faces shine through (of the
-    front or the back of a closed mesh, whichever is larger). With
-    `aggregation="hard"` both are the share of samples that hit the mesh, for pictures as clean as
-    `supersampling` makes them; then colours, light and the inside of faces learn, but not where the
-    mesh ends.
+    With `aggregation="soft"` every input has a gradient. Alpha is the soft silhouette of eq. 2, for
+    losses. Coverage is ``min(1, sum_j D_j)``, so the background does not shine through the edges
+    between faces. (The front and the back of a closed mesh are added up apart; the larger sum
+    counts.) With `aggregation="hard"` alpha and coverage are the share of samples that hit the
+    mesh. Colours, light and the inside of faces then have gradients; the mesh's outline has none.
 
-    With two-sided light, or none, it does not matter which way faces are wound: at random, or
-    given twice, once in each direction.
+    With two-sided light, or none, the winding of faces does not matter: it may be random, and a
+    face may be there twice, once in each direction.
 
-    A batch of 1 beside a batch of n broadcasts, for every input: one mesh before many cameras, many
-    meshes in one colour.
+    Every input may have a batch of 1 beside a batch of n: one mesh before many cameras, many meshes
+    in one colour.
 
-    `near` and `gamma` have other defaults in `SoftShade`: near 0, because it leaves faces out that
-    reach behind the camera, where this layer cuts them, and a cut needs a depth above 0; and gamma
-    1e-4, ten times as soft, which lets a hidden surface learn.
+    `near` and `gamma` have other defaults than in `SoftShade`. `near` is 0 there, because that
+    layer leaves out faces that reach behind the camera; this one cuts them, and a cut needs a depth
+    above 0. `gamma` is 1e-4 there, ten times as soft, so that hidden surfaces learn.
 
     Args:
-        faces: int `[num_faces, 3]`; or None, for meshes whose faces differ: then they are an input.
+        faces: int `[num_faces, 3]`; or None, and faces are an input that may differ by item.
         image_size: int, or (height, width) in pixels.
         camera: `LookAt` or `WorldToCamera`; by default `LookAt()`, with the input "eyes".
         lens: `Perspective`, `Pinhole` or `Orthographic`; by default `Perspective()`.
-        lighting: a `LambertLighting`, or None for colours as they are; by default two-sided light,
-            part ambient and part from above.
+        lighting: a `LambertLighting`, or None for colours without light; by default two-sided
+            light, part ambient and part from above.
         face_uvs: None, or floats `[num_faces, 3, 2]`: texture coordinates of the faces' corners, v
-            up; then a texture is an input. Needs `faces`.
-        face_textures: None, or ints `[num_faces]`: which of several textures a face shows, -1 for
-            none. Needs `face_uvs`.
+            up. They need `faces`, and make "textures" an input.
+        face_textures: None, or ints `[num_faces]`: the index of each face's texture, -1 for none.
+            They need `face_uvs`, and "textures" then hold several.
         wrap: "repeat" or "clamp": the texture beyond [0, 1].
-        mipmaps: whether textures are averaged, in linear light, where a pixel covers many texels
-            (trilinear; see `tf_softras.shading.sample_texture`). Needs `face_uvs`, and textures of
-            known height and width.
-        background: three floats in [0, 1], sRGB; or None for straight colours, which coverage is to
-            be applied to.
-        sigma: positive float, squared image-plane units: how soft edges are; by default as
-            anti-aliasing makes them (0.3 pixels). For learning a larger one reaches farther.
-        gamma: positive float, a share of `far - near`: how soft the front is in depth.
-        near: positive float: faces are cut there, world units of depth.
-        far: float, the unit of gamma; what lies beyond it is drawn like all else.
+        mipmaps: whether a pixel that covers many texels shows their mean, in linear light
+            (trilinear; see `tf_softras.shading.sample_texture`). It needs `face_uvs`, and textures
+            of known height and width.
+        background: three floats in [0, 1], sRGB; or None for straight colours that are not laid
+            over anything.
+        sigma: positive float, squared image-plane units: how soft edges are. The default blurs them
+            over 0.3 pixels, as anti-aliasing does. Learning reaches farther with a larger one.
+        gamma: positive float, a share of `far - near`: how soft the choice of the nearest face is.
+        near: positive float, world units of depth: faces are cut there.
+        far: float, world units of depth: the unit of gamma. What lies beyond is drawn too.
         aggregation: "soft", or "hard" for the nearest face alone.
-        supersampling: int: samples along each side of a pixel, averaged in linear light. Depth and
-            normals are not averaged: they are those of the sample nearest to the pixel's centre
-            among those that hit.
+        supersampling: int, samples along each side of a pixel. They are averaged in linear light,
+            except depth and normals: a pixel has those of its sample nearest to the centre that
+            hits.
         implementation: "op" or "reference".
-        cull_back_faces: whether faces that turn their back to the camera are left out, those whose
+        cull_back_faces: whether to leave out faces that turn their back to the camera: those whose
             corners run clockwise in the picture.
 
     Call arguments:
         inputs: vertices, float `[batch, num_vertices, 3]` in world space, or a dict of them and
 
-            - what camera and lens are called with: "eyes", and perhaps "at" and "up" `[batch, 3]`;
+            - the inputs of camera and lens: "eyes", and perhaps "at" and "up" `[batch, 3]`;
               "rotations", "translations"; "intrinsics";
             - "faces", int `[batch, num_faces, 3]`, padded with faces of -1, if not fixed;
             - "colors", sRGB, float `[batch, num_vertices, 3]` or, one for each corner of each face,
-              `[batch, num_faces, 3, 3]`; grey if they are missing. They multiply textures, in
-              linear light;
-            - with `face_uvs`, "textures", float `[batch, height, width, 3]`, sRGB; with
+              `[batch, num_faces, 3, 3]`. Without them a mesh is grey, or shows its textures. They
+              multiply textures, in linear light;
+            - with `face_uvs`, "textures", sRGB, float `[batch, height, width, 3]`; with
               `face_textures` `[batch, num_textures, height, width, 3]`.
-        lights: None, or lights that replace those of `lighting`: a dict as `LambertLighting` takes
-            it.
+
+            `renderer_inputs` makes all of them of a `Mesh` with materials.
+        lights: None, or a dict of lights that replace those of `lighting`; see `LambertLighting`.
 
     Returns:
-        dict: "image" `[batch, height, width, 3]` in [0, 1], sRGB; "alpha" `[batch, height, width]`
-        in [0, 1]; "coverage" of the same shape, in [0, 1], what the image is laid over the
-        background with; "depth" `[batch, height, width]`, world units along the viewing direction,
-        0 where no face is; "normals" `[batch, height, width, 3]`, unit and in world space, 0 where
-        no face is. Row 0 is the top. Depth is of at least float32, the others of the policy's type.
+        dict of "image" `[batch, height, width, 3]` in [0, 1], sRGB; "alpha" and "coverage"
+        `[batch, height, width]` in [0, 1]; "depth" `[batch, height, width]`, world units along the
+        viewing direction; and "normals" `[batch, height, width, 3]`, unit, world space. Depth and
+        normals are 0 where no face is. Row 0 is the top. Depth is at least float32; the others have
+        the policy's type.
 
     Raises:
-        ValueError: an argument is not as above; an input is missing or has no meaning.
+        ValueError: an argument is not as above; an input is missing, unknown or of a wrong shape.
         tf.errors.InvalidArgumentError: vertices or a camera are not finite; with
             `implementation="reference"` the pictures are NaN instead.
 
