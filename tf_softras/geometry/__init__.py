@@ -9,12 +9,15 @@ from tf_softras.geometry._icosphere import icosphere
 from tf_softras.geometry.cameras import (
     convert_extrinsics,
     eye_from_angles,
+    intrinsic_matrix,
+    intrinsics_from_projection,
     look_at,
     look_at_extrinsics,
     n3mr_views,
     orthographic,
     perspective,
     pinhole,
+    rotation_from_quaternion,
     up_from_angles,
     world_to_camera,
 )
@@ -26,12 +29,10 @@ from tf_softras.geometry.corner_mesh import (
     face_corners,
     pad_meshes,
 )
-from tf_softras.geometry.intrinsics import intrinsic_matrix, intrinsics_from_projection
 from tf_softras.geometry.material import Material
 from tf_softras.geometry.mesh import Mesh
 from tf_softras.geometry.normals import corner_normals, vertex_normals
 from tf_softras.geometry.preconditioning import LaplacianPreconditioner
-from tf_softras.geometry.rotations import rotation_from_quaternion
 from tf_softras.geometry.uv import spherical_uvs
 from tf_softras.geometry.voxels import voxelize
 

@@ -1,0 +1,81 @@
+"""Where cameras stand: eyes and up vectors of angles, and the views of the published renders."""
+
+import math
+
+import keras
+import numpy as np
+
+from tf_softras.geometry.cameras._conventions import N3MR_DISTANCE, N3MR_ELEVATION, N3MR_NUM_VIEWS
+
+
+def eye_from_angles(distance, elevation, azimuth):
+    """Eye positions on a sphere about the origin.
+
+    Formula: ``eye = distance * (cos e cos t, sin e, cos e sin t)``.
+
+    Args:
+        distance: float, any shape; world units.
+        elevation: float, broadcastable to `distance`; degrees above the x-z plane.
+        azimuth: float, broadcastable to `distance`; degrees from +x towards +z.
+
+    Returns:
+        float32 `[..., 3]`, world space.
+    """
+    distance, elevation, azimuth = (
+        keras.ops.convert_to_tensor(value, "float32") for value in (distance, elevation, azimuth)
+    )
+    elevation = elevation * (math.pi / 180.0)
+    azimuth = azimuth * (math.pi / 180.0)
+    horizontal = distance * keras.ops.cos(elevation)
+    x = horizontal * keras.ops.cos(azimuth)
+    y = distance * keras.ops.sin(elevation) + keras.ops.zeros_like(x)
+    z = horizontal * keras.ops.sin(azimuth)
+    return keras.ops.stack([x, y, z], axis=-1)
+
+
+def up_from_angles(elevation, azimuth):
+    """Up vectors of the cameras at `eye_from_angles`, also straight above and below the origin.
+
+    There the eye alone does not say which way up is; the azimuth still does, so that a camera which
+    climbs over the pole does not turn its picture. Everywhere else a camera that looks at the
+    origin with this vector sees what it sees with +y up.
+
+    Formula: ``up = (-sin e cos t, cos e, -sin e sin t)``, negated where cos e < 0: beyond the pole
+    +y stays up.
+
+    Args:
+        elevation: float, any shape; degrees above the x-z plane.
+        azimuth: float, broadcastable to `elevation`; degrees from +x towards +z.
+
+    Returns:
+        float32 `[..., 3]`, unit vectors at right angles to the viewing direction.
+
+    Example:
+        >>> eye, up = geometry.eye_from_angles(2.0, 90.0, 30.0), geometry.up_from_angles(90.0, 30.0)
+        >>> seen = geometry.look_at([[0.0, 0.0, 0.0]], eye, up=up)
+    """
+    elevation, azimuth = (
+        keras.ops.convert_to_tensor(value, "float32") * (math.pi / 180.0)
+        for value in (elevation, azimuth)
+    )
+    # float32 puts cos 90 at -4e-8.
+    horizontal = keras.ops.cos(elevation)
+    sign = keras.ops.where(horizontal < -1e-6, -1.0, 1.0)
+    x = -keras.ops.sin(elevation) * keras.ops.cos(azimuth)
+    y = horizontal + keras.ops.zeros_like(x)
+    z = -keras.ops.sin(elevation) * keras.ops.sin(azimuth)
+    return sign[..., None] * keras.ops.stack([x, y, z], axis=-1)
+
+
+def n3mr_views():
+    """The 24 cameras of the N3MR renders.
+
+    Returns:
+        dict of float32 `[24]` NumPy arrays: `distance` (world units), `elevation` and `azimuth`
+        (degrees).
+    """
+    return {
+        "distance": np.full(N3MR_NUM_VIEWS, N3MR_DISTANCE, np.float32),
+        "elevation": np.full(N3MR_NUM_VIEWS, N3MR_ELEVATION, np.float32),
+        "azimuth": np.arange(N3MR_NUM_VIEWS, dtype=np.float32) * (360.0 / N3MR_NUM_VIEWS),
+    }
