@@ -19,7 +19,7 @@ VOXEL_FILTERS = (128, 64, 32)
 MAX_TEMPLATE_LEVEL = 7
 # A preconditioned template holds a dense matrix: 26 MB at level 4, 420 MB at level 5.
 MAX_PRECONDITIONED_LEVEL = 4
-# What a batch is spread over; see `training.make_strategy`.
+# The devices that share a batch; see `training.make_strategy`.
 DISTRIBUTIONS = ("auto", "none", "mirrored", "multi-worker")
 
 

@@ -57,7 +57,7 @@ class SilhouetteIoU(keras.metrics.Mean):
     agree.
 
     Args:
-        threshold: What is more opaque than this belongs to the object, in [0, 1).
+        threshold: Pixels more opaque than this belong to the object; in [0, 1).
         name: As in `keras.metrics.Metric`.
         dtype: As in `keras.metrics.Metric`.
 
@@ -132,7 +132,7 @@ class VoxelIoU(keras.metrics.Metric):
     Args:
         class_names: The classes, in the order of the labels. Without it there is one class, "all",
             and `update_state` needs no labels, so the metric can be compiled into a model.
-        threshold: For predictions that are not bool: occupied is what is above it, in [0, 1).
+        threshold: Cells above it are occupied, unless predictions are bool; in [0, 1).
         name: As in `keras.metrics.Metric`.
         dtype: As in `keras.metrics.Metric`.
 

@@ -10,7 +10,7 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
 
     Args:
         extra: The extra of pyproject.toml that brings the package.
-        purpose: What needs it, at the beginning of a sentence: "An MP4".
+        purpose: The thing that needs it, as the beginning of a sentence: "An MP4".
 
     Raises:
         ModuleNotFoundError: An import inside the block failed.

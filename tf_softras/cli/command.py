@@ -1,4 +1,4 @@
-"""What all commands share: TensorFlow loaded quietly, and wrong input told in one sentence."""
+"""Shared by all commands: they load TensorFlow quietly and report wrong input in one sentence."""
 
 import contextlib
 import importlib

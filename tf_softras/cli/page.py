@@ -69,7 +69,7 @@ def page(model, host, port, max_upload, checkpoint):
         )
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"http://{shown}:{listener.getsockname()[1]}  (Ctrl-C ends it)")
-        with contextlib.suppress(KeyboardInterrupt):  # Of Ctrl-C, once the server has closed.
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it after Ctrl-C.
             uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -163,7 +163,7 @@ def prepare_data(builder, *, meshes=None, nmr=None, splits=None, processes: int 
     from tf_softras.datasets.shapenet_views.nmr_archive import find_files
 
     folder = meshes or nmr
-    # What is wrong with the folder, before tfds adds its own words.
+    # Report problems of the folder before tfds adds its own words.
     if meshes is not None:
         models, problems = scan_mesh_folder(meshes, splits_file=splits)
         click.echo(_found(builder, meshes, models, problems))

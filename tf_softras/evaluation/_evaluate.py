@@ -55,11 +55,11 @@ class Evaluation:
 def comparison_table(evaluations: dict[str, Evaluation], *, decimals: int = 4) -> str:
     """Returns a Markdown table with a column for each evaluation, named by its key.
 
-    Rows are the classes in the order of Table 1, without those that no evaluation has objects of.
+    Rows are the classes in the order of Table 1, without classes that have no objects.
 
     Args:
         evaluations: At least one.
-        decimals: Of each number.
+        decimals: The number of decimals.
 
     Raises:
         ValueError: There is no evaluation.

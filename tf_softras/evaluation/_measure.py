@@ -39,7 +39,7 @@ class Measurements:
         per_class: Metric -> class name -> mean over its objects; None where nothing was measured:
             a class without objects, an answer without a cell or a surface, no true meshes.
         input_view: Index of the view that was reconstructed from.
-        objects: How many were measured.
+        objects: The number of measured objects.
     """
 
     per_class: dict[str, dict[str, float | None]]
@@ -89,7 +89,7 @@ def measure(
     """Returns how reconstructions from one view of each object compare with it.
 
     Args:
-        reconstructor: As for `evaluate`. Voxels are cut at 0.5, and their surface is that of
+        reconstructor: See `evaluate`. Voxels are cut at 0.5, and their surface is that of
             `mesh_of_voxels`.
         dataset: Examples of `shapenet_views`, not batched.
         truth: `true_meshes(folder)`, or another function from class and model names to meshes;

@@ -59,7 +59,7 @@ def surface_metrics(
         true: The object.
         predicted: Its reconstruction, in the same space.
         num_points: Points that are spread over each surface.
-        seed: Of the points.
+        seed: The seed of the points.
 
     Raises:
         ImportError: The extra `metrics` is not installed.

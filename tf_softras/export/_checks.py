@@ -14,7 +14,7 @@ MAX_BATCH_SIZE = 64
 # The largest coordinate of vertices and cameras, object units: far outside of every object, and far
 # from where float32 overflows on the way to a silhouette.
 MAX_COORDINATE = 1000.0
-# How far images may leave [0, 1]: scaling in float32 rounds.
+# Images may leave [0, 1] by this much, because scaling in float32 rounds.
 _RANGE_SLACK = 0.01
 
 
@@ -22,9 +22,9 @@ def batch_of(name: str, value, shape):
     """Returns a tensor `[batch, *shape]` with 1 to `MAX_BATCH_SIZE` items.
 
     Args:
-        name: Of the input, for the message.
+        name: The input's name, for the message.
         value: A tensor of any rank and shape.
-        shape: Of one item.
+        shape: The shape of one item.
     """
     value = tf.ensure_shape(value, [None, *shape])
     size = tf.shape(value)[0]

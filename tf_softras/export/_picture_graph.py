@@ -33,7 +33,7 @@ def framed_images(image_bytes, mask_bytes, *, image_size: int, limits: PictureLi
         mask_bytes: string `[batch]`, PNG or JPEG files of the pictures' sizes, white where the
             object is; or empty, where the picture's own alpha channel tells.
         image_size: Height and width of the result.
-        limits: Of each file.
+        limits: The limits of each file.
     """
 
     def one(strings):
@@ -56,7 +56,7 @@ def read_picture(image_bytes, mask_bytes, limits: PictureLimits):
     Args:
         image_bytes: string scalar, a PNG or JPEG file.
         mask_bytes: string scalar: a PNG or JPEG file of the same size, or empty.
-        limits: Of each file.
+        limits: The limits of each file.
     """
     picture = decoded("image_bytes", image_bytes, limits)
     has_mask = tf.strings.length(mask_bytes) > 0

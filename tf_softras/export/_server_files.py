@@ -11,9 +11,9 @@ from tf_softras.serving.messages import PredictionLog
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 BATCHING_FILE = "batching_params.pbtxt"
 
-# How long a call may wait for others to share a batch.
+# The time that a call may wait for others to share a batch.
 BATCH_TIMEOUT_MICROSECONDS = 2000
-# How many batches may wait for a thread; further calls are refused as UNAVAILABLE.
+# The number of batches that may wait for a thread; the server refuses more as UNAVAILABLE.
 MAX_ENQUEUED_BATCHES = 64
 
 
@@ -22,7 +22,7 @@ def write_warmup_requests(path: pathlib.Path, model_name: str, specs: dict) -> N
 
     Args:
         path: The SavedModel folder.
-        model_name: What the server is likely to call the model; it does not look.
+        model_name: The model's name in the requests. Servers ignore it.
         specs: Signature -> the `tf.TensorSpec`s of its inputs.
     """
     file = path / WARMUP_FILE

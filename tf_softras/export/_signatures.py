@@ -1,4 +1,4 @@
-"""What a server offers of a trained network: one function for each signature."""
+"""The signatures of a served network, one function each."""
 
 import dataclasses
 
@@ -29,8 +29,8 @@ def signatures(
 
     Args:
         reconstructor: The network.
-        sigma: Of the silhouettes.
-        implementation: Of the silhouettes: "reference", of TensorFlow's own operations, or "op".
+        sigma: The sharpness of silhouettes.
+        implementation: "reference" draws silhouettes by TensorFlow's own operations, "op" by ours.
         max_pixels: The most pixels of a picture or a mask.
     """
     size = reconstructor.config.image_size

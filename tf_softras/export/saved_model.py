@@ -46,8 +46,8 @@ def export_saved_model(
         reconstructor: The network, with the weights to export.
         base: The folder of versions; made, with those above it, if need be.
         version: At least 1; by default the next behind the newest.
-        sigma: Of the silhouettes.
-        implementation: Of the silhouettes. "reference" is of TensorFlow's own operations, so that
+        sigma: The sharpness of silhouettes.
+        implementation: "op", or "reference": silhouettes by TensorFlow's own operations, so that
             any TensorFlow runs it; "op" needs the op library, or a server that is linked with it.
         max_pixels: The most pixels of a picture or a mask. Of the server's memory each call that is
             in work takes about 20 bytes a pixel.

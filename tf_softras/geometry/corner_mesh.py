@@ -11,8 +11,9 @@ from tf_softras.geometry.mesh import Mesh
 # The place of a corner that does not exist: an op leaves its face out for any near of 0 or more.
 HIDDEN_CORNER = (0.0, 0.0, -1.0)
 
-# Which of (corner 0, cut 0-1, corner 1, cut 1-2, corner 2, cut 2-0, none) are the corners of what
-# remains of a face, in its own order; the row is 1 * (corner 0 is kept) + 2 * (corner 1) + 4 * (2).
+# The corners of what remains of a cut face, in the face's order, as indices into (corner 0, cut
+# 0-1, corner 1, cut 1-2, corner 2, cut 2-0, none). The row is the sum of 1 if corner 0 is kept, 2
+# if corner 1 is and 4 if corner 2 is.
 _REMAINING = np.array(
     [
         [6, 6, 6, 6],

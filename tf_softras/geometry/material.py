@@ -1,10 +1,10 @@
-"""What a part of a mesh's surface is made of: a colour, a picture, an opacity."""
+"""The material of a part of a mesh's surface: a colour, a texture, an opacity."""
 
 import dataclasses
 
 import numpy as np
 
-# How a texture goes on outside [0, 1].
+# A texture outside [0, 1] repeats, or its border goes on.
 WRAPS = ("repeat", "clamp")
 
 

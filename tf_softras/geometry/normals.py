@@ -9,7 +9,7 @@ from tf_softras.geometry.corner_mesh import checked_faces
 _SPACING = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
 # A sum of area vectors below this many spacings of its terms is rounding: the terms cancel.
 _ROUNDINGS = 8.0
-# Where less than this share of the areas around a vertex is left, its faces are not wound alike.
+# If less than this share of the areas around a vertex is left, its faces are not wound alike.
 _WOUND_ALIKE = 0.5
 
 
@@ -81,7 +81,7 @@ def corner_normals(vertices, faces):
 
 
 class _FacesAround:
-    """What vertices are given by the faces around them; `[batch * num_faces * 3, ...]` at corners.
+    """Sums values of faces over the faces around each vertex; see `sum`.
 
     Attributes:
         num_vertices: of all items together.

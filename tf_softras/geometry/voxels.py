@@ -17,7 +17,7 @@ from tf_softras.geometry.mesh import Mesh
 # 256^3 labels of the flood fill are 64 MB; no published figure uses more.
 MAX_RESOLUTION = 256
 
-# How many candidate columns are tested at once: about 25 MB of working arrays.
+# The number of candidate columns that are tested at once: about 25 MB of working arrays.
 _CHUNK_COLUMNS = 1 << 17
 
 

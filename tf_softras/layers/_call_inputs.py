@@ -1,4 +1,4 @@
-"""What layers are called with and made with: inputs by name, numbers of known shapes."""
+"""Reads the inputs and the arguments of layers: inputs by name, numbers of known shapes."""
 
 import math
 

@@ -374,7 +374,7 @@ class Renderer(GeometryLayer):
 
     @property
     def _interpolation(self):
-        """What is linear over a face on the image plane, by the lens."""
+        """The quantity that is linear over a face on the image plane: "perspective" is 1/z."""
         return getattr(self.lens, "interpolation", "perspective")
 
     @property

@@ -6,7 +6,7 @@ from keras import ops
 
 from tf_softras.losses._batches import ItemLoss, at_least_float32
 
-# How many distances are held at once: 64 MiB of float64.
+# The number of distances that are held at once: 64 MiB of float64.
 _DISTANCES_AT_ONCE = 2**23
 
 

@@ -216,7 +216,7 @@ class _MeshLoss(ItemLoss):
     def __init__(self, faces, **kwargs):
         super().__init__(**kwargs)
         self.faces = standardize_faces(faces, is_padded=True, is_batched=True)
-        # Of faces that all items share, worked out once.
+        # If all items share their faces, their topology is worked out once.
         self.topology = MeshTopology.from_faces(self.faces) if self.faces.ndim == 2 else self.faces
 
     def get_config(self):
@@ -226,7 +226,7 @@ class _MeshLoss(ItemLoss):
 
 @keras.saving.register_keras_serializable(package="Softras")
 class LaplacianLoss(_MeshLoss):
-    """How far vertices are from the middle of their neighbours; see `laplacian_loss`.
+    """Penalises the distance of vertices from the middle of their neighbours; `laplacian_loss`.
 
     `y_pred` is the vertices, [batch, ..., num_vertices, 3]; `y_true` may be anything, None too.
 
@@ -257,7 +257,7 @@ class LaplacianLoss(_MeshLoss):
 
 @keras.saving.register_keras_serializable(package="Softras")
 class FlatteningLoss(_MeshLoss):
-    """How far neighbouring faces are from lying flat; see `flattening_loss`.
+    """Penalises the angle between neighbouring faces; see `flattening_loss`.
 
     `y_pred` is the vertices, [batch, ..., num_vertices, 3]; `y_true` may be anything, None too.
 

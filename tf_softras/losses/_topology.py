@@ -1,4 +1,4 @@
-"""Which vertices of a mesh are neighbours, and which faces meet at an edge."""
+"""The neighbours of a mesh's vertices and the faces that meet at its edges."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from tf_softras._shared.faces import standardize_faces
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MeshTopology:
-    """Which vertices are neighbours and which faces meet at an edge: all that the losses need.
+    """The neighbours of vertices and the faces at each edge: what the losses need to know of faces.
 
     Make it once with `MeshTopology.from_faces` and hand it to the losses in place of `faces`.
 

@@ -10,7 +10,7 @@ from tf_softras.version import TENSORFLOW_MINOR
 # Written by setup.py: the TensorFlow minor version that the library was built for.
 BUILT_FOR_PATH = pathlib.Path(__file__).with_name("_built_for.txt")
 LIBRARY_PATH = pathlib.Path(__file__).with_name("_softras_ops.so")
-# What XLA compiles the ops to on a CPU. Loading it takes a millisecond.
+# The ops' kernels under XLA, on a CPU. Loading them takes a millisecond.
 XLA_LIBRARY_PATH = LIBRARY_PATH.with_name("_softras_xla.so")
 
 

@@ -14,7 +14,7 @@ from tf_softras.ops._hard_silhouette import hard_silhouette
 from tf_softras.ops._library import library
 from tf_softras.ops._soft_rasterize_reference import soft_rasterize_reference
 
-# Of eqs. 1 and 2.
+# The implementations of eqs. 1 and 2.
 IMPLEMENTATIONS = ("op", "reference")
 SILHOUETTE_IMPLEMENTATIONS = (*IMPLEMENTATIONS, "n3mr")
 

@@ -12,7 +12,7 @@ def with_alpha(name: str, picture, alpha, *, is_own):
     """Returns uint8 `[height, width, 4]`: a picture's colours with the alpha that shows its object.
 
     Args:
-        name: Of the picture, and of the mask if there is one, for messages.
+        name: The name of the picture, and of its mask if there is one, for messages.
         picture: uint8 `[height, width, 4]`.
         alpha: uint8 `[height, width]`.
         is_own: Whether it is the picture's own, which must not be opaque everywhere.
@@ -43,7 +43,7 @@ def alpha_of_mask(name: str, mask, picture):
     """Returns uint8 `[height, width]`: the grey values of a mask, on black where transparent.
 
     Args:
-        name: Of the mask, for messages.
+        name: The mask's name, for messages.
         mask: uint8 `[height, width, 4]`, straight colours and alpha.
         picture: uint8 `[height, width, 4]`, whose size the mask must have.
     """

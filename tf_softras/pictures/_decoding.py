@@ -27,7 +27,7 @@ class PictureLimits:
     """The largest picture that is decoded.
 
     Attributes:
-        num_bytes: Of the file.
+        num_bytes: The size of the file.
         side: Height and width, pixels.
         pixels: Height times width.
     """
@@ -55,9 +55,9 @@ def decoded(name: str, content, limits: PictureLimits):
     """Returns uint8 `[height, width, 4]` of a PNG or JPEG file, upright; alpha 255 without alpha.
 
     Args:
-        name: Of the file, for messages.
+        name: The file's name, for messages.
         content: string scalar.
-        limits: Of the file's size and the picture's.
+        limits: The limits of the file and of the picture.
 
     Raises:
         PictureError: Called eagerly, the file is another kind, or beyond the limits.

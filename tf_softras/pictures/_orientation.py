@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-# Where EXIF data begin: in a JPEG's APP1 segment, in a PNG's chunk.
+# EXIF data begin so in a JPEG's APP1 segment and in a PNG's chunk.
 _EXIF_MARKS = (b"Exif\0\0", b"eXIf")
 _LITTLE_ENDIAN, _BIG_ENDIAN = b"II*\0", b"MM\0*"
 # A JPEG segment holds no more.

@@ -1,4 +1,4 @@
-"""What a reconstructor returns for a batch of images: meshes or voxels."""
+"""The answers of a reconstructor for a batch of images: meshes or voxels."""
 
 import dataclasses
 from collections.abc import Iterator

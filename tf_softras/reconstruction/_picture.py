@@ -20,7 +20,7 @@ def mesh_from_picture(
     """Returns the mesh of the object in a picture, and the framed picture that the network saw.
 
     Args:
-        reconstructor: As `open_reconstructor` or `as_reconstructor` returns it; it gives meshes.
+        reconstructor: What `open_reconstructor` or `as_reconstructor` returns. It gives meshes.
         picture: A file, its bytes, or uint8 `[height, width, 4]` as `read_picture` returns it.
         **options: For `read_picture`: `mask_path`, `box`, `max_pixels`.
 

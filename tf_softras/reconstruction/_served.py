@@ -18,7 +18,7 @@ class ServedReconstructor:
     """A reconstructor behind TensorFlow Serving. It may be called from several threads.
 
     Args:
-        url: Of the model, as `serving.connect` takes it: http://127.0.0.1:8501/v1/models/chair or
+        url: The model's URL, as in `serving.connect`: http://127.0.0.1:8501/v1/models/chair or
             grpc://127.0.0.1:8500/chair; either may end in /versions/3.
         timeout: Seconds to wait for an answer.
 

@@ -72,7 +72,7 @@ def _boxes(corners, height, width, slope, near) -> np.ndarray:
     boxes = np.stack(
         [columns.min(axis=1), columns.max(axis=1), rows.min(axis=1), rows.max(axis=1)], axis=-1
     )
-    # What reaches behind the camera may be anywhere; what lies behind it as a whole is nowhere.
+    # A face that reaches behind the camera may be anywhere; one wholly behind it is nowhere.
     boxes[reaches] = (0, width - 1, 0, height - 1)
     boxes = np.clip(np.nan_to_num(boxes), -1, max(height, width) + 1)
     boxes = np.stack(
@@ -118,7 +118,7 @@ def _hits(strips, corners, depth, slope, near):
     # Turned so that all weights are positive inside, from whichever side the face is seen.
     planes *= np.sign(volume)[:, None, None]
     weights = plane_values(planes[strip], _directions(place, height, width, slope))
-    # Of two faces one has a sample on their common edge: the one that lies to its right, or above.
+    # A sample on a common edge belongs to one of the two faces: the one to its right, or above.
     x, y = planes[..., 0], planes[..., 1]
     owns_edge = (x > 0.0) | ((x == 0.0) & (y > 0.0))
     inside = ((weights > 0.0) | ((weights == 0.0) & owns_edge[strip])).all(axis=1)

@@ -108,7 +108,7 @@ class Surface:
         # Levels finer than all samples are left out.
         first = min(int(detail.min()), len(levels) - 1)
         wrap = self._mesh.materials[index].wrap
-        # What lies many turns away has no digits left in float32.
+        # Coordinates many repeats away have no digits left in float32.
         uv = uv - np.floor(uv) if wrap == "repeat" else uv
         texels = sample_texture(
             levels[first], np.float32(uv)[None], np.float32(change)[None], wrap=wrap

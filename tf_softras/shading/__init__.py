@@ -1,4 +1,4 @@
-"""What gives surfaces their colours: textures and light, as functions of `keras.ops`.
+"""Textures and light, which give surfaces their colours, as functions of `keras.ops`.
 
 Everything here is linear: colours add up as light does. What a file holds is sRGB-encoded, and goes
 through `geometry.linear_from_srgb` first; `layers.Renderer` does that, and nothing else does.

@@ -21,11 +21,11 @@ _MOST_TEXELS = 1e9
 
 
 def mip_levels(texture):
-    """The texture and its halves, quarters and so on, down to one texel.
+    """Returns the texture and its halves, quarters and so on, down to one texel.
 
-    Each level has half the height and width of the one before, rounded down, at least 1, and each
-    of its texels is the mean of what it covers: of 2 x 2 texels, or along an odd side of 2 and a
-    part. So all levels have the same mean. Differentiable.
+    Each level has half the height and width of the one before, rounded down, at least 1. A texel is
+    the mean of the area that it covers: 2 x 2 texels, or along an odd side 2 texels and a part of a
+    third. So all levels have the same mean. Differentiable.
 
     Args:
         texture: float `[..., height, width, channels]`, linear; height and width known.
@@ -51,7 +51,7 @@ def mip_levels(texture):
 
 
 def footprint_attributes(corners, uvs):
-    """What of each face is drawn, as attributes of its corners, for `uv_derivatives`.
+    """Returns the attributes of faces' corners that `uv_derivatives` needs at pixels.
 
     Args:
         corners: float `[..., num_corners, 3]`: the corners of flat, convex faces in their order; x
@@ -88,7 +88,7 @@ def footprint_attributes(corners, uvs):
 
 
 def uv_derivatives(uv, depth, attributes, *, image_size):
-    """How texture coordinates change from a pixel to the next.
+    """Returns the change of texture coordinates from a pixel to the next.
 
     Args:
         uv: float `[..., 2]` at pixels.
@@ -112,7 +112,7 @@ def uv_derivatives(uv, depth, attributes, *, image_size):
 
 
 def level_of_detail(uv_derivatives, *, height, width):
-    """Which level of a texture of that size has texels as large as the pixels: 0 is the finest.
+    """Returns the level of a texture whose texels are as large as the pixels; 0 is the finest.
 
     Formula: ``log2(max(|d(texel)/d(pixel right)|, |d(texel)/d(pixel up)|))``, at least 0 (OpenGL
     4.6, section 8.14.1): no level is too fine along either direction, so surfaces seen at a slant

@@ -27,7 +27,7 @@ def color_sheet(
     Args:
         reconstructor: A `Reconstructor` that gives colored meshes, or a Keras network that does.
         examples: Examples of `shapenet_views` (`dataset.take(8)`, or dicts of arrays).
-        path: Where the PNG is written, whole or not at all.
+        path: The PNG file to write; it is written whole or not at all.
         class_names: The data set's own names, `builder.info.features["label"].names`; by default
             the 13 of the published tables.
         input_view: Index of the view that the network sees.

@@ -37,8 +37,8 @@ def comparison_sheet(
     Args:
         networks: Title -> a reconstructor, as for `evaluate`.
         examples: Examples of `shapenet_views`.
-        path: Where the PNG is written, whole or not at all.
-        truth: As for `measure`.
+        path: The PNG file to write; it is written whole or not at all.
+        truth: See `measure`.
         class_names: The data set's own names, `builder.info.features["label"].names`; by default
             the 13 of the published tables.
         input_view: Index of the view that the networks see.

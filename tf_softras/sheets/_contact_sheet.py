@@ -37,9 +37,9 @@ def contact_sheet(
     the mesh, as the true ones are: eq. 2 would leave pale lines along the edges between faces.
 
     Args:
-        reconstructor: As for `evaluate`; it gives meshes.
+        reconstructor: See `evaluate`. It gives meshes.
         examples: Examples of `shapenet_views` (`dataset.take(8)`, or dicts of arrays).
-        path: Where the PNG is written, whole or not at all.
+        path: The PNG file to write; it is written whole or not at all.
         faces: int32 `[num_faces, 3]` of a callable's meshes; by default its attribute `faces`.
         class_names: The data set's own names, `builder.info.features["label"].names`; by default
             the 13 of the published tables.

@@ -45,7 +45,7 @@ class _Run:
     """Holds what the parts of a run share.
 
     Attributes:
-        folder: Where it records; for a worker that does not write, a temporary folder.
+        folder: The folder of records. A worker that does not write has a temporary one.
         backup: From which it goes on.
         rows: The epochs that are done.
         train_dataset: Examples, not batched.

@@ -70,12 +70,12 @@ class WholeBackupAndRestore(keras.callbacks.BackupAndRestore):
 
     @property
     def epoch(self) -> int:
-        """How many whole epochs are backed up."""
+        """The number of whole epochs that are backed up."""
         return self._metadata.get("epoch", 0)
 
     @property
     def step(self) -> int:
-        """How many steps of the optimizer are backed up."""
+        """The number of optimizer steps that are backed up."""
         return self._metadata.get("step", 0)
 
     def on_train_begin(self, logs=None):
@@ -146,7 +146,7 @@ class ReconstructorCheckpoint(keras.callbacks.Callback):
     each file whole or not at all, and knows the best epoch of a run that was interrupted.
 
     Args:
-        run_folder: Where to save.
+        run_folder: The `RunFolder` to save into.
         monitor: The key of the logs that is best when largest.
         best: The largest so far.
     """
@@ -169,7 +169,7 @@ class RunRecorder(keras.callbacks.Callback):
     """Adds step, seconds and learning rate to an epoch's logs and writes them to the run folder.
 
     Args:
-        run_folder: Where to write.
+        run_folder: The `RunFolder` to write into.
         monitor: The key of the logs that is best when largest.
         rows: The epochs before this start.
     """

@@ -136,7 +136,7 @@ def run_experiment(
         datasets: A function from a configuration of `shapenet_views` (None: the experiment's own)
             and a split to its examples, not batched. Runs are validated on "val", and all are
             evaluated on `split` of the experiment's own.
-        folder: Where to write.
+        folder: The folder to write.
         seeds: Runs of each variant, with seeds from that of `config` on; titles of further runs end
             with their seed. Retrieval has no seed and runs once.
         split: The split that is evaluated.

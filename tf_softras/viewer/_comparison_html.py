@@ -18,7 +18,7 @@ class PicturePair(NamedTuple):
     """A true picture and one of a mesh.
 
     Attributes:
-        caption: What is written below.
+        caption: The text below the pictures.
         true: uint8 `[height, width, 3 or 4]`.
         drawn: uint8 `[height, width, 3 or 4]`.
         is_unseen: Whether the mesh was made without it; it is framed.

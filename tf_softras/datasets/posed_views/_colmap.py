@@ -7,7 +7,7 @@ import numpy as np
 from tf_softras._shared.extras import needs
 from tf_softras.datasets.posed_views._views import PosedView, PosedViewsError
 
-# Where COLMAP's tools put a model and its pictures.
+# COLMAP's tools put a model and its pictures into one of these.
 MODEL_FOLDERS = (".", "sparse/0", "sparse", "colmap/sparse/0", "dense/sparse")
 _PICTURE_FOLDERS = ("images", "../images", "../../images", ".")
 # Model -> the indices of fx, fy, cx, cy and of OpenCV's k1, k2, p1, p2, ... among its parameters.

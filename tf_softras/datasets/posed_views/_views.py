@@ -24,7 +24,7 @@ class PosedView:
     """One picture and its camera.
 
     Attributes:
-        name: What messages and reports call it.
+        name: The view's name in messages and reports.
         picture: A PNG or JPEG file; or uint8 `[height, width, 4]`, straight sRGB and alpha.
         rotation: float64 `[3, 3]`, from the world to OpenCV's camera frame (x right, y down, z
             forward).

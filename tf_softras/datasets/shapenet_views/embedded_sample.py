@@ -6,7 +6,7 @@ import zipfile
 
 SAMPLE_PATH = pathlib.Path(__file__).with_name("sample_cc0.zip")
 
-# What the archive holds. Anything else, such as a name that leads out of the folder, is refused.
+# The files of the archive. Anything else, such as a path that leaves the folder, is refused.
 _MEMBER = re.compile(
     r"index\.csv|LICENSE\.txt|[0-9]{8}/[0-9a-z]+/models/model_normalized\.(obj|mtl)"
 )

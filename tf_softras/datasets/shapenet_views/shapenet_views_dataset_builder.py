@@ -28,7 +28,7 @@ from tf_softras.datasets.shapenet_views.sources import (
 )
 
 REPORT_NAME = "report.json"
-# What `BuilderConfig.source` may be.
+# The values of `BuilderConfig.source`.
 SOURCES = ("embedded", "meshes", "nmr", "procedural")
 # Section 5.4 of the paper trains on 5 elevations and does not name them. Those of the 24 views come
 # first: view i of `meshes` is view i of `meshes_120`.
@@ -39,7 +39,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class ShapenetViewsConfig(Rendering, tfds.core.BuilderConfig):
-    """Where the objects come from, and how meshes are rendered.
+    """The source of the objects, and how meshes are rendered.
 
     Attributes:
         source: "embedded", the meshes that come with the package; "meshes", those of manual_dir;

@@ -1,6 +1,6 @@
-"""What the builder reads: things that know their split and give examples, or say why not.
+"""Sources of the builder. A source knows its split and yields examples, or says why it cannot.
 
-A source is small and can be pickled, so that Beam hands it to a worker wherever that is.
+A source is small and can be pickled, so Beam can hand it to a worker on any machine.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tf_softras._shared.errors import SoftrasError
 from tf_softras.datasets.shapenet_views.object_views import Rendering
 
-# What tfds writes: a key that is unique in the split, and the features.
+# An example of tfds: a key that is unique in the split, and the features.
 Example = tuple[str, dict[str, Any]]
 
 
@@ -45,11 +45,11 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What problems call it."""
+        """The source's name in problems."""
 
     @property
     def split(self) -> str:
-        """Where its examples go."""
+        """The split of its examples."""
 
     def examples(self, rendering: Rendering) -> Iterator[Example | Problem | Note]:
         """Yields its examples, the problems that there are instead, and notes on examples."""

@@ -36,7 +36,7 @@ def perspective(vertices, *, viewing_angle=N3MR_VIEWING_ANGLE):
     vertices = as_floating(vertices)
     depth = vertices[..., 2:3]
     on_plane = vertices[..., :2] * _cotangent(viewing_angle, vertices.dtype) / _divisor(depth)
-    # Of the same leading dimensions, where those of the angle were broadcast.
+    # The angle's leading dimensions may have broadcast the points; depth needs the same.
     depth = depth + keras.ops.zeros_like(on_plane[..., :1])
     return keras.ops.concatenate([on_plane, depth], axis=-1)
 
@@ -48,8 +48,8 @@ def pinhole(vertices, intrinsics, *, image_size, pixel_center=0.0):
     ``(u z, v z, z) = K (x, -y, z)``, ``x' = (2 (u - pixel_center) + 1 - width) / S``,
     ``y' = (height - 1 - 2 (v - pixel_center)) / S``.
 
-    Neither the principal point need be the image's middle, nor pixels square, nor the axes
-    perpendicular (skew). Lens distortion has no place in K: undistort the picture.
+    The principal point may lie anywhere, pixels need not be square, and the axes may be skewed. K
+    describes no lens distortion: undistort pictures first.
 
     Args:
         vertices: float `[..., num_vertices, 3]`, camera space (x right, y up, z depth).

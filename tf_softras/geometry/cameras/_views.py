@@ -36,9 +36,9 @@ def eye_from_angles(distance, elevation, azimuth):
 def up_from_angles(elevation, azimuth):
     """Up vectors of the cameras at `eye_from_angles`, also straight above and below the origin.
 
-    There the eye alone does not say which way up is; the azimuth still does, so that a camera which
-    climbs over the pole does not turn its picture. Everywhere else a camera that looks at the
-    origin with this vector sees what it sees with +y up.
+    At a pole the eye alone does not say which way is up, but the azimuth does. With these vectors a
+    camera that climbs over the pole does not turn its picture. Everywhere else a camera that looks
+    at the origin sees the same as with +y up.
 
     Formula: ``up = (-sin e cos t, cos e, -sin e sin t)``, negated where cos e < 0: beyond the pole
     +y stays up.

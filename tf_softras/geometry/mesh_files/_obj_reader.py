@@ -262,7 +262,7 @@ class _Block:
         space = _IS_SPACE[codes]
         begins = _begins(~space)
         line = np.searchsorted(self._line_ends, begins)
-        # Of each line: how many words, and where the first of them begins.
+        # The number of words of each line, and the place where its first word begins.
         self._words = np.bincount(line, minlength=len(self._line_ends))
         first_word = np.cumsum(self._words) - self._words
         self._filled = np.flatnonzero(self._words)
@@ -364,7 +364,7 @@ class _Block:
             or np.abs(values).max(initial=0) > _LARGEST_INDEX
         ):
             raise self._bad_face(vertices_before)
-        # Which corner each number belongs to, and how many slashes stand before it there.
+        # The corner that each number belongs to, and the number of slashes before it there.
         corner = np.searchsorted(corner_at, number_at, side="right") - 1
         slashes = np.cumsum(slash, dtype=np.int32)
         ordinal = slashes[number_at] - (slashes - slash)[corner_at][corner]

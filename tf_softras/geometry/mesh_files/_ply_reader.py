@@ -85,7 +85,7 @@ def _whole(corners: np.ndarray) -> np.ndarray:
 def _triangles_of_strips(lengths: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Returns int64 `[num_faces, 3]` of strips, which -1 and the ends of lists divide."""
     values = _whole(values)
-    # Where each strip begins: at the lists' begins, and behind each -1.
+    # A strip begins where a list begins, and after each -1.
     is_begin = np.zeros(len(values) + 1, bool)
     is_begin[np.cumsum(lengths) - lengths] = True
     is_begin[1:] |= values == -1

@@ -1,4 +1,4 @@
-"""What all readers of mesh files share: bytes up to a limit, files beside the mesh, textures."""
+"""Shared by all readers of mesh files: bytes up to a limit, files beside the mesh, textures."""
 
 import dataclasses
 import io

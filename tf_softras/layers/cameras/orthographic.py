@@ -35,7 +35,7 @@ class Orthographic(GeometryLayer):
     array([[[0.5 , 0.25, 3.  ]]], dtype=float32)
     """
 
-    # What is linear over a face on the image plane: z, not 1/z.
+    # z, not 1/z, is linear over a face on the image plane.
     interpolation = "linear"
 
     def __init__(self, *, view_size=2.0, center=(0.0, 0.0), **kwargs):
