@@ -17,7 +17,7 @@ _VERBOSE = "tf_softras.verbose"
 
 
 class WrongInput(click.ClickException):
-    """Something that the user gave cannot be used: one sentence on stderr, exit code 2."""
+    """The user's input cannot be used: one sentence on stderr, exit code 2."""
 
     exit_code = 2
 
@@ -43,7 +43,7 @@ class _WithExamples:
 
 
 class Group(_WithExamples, click.Group):
-    """The command that the others belong to."""
+    """The command `softras`, which holds the others."""
 
 
 class Command(_WithExamples, click.Command):
@@ -78,7 +78,7 @@ def _keep_verbose(ctx, _, value: bool) -> None:
 
 @contextlib.contextmanager
 def wrong_input(*errors: type[Exception]):
-    """Turns `errors` into `WrongInput`: for a call that raises them for its arguments alone."""
+    """Turns `errors` into `WrongInput`. Use it for calls that raise them only for bad arguments."""
     try:
         yield
     except errors as error:
@@ -101,7 +101,7 @@ def load_tensorflow(*, verbose: bool = False) -> None:
 
 @contextlib.contextmanager
 def _stderr_held_back():
-    """Sends stderr's descriptor to a file, and shows what came only if there was an error.
+    """Redirects stderr's descriptor to a file, and shows the file only if there was an error.
 
     TensorFlow 2.21 writes about oneDNN before it looks at the level of its log.
     """

@@ -31,10 +31,10 @@ SHEET_OBJECTS = 8
 @config_option
 @data_dir_option
 @checkpoint_option
-@click.option("--template", is_flag=True, help="Beside it, the untrained template's IoU.")
-@click.option("--metrics", is_flag=True, help="More than 3D IoU (extra `metrics`).")
-@click.option("--meshes", type=PATH, help="Folder of the true meshes: distances to them.")
-@click.option("--sheet", type=PATH, help="PNG that shows the answers for 8 objects.")
+@click.option("--template", is_flag=True, help="Also show the untrained template's IoU.")
+@click.option("--metrics", is_flag=True, help="Measure more than 3D IoU (extra `metrics`).")
+@click.option("--meshes", type=PATH, help="Folder of the true meshes; adds distances to them.")
+@click.option("--sheet", type=PATH, help="PNG to write, with the reconstructions of 8 objects.")
 @click.option(
     "-o",
     "--output",
@@ -44,15 +44,15 @@ SHEET_OBJECTS = 8
 def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshes, sheet, output):
     """Print the 3D IoU of runs, class by class.
 
-    Objects are reconstructed from every view of each. The table is Markdown; with several runs it
-    has a column for each, named after its folder.
+    Each object is reconstructed from each of its views. The table is Markdown; with several runs
+    it has a column for each, named after its folder. Classes have the data set's own names.
 
-    --metrics adds, from view 2 of each object: the IoU of silhouettes from the other views, the
-    share of faces that cut others and, with --meshes, chamfer and scan-to-mesh distance, F-score
-    at 2 % and normal consistency. --sheet shows answers beside one another, with --meshes also
-    the true surface coloured by its distance from each; of one run with colours, true and
-    reconstructed views. Such runs have a second table: the PSNR of colours in dB, beside that of
-    the input's mean colour.
+    --metrics adds, from view 2 of each object, the IoU of silhouettes from the other views and the
+    share of faces that cut others; with --meshes also chamfer and scan-to-mesh distance, F-score
+    at 2 % and normal consistency. --sheet shows reconstructions side by side; with --meshes also
+    the true surface, coloured by its distance from each. For a single run with colours it shows
+    true and reconstructed views. Runs with colours have a second table: the PSNR of their colours
+    in dB, beside that of the input's mean colour.
     """
     from tf_softras import training
     from tf_softras._shared.files import write_json
@@ -61,7 +61,7 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
     folders = [training.RunFolder.open(run) for run in runs]
     names = [checkpoint] if len(runs) == 1 else [folder.path.name for folder in folders]
     if len(set(names)) < len(names):
-        raise WrongInput(f"Expected runs whose folders have different names; received {names}.")
+        raise WrongInput(f"RUN: expected folders of different names; received {names}.")
     networks = {
         name: as_reconstructor(folder.load_reconstructor(checkpoint))
         for name, folder in zip(names, folders, strict=True)

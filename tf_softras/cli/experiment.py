@@ -24,7 +24,9 @@ from tf_softras.config import PRESETS, preset
 @click.argument(
     "name", type=click.Choice(["table1", "ablation", "views", "regularization", "sigma"])
 )
-@click.option("--output", type=PATH, required=True, help="Folder to write; it goes on if there.")
+@click.option(
+    "--output", type=PATH, required=True, help="Folder to write. An experiment in it continues."
+)
 @config_option
 @data_dir_option
 @click.option("--preset", "preset_name", type=click.Choice(list(PRESETS)), default="paper")
@@ -34,14 +36,14 @@ from tf_softras.config import PRESETS, preset
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs of each variant."
 )
 @click.option("--time-limit", type=float, help="Minutes after which each run ends.")
-@click.option("--split", default="val", show_default=True, help="What is evaluated.")
-@click.option("--metrics", is_flag=True, help="More than 3D IoU (extra `metrics`).")
+@click.option("--split", default="val", show_default=True, help="Split to evaluate on.")
+@click.option("--metrics", is_flag=True, help="Measure more than 3D IoU (extra `metrics`).")
 @click.option(
     "--fit",
     is_flag=True,
-    help="A row of meshes that are fitted to each object's own silhouettes (extra `fit`).",
+    help="Add a row of meshes fitted to each object's own silhouettes (extra `fit`).",
 )
-@click.option("--meshes", type=PATH, help="Folder of the true meshes, for distances to them.")
+@click.option("--meshes", type=PATH, help="Folder of the true meshes; adds distances to them.")
 def experiment(
     name,
     output,
@@ -60,8 +62,8 @@ def experiment(
     """Train and compare: the methods of Table 1, the losses, the views, weights, or sigmas.
 
     OUTPUT gets a run folder for each run, results.md, results.json and picture.png. results.md has
-    95 % intervals and what the last run leads by, object by object. An experiment that was ended or
-    killed goes on where it was when you give the same command again.
+    95 % intervals and the lead of the last run, object by object. The same command continues an
+    experiment that was ended or killed.
 
     views trains on the configurations meshes and meshes_120, which must both be prepared.
     """

@@ -21,10 +21,10 @@ SHEETS = ("softness", "surfaces", "lights", "cameras", "fits")
     "--only",
     type=click.Choice(SHEETS),
     multiple=True,
-    help="Which sheets.  [default: all]",
+    help="A sheet to draw; may be repeated.  [default: all]",
 )
 def gallery(output, only):
-    """Draw what the package can do: one PNG for each of its parts, in the folder OUTPUT."""
+    """Draw sheets that show the package's features: PNG files in the folder OUTPUT."""
     from tf_softras.gallery import draw_sheet
     from tf_softras.pictures import write_picture
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, and readers of their values."""
 
 import pathlib
 
@@ -15,10 +15,10 @@ CONFIGS = (
     "nmr",
     "procedural",
 )
-# Users may write these: the builder knows `meshes` by another name too.
+# `meshes_24` is another name of `meshes`.
 CONFIG_CHOICE = click.Choice([*CONFIGS, "meshes_24"])
 
-# Not click.Path(exists=True): what is wrong with a path, the reader of the file says best.
+# Not click.Path(exists=True), because the readers of files have clearer messages.
 PATH = click.Path(path_type=pathlib.Path)
 
 data_dir_option = click.option(
@@ -29,7 +29,7 @@ data_dir_option = click.option(
 config_option = click.option(
     "--config",
     type=CONFIG_CHOICE,
-    help="Which data set.  [default: the one that is prepared]",
+    help="Name of the data set.  [default: the one that is prepared]",
 )
 _RECIPE_OPTIONS = (
     click.option("--steps", type=int, help="Optimizer steps of a whole run."),
@@ -46,7 +46,7 @@ checkpoint_option = click.option(
     type=click.Choice(["best", "last"]),
     default="best",
     show_default=True,
-    help="Which weights of the run.",
+    help="Weights of the run to use.",
 )
 
 

@@ -9,7 +9,7 @@ import click
 from tf_softras.cli.command import Command, WrongInput
 from tf_softras.cli.options import checkpoint_option
 
-# More requests than these at one time are told to come back later.
+# The server refuses more requests at one time than these.
 _CONNECTIONS = 64
 
 
@@ -27,7 +27,7 @@ _CONNECTIONS = 64
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on. Any other lets others in: there is no password.",
+    help="Address to listen on. Others can use the page at another one: there is no password.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True)
 @click.option(
@@ -35,15 +35,15 @@ _CONNECTIONS = 64
     type=click.IntRange(1, 64),
     default=16,
     show_default=True,
-    help="The most megabytes that a picture may have.",
+    help="Largest size of a picture, in megabytes.",
 )
 @checkpoint_option
 def page(model, host, port, max_upload, checkpoint):
     """Open a web page on which pictures become meshes.
 
-    Drop a picture or choose a sample; see its cut-out, the mesh turning and its silhouettes, and
-    download the mesh. The network is that of a run, of a SavedModel, or of a model under TensorFlow
-    Serving, by its REST or gRPC address; where none is named, the network that comes with
+    Drop a picture or choose a sample. The page shows its cut-out, the mesh and its silhouettes, and
+    offers the mesh as files. The network is a run's, a SavedModel's, or a model under TensorFlow
+    Serving, given by its REST or gRPC address; by default it is the network that comes with
     tf_softras. Needs the extra: pip install 'tf-softras[page]'
     """
     try:
@@ -74,7 +74,7 @@ def page(model, host, port, max_upload, checkpoint):
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """Returns the socket, bound here: uvicorn would end the process where that fails."""
+    """Returns a bound socket. uvicorn itself would end the process if binding fails."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)

@@ -13,7 +13,7 @@ import click
 from tf_softras.cli.command import Command, WrongInput, wrong_input
 from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_option
 
-# The exit code where a data set was made, but not of everything that was there.
+# The exit code if a data set was made, but something was left out.
 LEFT_OUT = 3
 
 
@@ -36,10 +36,10 @@ LEFT_OUT = 3
 @click.option(
     "--meshes",
     type=PATH,
-    help="Folder of .obj, .glb, .ply, .off or .stl files, laid out as said above.",
+    help="Folder of .obj, .glb, .ply, .off or .stl files, in one of the layouts above.",
 )
 @click.option(
-    "--nmr", type=PATH, help="Folder with mesh_reconstruction_dataset.zip, or what that holds."
+    "--nmr", type=PATH, help="Folder with mesh_reconstruction_dataset.zip, or with its files."
 )
 @click.option(
     "--splits",
@@ -72,7 +72,7 @@ LEFT_OUT = 3
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Processes that render; more than one takes the extra tfds-cli (Apache Beam).",
+    help="Processes that render; more than one needs the extra tfds-cli (Apache Beam).",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first object that cannot be used.")
 @click.option("--overwrite", is_flag=True, help="Prepare it again if it is there.")
@@ -94,7 +94,8 @@ def prepare(
     Neural 3D Mesh Renderer as they are. --config procedural reads nothing: it makes airplanes,
     benches, cars and other objects of numbers.
 
-    What cannot be used is counted, and listed with reasons in report.json; the exit code is 3 then.
+    Entries that cannot be used are counted, and report.json lists them with reasons. The exit code
+    is 3 then.
     """
     of_meshes = "meshes" if variants is None else "meshes_variants"
     config = config or (of_meshes if meshes else "nmr" if nmr else "sample")
@@ -146,11 +147,11 @@ def prepare_data(builder, *, meshes=None, nmr=None, splits=None, processes: int 
     """Prepares a data set.
 
     Args:
-        builder: of the data set.
+        builder: the builder of the data set.
         meshes: the folder that the configurations `meshes` and `meshes_120` read.
         nmr: the folder that the configuration `nmr` reads.
         splits: the file of splits of `meshes`.
-        processes: that render.
+        processes: the number of processes that render.
 
     Raises:
         FileNotFoundError: `meshes` or `nmr` is no folder, or `splits` no file.
@@ -170,9 +171,9 @@ def prepare_data(builder, *, meshes=None, nmr=None, splits=None, processes: int 
     elif nmr is not None:
         find_files(nmr)
     tfds.disable_progress_bar()
-    # Lines of a log would tear the bar; what is left out is said at the end, and in report.json.
+    # Log lines would break the bar. The end and report.json say what was left out.
     logging.getLogger("tf_softras.datasets").setLevel(logging.ERROR)
-    # tfds writes to stdout about downloads, which there are none of.
+    # tfds writes to stdout about downloads, but there are none.
     with contextlib.redirect_stdout(io.StringIO()):
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(
@@ -201,7 +202,7 @@ def _beam_options(processes: int):
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
         raise WrongInput(
-            "--processes takes Apache Beam: pip install 'tf-softras[tfds-cli]'."
+            "--processes needs Apache Beam: pip install 'tf-softras[tfds-cli]'."
         ) from error
     return PipelineOptions(
         [
@@ -217,7 +218,7 @@ def _aside(builder) -> pathlib.Path:
 
 
 def _recover(builder) -> None:
-    """Ends what a process that was killed in `_set_aside` had begun."""
+    """Completes or undoes the work of a process that was killed in `_set_aside`."""
     if _aside(builder).exists():
         if builder.data_path.exists():
             shutil.rmtree(_aside(builder))
@@ -228,7 +229,7 @@ def _recover(builder) -> None:
 
 @contextlib.contextmanager
 def _set_aside(builder):
-    """Puts a data set that is there back if the one that should replace it fails."""
+    """Sets the old data set aside, and puts it back if making the new one fails."""
     path, aside = builder.data_path, _aside(builder)
     if not path.exists():
         yield
@@ -243,13 +244,13 @@ def _set_aside(builder):
 
 
 def described(builder) -> list[str]:
-    """Returns lines that say what a prepared data set holds, where it is, and what it lacks."""
+    """Returns lines about a prepared data set: its objects, its folder, what was left out."""
     splits = ", ".join(f"{name} {info.num_examples}" for name, info in builder.info.splits.items())
     line = f"{builder.builder_config.name}: {splits} objects in {builder.data_dir}"
     problems = left_out(builder)
     if not problems:
         return [line]
-    # A message names its file first; what is wrong with it begins with "Expected".
+    # A message names its file first; the reason follows.
     kinds = collections.Counter(problem["reason"].split("'. ", 1)[-1] for problem in problems)
     why = [f"{number} x {reason}" for reason, number in kinds.most_common(3)]
     report_path = builder.data_path / "report.json"

@@ -26,23 +26,23 @@ from tf_softras.cli.options import PATH, checkpoint_option
     metavar="LEFT TOP RIGHT BOTTOM",
     help="Pixels around the object, which GrabCut then cuts out (extra `segment`).",
 )
-@click.option("--framed", type=PATH, help="Also write, as PNG, what the network sees.")
+@click.option("--framed", type=PATH, help="Also write the network's input, as PNG.")
 @checkpoint_option
 def reconstruct(picture, model, output, mask, box, framed, checkpoint):
     """Write the mesh that a network makes of a picture.
 
     PICTURE is a PNG whose alpha channel cuts the object out, or any picture with a --mask, or with
-    a --box around an object whose colours differ from the background's. It is cut and padded so
-    that the object is as large as in the training renders: look at what --framed writes. The
-    network is that of a run, of a SavedModel, or of a model under TensorFlow Serving, by its URL;
-    where none is named, the network that comes with tf_softras. The vertices have colours if the
-    network was trained with them.
+    a --box around an object whose colours differ from the background's. It is cropped and padded
+    so that the object is as large as in the training renders; --framed writes the result. The
+    network is a run's, a SavedModel's, or a model under TensorFlow Serving, given by its URL; by
+    default it is the network that comes with tf_softras. The vertices have colours if the network
+    was trained with colours.
     """
     from tf_softras.geometry import save_mesh
     from tf_softras.pictures import read_picture, write_picture
     from tf_softras.reconstruction import mesh_from_picture, open_reconstructor
 
-    # Before the network is loaded: a picture that cannot be used is told at once.
+    # The picture is read first, so that a wrong one is reported before the network is loaded.
     pixels = read_picture(picture, mask_path=mask, box=box)
     mesh, seen = mesh_from_picture(open_reconstructor(model, checkpoint=checkpoint), pixels)
     if framed is not None:

@@ -70,9 +70,9 @@ def render(
 ):
     """Draw a mesh (.obj, .glb, .ply, .off or .stl) with its colours, textures and glass.
 
-    The camera stands where all views show the mesh whole; --distance 2.732 is that of the data
-    sets, which cuts the corners of cubes off. A film is on white unless the background is black.
-    MP4 needs: pip install 'tf-softras[film]'
+    By default the camera is so far away that all views show the whole mesh. The data sets use
+    --distance 2.732, which cuts off the corners of cubes. Films have a white background unless it
+    is black. MP4 needs: pip install 'tf-softras[film]'
     """
     from tf_softras.geometry import cameras, load_mesh
     from tf_softras.pictures import write_picture
@@ -80,11 +80,11 @@ def render(
     from tf_softras.viewer import film
 
     if output is None and transforms is None:
-        raise WrongInput("Expected -o or --transforms; received neither.")
+        raise WrongInput("-o: expected a file, or a folder for --transforms; received neither.")
     if views * size**2 > MAX_PIXELS:
         raise WrongInput(
-            f"Expected at most {MAX_PIXELS:,} pixels in all; received --views {views} of --size "
-            f"{size}."
+            f"--size: expected at most {MAX_PIXELS:,} pixels in all; received --views {views} of "
+            f"--size {size}."
         )
     elevation = cameras.N3MR_ELEVATION if elevation is None else elevation
     azimuths = azimuth + np.arange(views, dtype=np.float32) * (360.0 / views)

@@ -27,7 +27,7 @@ INTERRUPTED = 130
         "tensorboard --logdir runs/paper/tensorboard",
     ],
 )
-@click.option("--run", type=PATH, required=True, help="Folder of the run; it goes on if there.")
+@click.option("--run", type=PATH, required=True, help="Folder of the run. A run in it continues.")
 @click.option(
     "--preset",
     "preset_name",
@@ -37,9 +37,9 @@ INTERRUPTED = 130
 @click.option(
     "--method",
     type=click.Choice(METHODS),
-    help="The paper's, or a baseline of its Table 1.  [default: softras]",
+    help="The paper's method, or a baseline of its Table 1.  [default: softras]",
 )
-@click.option("--color", type=click.Choice(COLORS), help="Colours, and how vertices get them.")
+@click.option("--color", type=click.Choice(COLORS), help="Learn colours of vertices in this way.")
 @config_option
 @data_dir_option
 @recipe_options
@@ -47,17 +47,17 @@ INTERRUPTED = 130
 @click.option("--tensorboard-meshes", type=int, help="Objects whose meshes TensorBoard shows.")
 @click.option("--time-limit", type=float, help="Minutes after which training ends.")
 @click.option(
-    "--patience", type=int, help="Epochs without a better validation IoU after which it ends."
+    "--patience", type=int, help="End after so many epochs without a better validation IoU."
 )
 @click.option(
     "--distribute",
     type=click.Choice(DISTRIBUTIONS),
     default=DISTRIBUTIONS[0],
     show_default=True,
-    help="Over the GPUs of this machine, or over the workers of TF_CONFIG.",
+    help="Devices that share each batch: this machine's GPUs, or the workers of TF_CONFIG.",
 )
 @click.option("--mirror", is_flag=True, default=None, help="Mirror half of the objects.")
-@click.option("--color-jitter", type=float, help="The most that a channel's gain differs from 1.")
+@click.option("--color-jitter", type=float, help="Vary the gain of colour channels by up to this.")
 @click.option(
     "--framed-share",
     type=float,

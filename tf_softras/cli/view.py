@@ -7,7 +7,7 @@ import click
 from tf_softras.cli.command import Command, WrongInput, wrong_input
 from tf_softras.cli.options import PATH, checkpoint_option
 
-# A browser keeps a page several times over.
+# A browser holds several copies of a page in memory.
 MAX_BYTES = 256 * 2**20
 
 
@@ -46,8 +46,8 @@ def view(source, output, checkpoint):
         page = view_html(views)
     if len(page) > MAX_BYTES:
         raise WrongInput(
-            f"Expected a mesh that makes a page of at most {MAX_BYTES} bytes; received '{source}', "
-            f"which makes {len(page)}."
+            f"'{source}': expected a mesh whose page has at most {MAX_BYTES} bytes; received "
+            f"{len(page)} bytes."
         )
     with replaced_whole(output) as written:
         written.write_text(page, encoding="utf-8")
