@@ -431,7 +431,7 @@ def test_demo_goes_on_if_killed_and_keeps_an_earlier_one(tmp_path, monkeypatch):
 
 WRONG = {
     "prepare: no folder": ("prepare --meshes {}/none --data-dir OUT", "found no folder at"),
-    "prepare: no meshes": ("prepare --meshes {}/no_run --data-dir OUT", "found none in"),
+    "prepare: no meshes": ("prepare --meshes {}/no_run --data-dir OUT", "received none"),
     "prepare: both": ("prepare --config sample --meshes {}", "--meshes FOLDER goes with"),
     "prepare: neither": ("prepare --config meshes", "--meshes FOLDER goes with"),
     "prepare: again": ("prepare --meshes {} --data-dir {}/data", "--overwrite replaces it"),

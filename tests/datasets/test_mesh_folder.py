@@ -186,7 +186,7 @@ def test_labels_are_the_tables_or_those_that_are_there():
 
 def test_a_folder_without_meshes_is_an_error(tmp_path):
     (tmp_path / "99999999").mkdir()
-    with pytest.raises(ValueError, match="found none.*99999999: holds no mesh"):
+    with pytest.raises(ValueError, match="received none.*99999999: holds no mesh"):
         scan_mesh_folder(tmp_path)
-    with pytest.raises(FileNotFoundError, match="found no folder"):
+    with pytest.raises(FileNotFoundError, match="received no folder"):
         scan_mesh_folder(tmp_path / "absent")

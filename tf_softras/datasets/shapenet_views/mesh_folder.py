@@ -89,8 +89,8 @@ def scan_mesh_folder(folder, *, splits_file=None) -> tuple[list[MeshModel], list
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"Expected a folder of meshes, CLASS/MODEL/{MESH_PATH}, CLASS/MODEL.obj or others, "
-            f"found no folder at '{folder}'."
+            f"{folder}: expected a folder of meshes, CLASS/MODEL/{MESH_PATH}, CLASS/MODEL.obj or "
+            "others; received no folder"
         )
     splits = _read_splits(folder, splits_file)
     models, problems = [], []
@@ -109,10 +109,9 @@ def scan_mesh_folder(folder, *, splits_file=None) -> tuple[list[MeshModel], list
     problems += [Problem(name, "in the file of splits, but has no mesh") for name in splits or ()]
     if not models:
         raise ValueError(
-            f"Expected meshes CLASS/MODEL/{MESH_PATH}, CLASS/MODEL/model.obj or CLASS/MODEL.obj "
-            f"(or {', '.join(MESH_SUFFIXES[1:])}), found none in '{folder}'"
+            f"{folder}: expected meshes CLASS/MODEL/{MESH_PATH}, CLASS/MODEL/model.obj or "
+            f"CLASS/MODEL.obj (or {', '.join(MESH_SUFFIXES[1:])}); received none"
             + "".join(f"; {one.name}: {one.reason}" for one in problems[:3])
-            + "."
         )
     return models, problems
 
@@ -197,7 +196,7 @@ def _read_splits(folder: pathlib.Path, splits_file) -> dict[str, str] | None:
     path = folder / "index.csv" if splits_file is None else pathlib.Path(splits_file)
     if not path.is_file():
         if splits_file is not None:
-            raise FileNotFoundError(f"Expected a CSV file of splits, found none at '{path}'.")
+            raise FileNotFoundError(f"{path}: expected a CSV file of splits; received no file")
         return None
     splits = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
