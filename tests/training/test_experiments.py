@@ -100,10 +100,11 @@ def test_seeds_are_runs_of_their_own_and_intervals_compare_them(tmp_path, monkey
 def test_the_row_of_fits_is_compared_and_made_once(tmp_path, monkeypatch):
     asked = []
 
-    def fits(dataset):
+    def fits(dataset, class_names):
         asked.append(dataset)
         return experiments.evaluate(lambda images: np.zeros((len(images), 3, 3)), dataset,
-                                    faces=[[0, 1, 2]], progress=False)  # fmt: skip
+                                    faces=[[0, 1, 2]], class_names=class_names,
+                                    progress=False)  # fmt: skip
 
     monkeypatch.setattr(experiments, "evaluate_fit", fits)
     monkeypatch.setitem(EXPERIMENTS, "table1", {"softras": experiments.Variant()})
