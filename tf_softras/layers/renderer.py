@@ -28,7 +28,7 @@ from tf_softras.layers._renderer.facing import (
     side_shares,
     turns_front,
 )
-from tf_softras.layers._renderer.passes import Passes
+from tf_softras.layers._renderer.passes import Passes, gamma_for
 from tf_softras.layers._renderer.picture import image_over, resolved
 from tf_softras.layers._renderer.scene import (
     clipped_scene,
@@ -77,6 +77,10 @@ class Renderer(GeometryLayer):
     layer leaves out faces that reach behind the camera; this one cuts them, and a cut needs a depth
     above 0. `gamma` is 1e-4 there, ten times as soft, so that hidden surfaces learn.
 
+    The default `gamma` grows with `sigma`. Around a sample within reach of soft edges, the faces
+    beside it on a tilted surface come nearer to the camera than its own. With a sharp gamma they
+    would win, and each face of a plain surface would show its neighbour's edge.
+
     Args:
         faces: int `[num_faces, 3]`; or None, and faces are an input that may differ by item.
         image_size: int, or (height, width) in pixels.
@@ -97,6 +101,8 @@ class Renderer(GeometryLayer):
         sigma: positive float, squared image-plane units: how soft edges are. The default blurs them
             over 0.3 pixels, as anti-aliasing does. Learning reaches farther with a larger one.
         gamma: positive float, a share of `far - near`: how soft the choice of the nearest face is.
+            By default 1e-5 with the default sigma, in proportion more with a larger one, at most
+            3e-4.
         near: positive float, world units of depth: faces are cut there.
         far: float, world units of depth: the unit of gamma. What lies beyond is drawn too.
         aggregation: "soft", or "hard" for the nearest face alone.
@@ -157,7 +163,7 @@ class Renderer(GeometryLayer):
         mipmaps=False,
         background=(1.0, 1.0, 1.0),
         sigma=None,
-        gamma=1e-5,
+        gamma=None,
         near=0.1,
         far=100.0,
         aggregation="soft",
@@ -203,7 +209,7 @@ class Renderer(GeometryLayer):
         self.supersampling = checked_supersampling(supersampling)
         edge = _EDGE_IN_PIXELS * 2.0 / (min(self.image_size) * self.supersampling)
         self.sigma = positive("sigma", edge**2 if sigma is None else sigma)
-        self.gamma = positive("gamma", gamma)
+        self.gamma = positive("gamma", gamma_for(self.sigma, edge**2) if gamma is None else gamma)
         self.near, self.far = float(near), float(far)
         self.aggregation, self.implementation = aggregation, implementation
         self.cull_back_faces = boolean("cull_back_faces", cull_back_faces)

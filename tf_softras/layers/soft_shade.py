@@ -22,9 +22,10 @@ class SoftShade(SoftRasterize):
     saving are as there. `gamma` is a weight that is not trainable, too. A batch of 1 beside a batch
     of n broadcasts.
 
-    `near` and `gamma` have other defaults in `Renderer`: near 0.1, because it cuts faces there and
-    a cut needs a depth above 0, where this layer leaves out faces that reach behind the camera; and
-    gamma 1e-5, for sharp pictures, where 1e-4 lets a hidden surface learn through 0.01 of depth.
+    `near` and `gamma` have other defaults in `Renderer`. `near` is 0.1 there, because `Renderer`
+    cuts faces at it and a cut needs a depth above 0; this layer leaves out faces that reach behind
+    the camera. `gamma` is 1e-5 there with sharp edges. 1e-4 lets a hidden surface learn through
+    0.01 of depth.
 
     Args:
         faces: Int `[num_faces, 3]`, vertex indices.

@@ -18,6 +18,23 @@ _ONE_DEPTH = 1e-6
 # Equally near faces are moved apart by up to this share of their depth: enough, and not visible.
 _LARGEST_MOVE = 1e-3
 _GOLDEN_RATIO = 0.6180339887498949
+# The default gamma: with the default sigma, and at most. At far = 100 the largest blends surfaces
+# that are 0.03 apart, far less than the front and the back of an object of size 1.
+_SHARP_GAMMA, _SOFT_GAMMA = 1e-5, 3e-4
+
+
+def gamma_for(sigma: float, sharp_sigma: float) -> float:
+    """Returns the default gamma beside a sigma.
+
+    A tilted face's neighbour has a point nearer to the camera by (slope x d) within a distance d of
+    the sample, at the cost of exp(-d^2 / sigma) in D. So it outweighs the sample's own face up to a
+    distance in proportion to sigma / gamma. Growing together they keep that at about a pixel.
+
+    Args:
+        sigma: the layer's.
+        sharp_sigma: the layer's default, as sharp as anti-aliasing.
+    """
+    return min(_SHARP_GAMMA * max(1.0, sigma / sharp_sigma), _SOFT_GAMMA)
 
 
 class Surface(NamedTuple):
