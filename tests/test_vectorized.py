@@ -164,6 +164,17 @@ CASES = {
             EYES,
         ),
         (
+            "hard by several textures",
+            rendered(
+                "image",
+                by="textures",
+                face_uvs=FACE_UVS,
+                face_textures=np.arange(len(FACES)) % 3 - 1,
+                aggregation="hard",
+            ),
+            np.random.default_rng(7).uniform(size=(2, 2, 6, 7, 3)),
+        ),
+        (
             "hard depth by vertices",
             rendered("depth", by="vertices", aggregation="hard", lighting=None),
             WORLD,
@@ -361,11 +372,12 @@ SINGLE_CASES = {
 # Public, and no function of real numbers with a derivative.
 NO_DERIVATIVE = {
     "ops": {"rasterize_faces", "register_ops"},
+    "layers": {"renderer_inputs"},
     # Random: a map draws other points than a loop.
     "losses": {"sample_surface"},
 }
 # Cameras, and what else of geometry pictures are differentiated through.
-DIFFERENTIABLE_GEOMETRY = ("cameras", "colors", "corner_mesh", "intrinsics", "normals", "rotations")
+DIFFERENTIABLE_GEOMETRY = ("cameras", "colors", "corner_mesh", "normals")
 
 
 def parameters():
@@ -431,7 +443,7 @@ def public_functions(room):
             key
             for key, value in public.items()
             if inspect.isfunction(value)
-            and value.__module__.split(".")[-1] in DIFFERENTIABLE_GEOMETRY
+            and value.__module__.split(".")[2] in DIFFERENTIABLE_GEOMETRY
         } - {"n3mr_views", "pad_meshes"}
     return {
         key
