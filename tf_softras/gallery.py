@@ -36,7 +36,7 @@ _SHARP = {"aggregation": "hard", "supersampling": 3}
 
 
 def softness():
-    """Cells: silhouettes and colours from sharp to soft, in coverage and in depth."""
+    """Returns cells of silhouettes and colours, from sharp to soft, in coverage and in depth."""
     mesh, colors = _three_balls()
     plane = perspective(look_at(mesh.vertices[None], [0.0, 0.0, 2.732]))
     options = {"image_size": _CELL, "far": 10.0, "background": 1.0}
@@ -55,7 +55,7 @@ def softness():
 
 
 def surfaces():
-    """Cells: what one call of `Renderer` gives, and textures by their corners."""
+    """Returns cells of one call of `Renderer`, and of textures."""
     mesh, colors = _sample(_CHAIR)
     seen = _drawn(mesh, colors=colors)
     depth, hit = seen["depth"][..., None], seen["depth"][..., None] > 0
@@ -85,7 +85,7 @@ def surfaces():
 
 
 def lights():
-    """Cells: each kind of light, on a ball and from behind on an open bowl."""
+    """Returns cells of each kind of light, on a ball and from behind on an open bowl."""
     ball = Mesh(0.5 * icosphere(4).vertices, icosphere(4).faces)
     bowl = Mesh(ball.vertices, ball.faces[(ball.vertices[ball.faces][..., 2] < 0.2).all(axis=1)])
     sun, red = DirectionalLight((1.0, 1.0, 0.5)), PointLight((0.9, 0.3, 0.9), (1.2, 0.2, 0.1))
@@ -111,7 +111,7 @@ def lights():
 
 
 def cameras():
-    """Cells: lenses, an off-centre picture, and a floor that runs under the camera."""
+    """Returns cells of lenses, an off-centre picture, and a floor that runs under the camera."""
     mesh, colors = _sample(_CHAIR)
     size, wide = (_CELL, _CELL), (_CELL, 2 * _CELL + _GAP)
 
@@ -137,7 +137,7 @@ def cameras():
 
 
 def fits():
-    """Cells: a row for each fit, from what it is given to what it found."""
+    """Returns cells, a row for each fit: its pictures, its start, its result."""
     return [_fitted_mesh(), _fitted_pose(), _fitted_texture(), _fitted_light()]
 
 
@@ -168,7 +168,7 @@ def draw_sheet(name):
 
 
 def _three_balls():
-    """A red, a green and a blue ball, one behind the other seen from +z, and their colours."""
+    """Returns three balls, one behind the other seen from +z, and their colours."""
     ball = icosphere(2)
     centres = np.array([[-0.22, -0.12, 0.3], [0.0, 0.12, 0.0], [0.22, -0.12, -0.3]], np.float32)
     vertices = 0.3 * ball.vertices + centres[:, None]
@@ -179,7 +179,7 @@ def _three_balls():
 
 
 def _sample(name):
-    """An object of the embedded sample with a vertex for each corner, and their colours, sRGB."""
+    """Returns an object of the sample with a vertex for each corner, and sRGB colours."""
     with tempfile.TemporaryDirectory() as folder:
         unpack_sample(folder)
         mesh = load_mesh(pathlib.Path(folder, name, "models", "model_normalized.obj")).normalized()
@@ -189,7 +189,7 @@ def _sample(name):
 
 
 def _globe():
-    """A texture: bands of latitude, squares of longitude, red at u = 0, lighter to the top."""
+    """Returns a texture: bands of latitude, squares of longitude, red at u = 0."""
     v, u = np.mgrid[31.5:-1:-1, 0.5:64] / [[[32]], [[64]]]
     squares = (np.floor(16 * u) + np.floor(8 * v)) % 2
     texture = np.stack([0.2 + 0.6 * squares, 0.3 + 0.5 * v, 0.9 - 0.6 * squares], axis=-1)
@@ -198,7 +198,7 @@ def _globe():
 
 
 def _drawn(mesh, eyes=_EYE, image_size=_CELL, *, colors=None, textures=None, **options):
-    """The pictures of a mesh, of the first eye if there is only one, as arrays."""
+    """Returns arrays, the pictures of a mesh; of a single eye without a batch."""
     inputs = {"vertices": mesh.vertices, "colors": colors, "textures": textures}
     inputs = {
         name: np.repeat(value[None], len(eyes), axis=0)
@@ -211,7 +211,7 @@ def _drawn(mesh, eyes=_EYE, image_size=_CELL, *, colors=None, textures=None, **o
 
 
 def _tiles(*, mipmaps):
-    """A floor of tiles to the horizon, one texture repeated, without supersampling."""
+    """Returns a floor of tiles to the horizon, one texture repeated, without supersampling."""
     x, z = 20.0, 40.0
     corners = np.array([[-x, 0, 2], [x, 0, 2], [x, 0, -z], [-x, 0, -z]], np.float32)
     uvs = np.stack([corners[:, 0], -corners[:, 2]], axis=-1) / 0.4
@@ -230,7 +230,7 @@ def _tiles(*, mipmaps):
 
 
 def _floor(*, cut):
-    """A chequered floor from behind the camera to the horizon, by whole faces or cut ones."""
+    """Returns a chequered floor from behind the camera to the horizon, of whole or cut faces."""
     x, z = np.meshgrid(np.arange(-6, 7), np.arange(-20, 2), indexing="ij")
     quads = np.stack([x, 0 * x - 0.5, z], axis=-1)
     a, b, c, d = (

@@ -7,7 +7,7 @@ _SHORTEST_SQUARE = 1e-30
 
 
 def cross(a, b):
-    """Cross products `[..., 3]` of vectors `[..., 3]` whose leading dimensions broadcast."""
+    """Returns cross products of vectors `[..., 3]` whose leading dimensions broadcast."""
     # keras.ops.cross has no static shape for inputs of unknown leading dimensions.
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
@@ -15,12 +15,12 @@ def cross(a, b):
 
 
 def dot(a, b):
-    """Inner products `[..., 1]` of vectors `[..., n]`."""
+    """Returns inner products `[..., 1]` of vectors `[..., n]`."""
     return keras.ops.sum(a * b, axis=-1, keepdims=True)
 
 
 def normalize(vector):
-    """Vectors `[..., n]` at length 1.
+    """Returns vectors `[..., n]` at length 1.
 
     One without a direction (shorter than 1e-15) becomes 0 and has gradient 0: not NaN, and not the
     1e15 that its neighbours have. NaN stays NaN.
@@ -35,7 +35,7 @@ def normalize(vector):
 
 
 def roll(values, shift, *, axis):
-    """Values moved along one axis; those that leave at its end come back at its start.
+    """Moves values along one axis; those that leave at its end come back at its start.
 
     `keras.ops.roll`, with the axis counted from the front: TensorFlow 2.21 vectorises a roll along
     a negative axis as one along the axis after it, so `tape.jacobian` and `tf.vectorized_map` would
@@ -45,7 +45,7 @@ def roll(values, shift, *, axis):
 
 
 def as_floating(values):
-    """Tensor of a floating type: the values' own, or float32."""
+    """Returns a tensor of a floating type: the values' own, or float32."""
     tensor = keras.ops.convert_to_tensor(values)
     if keras.backend.is_float_dtype(keras.backend.standardize_dtype(tensor.dtype)):
         return tensor

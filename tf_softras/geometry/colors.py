@@ -9,7 +9,7 @@ DEFAULT_COLOR = (0.7, 0.7, 0.7)
 
 
 def linear_from_srgb(srgb):
-    """Linear light of sRGB-encoded values; [0, 1] to [0, 1], any shape.
+    """Returns linear light of sRGB-encoded values; [0, 1] to [0, 1], any shape.
 
     Source: IEC 61966-2-1. Values below 0 go on along the straight part.
     """
@@ -21,7 +21,7 @@ def linear_from_srgb(srgb):
 
 
 def srgb_from_linear(linear):
-    """sRGB-encoded values of linear light: the inverse of `linear_from_srgb`."""
+    """Returns sRGB-encoded values of linear light: the inverse of `linear_from_srgb`."""
     linear = as_floating(linear)
     is_dark = linear <= 0.0031308
     base = keras.ops.where(is_dark, keras.ops.ones_like(linear), linear)

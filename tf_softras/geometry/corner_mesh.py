@@ -46,7 +46,7 @@ class CornerMesh(NamedTuple):
 
 
 def face_corners(vertices, faces, attributes=None):
-    """The corner mesh of meshes whose faces may differ by item, as the ops take it.
+    """Returns the corner mesh of meshes whose faces may differ by item, as ops take it.
 
     A padded face is left out by every op with `near` of 0 or more, forward and backward. Do it in
     camera space or later: a world-to-camera transform would move the corners that do not exist.
@@ -76,7 +76,7 @@ def face_corners(vertices, faces, attributes=None):
 
 
 def clip_to_near(vertices, faces, attributes=None, *, near):
-    """Meshes cut at the near plane, so that a face which crosses it keeps what lies beyond.
+    """Cuts meshes at the near plane, so that a face which crosses it keeps what lies beyond.
 
     What remains of a triangle has 0, 3 or 4 corners, two triangles at most; the corners of those
     that are not there are hidden (see `CornerMesh`), so that all shapes are fixed. Cut edges carry
@@ -165,7 +165,7 @@ def cull_back_faces(vertices, faces, attributes=None):
 
 
 def pad_meshes(meshes):
-    """One vertex and one face array for meshes of different size.
+    """Returns one vertex and one face array for meshes of different size.
 
     Args:
         meshes: `Mesh`es, at least one.
@@ -193,7 +193,7 @@ def pad_meshes(meshes):
 
 
 def is_closed(faces):
-    """Whether meshes are closed and wound alike: an edge has two faces, which run it oppositely.
+    """Returns whether meshes are closed and wound alike: two faces run each edge oppositely.
 
     Args:
         faces: int `[num_faces, 3]` or `[batch, num_faces, 3]`; faces of -1 are padding.
@@ -235,7 +235,7 @@ def checked_faces(faces):
 
 
 def _gathered(vertices, faces, attributes):
-    """Corners, attributes `[batch, faces, 3, channels]`; which faces exist `[..., faces, 1]`."""
+    """Returns corners, attributes `[batch, faces, 3, channels]`, existence `[..., faces, 1]`."""
     vertices = as_floating(vertices)
     faces = keras.ops.cast(faces, "int32")
     exists = keras.ops.all(faces >= 0, axis=-1, keepdims=True)
@@ -281,7 +281,7 @@ def _between(corners, fraction):
 
 
 def _chosen(corners, cut, hidden, remaining):
-    """The four corners of what remains of each face `[batch, faces, 4, channels]`."""
+    """Returns the four corners of what remains of each face `[batch, faces, 4, channels]`."""
     hidden = hidden + keras.ops.zeros_like(cut[..., :1, :])
     interleaved = [
         part[..., i : i + 1, :] for i in range(3) for part in (corners, cut)
@@ -292,5 +292,5 @@ def _chosen(corners, cut, hidden, remaining):
 
 
 def _flat(corners, num_corners):
-    """`[batch, faces, n, channels]` to `[batch, faces * n, channels]`."""
+    """Reshapes `[batch, faces, n, channels]` to `[batch, faces * n, channels]`."""
     return keras.ops.reshape(corners, (keras.ops.shape(corners)[0], num_corners, corners.shape[-1]))

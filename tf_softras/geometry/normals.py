@@ -14,7 +14,7 @@ _WOUND_ALIKE = 0.5
 
 
 def vertex_normals(vertices, faces):
-    """Unit normals of vertices: those of the faces around, each weighted by its area.
+    """Returns unit normals of vertices: those of the faces around, each weighted by its area.
 
     Formula: ``n_i = normalize(sum over faces j at i of (b_j - a_j) x (c_j - a_j))``.
 
@@ -40,7 +40,7 @@ def vertex_normals(vertices, faces):
 
 
 def corner_normals(vertices, faces):
-    """Unit normals at faces' corners: those of the vertices, on the side of each face.
+    """Returns unit normals at faces' corners: those of the vertices, on the side of each face.
 
     For meshes whose faces are wound at random, or given twice, once in each direction. Where the
     faces around a vertex cancel, or nearly, they are turned to the side of the largest one before
@@ -122,7 +122,7 @@ class _FacesAround:
         return keras.ops.segment_sum(at_corners, self.rows, self.num_vertices)
 
     def at_corners(self, at_vertices):
-        """The values of each corner's vertex."""
+        """Returns the values of each corner's vertex."""
         return keras.ops.take(at_vertices, self.rows, axis=0)
 
     @staticmethod

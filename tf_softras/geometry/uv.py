@@ -6,7 +6,7 @@ from tf_softras.geometry.mesh import Mesh
 
 
 def spherical_uvs(mesh: Mesh) -> np.ndarray:
-    """Texture coordinates by longitude and latitude, seen from the origin.
+    """Returns texture coordinates by longitude and latitude, seen from the origin.
 
     u goes once around +y, from +x towards +z as azimuths do; v rises from 0 at the bottom to 1 at
     the top. Faces across the seam go on beyond u = 1: sample with `wrap="repeat"`. A corner on the

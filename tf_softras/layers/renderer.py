@@ -278,7 +278,7 @@ class Renderer(GeometryLayer):
         return shapes
 
     def get_config(self):
-        """The arguments."""
+        """Returns the arguments of the constructor."""
         return {
             **super().get_config(),
             "faces": None if self.faces is None else array_to_text(self.faces),
@@ -305,7 +305,7 @@ class Renderer(GeometryLayer):
 
     @classmethod
     def from_config(cls, config):
-        """The layer of a configuration."""
+        """Returns the layer of a configuration."""
         parts = {
             name: keras.saving.deserialize_keras_object(config[name])
             for name in ("camera", "lens", "lighting")
@@ -428,7 +428,7 @@ class _Pictures(dict):
 
 
 def _called(layer, vertices, given):
-    """A camera or a lens applied to vertices, with what else it is called with."""
+    """Applies a camera or a lens to vertices and its other inputs."""
     given = {**given, "vertices": vertices}
     names = (*layer.input_names, *layer.optional_names)
     return layer({name: given[name] for name in names if name in given})

@@ -90,7 +90,7 @@ def number(name, value):
 
 
 def _to_array(value):
-    """An array of integers in nested lists and the like; what holds symbolic tensors as it is."""
+    """Returns an array of nested lists and the like; symbolic tensors as they are."""
     try:
         return np.asarray(value)
     except (NotImplementedError, TypeError, ValueError):
@@ -107,7 +107,7 @@ def _to_tensor(name, value, expected, dtype=None):
 
 
 def _described(value):
-    """Type and shape, as in 'float32 [2, 80, 3]', and never the values."""
+    """Returns type and shape, as in 'float32 [2, 80, 3]', and never the values."""
     dtype = value.dtype.name
     shape = value.shape
     if isinstance(shape, tf.TensorShape):

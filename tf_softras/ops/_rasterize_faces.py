@@ -11,7 +11,7 @@ tf.no_gradient("Softras>RasterizeFaces")
 
 
 def rasterize_faces(vertices, faces, *, image_size, near=0.0, interpolation="perspective"):
-    """The nearest face at each pixel centre, and the depth there.
+    """Returns the nearest face at each pixel centre, and the depth there.
 
     A face covers a pixel if the pixel's centre is inside it or on its boundary, seen from either
     side; faces that share an edge leave no gap between them. Depth is interpolated with

@@ -20,7 +20,7 @@ SILHOUETTE_IMPLEMENTATIONS = (*IMPLEMENTATIONS, "n3mr")
 
 
 def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementation="op"):
-    """Soft silhouettes of a batch of meshes that share their faces.
+    """Returns soft silhouettes of a batch of meshes that share their faces.
 
     Formula: ``D_j = sigmoid(s d^2 / sigma)``, ``S = 1 - prod_j (1 - D_j)``, where d is the distance
     from a pixel's centre to the boundary of face j on the image plane and s is +1 inside, -1
@@ -135,7 +135,7 @@ def _options(op):
 
 
 def is_skipped(op, index):
-    """Whether nobody wants the gradient of an input, as far as is known.
+    """Returns whether nobody wants the gradient of an input, as far as is known.
 
     Tapes know it. A graph does not, and prunes what is not used; but all that a backward function
     returns is used.
@@ -146,7 +146,7 @@ def is_skipped(op, index):
 
 
 def _second_order(op, upstream):
-    """The gradients of the inputs 0 to 3, of which the op is no linear function: none to be used.
+    """Returns gradients of the inputs 0 to 3, in which the op is not linear: none may be used.
 
     A graph does not say which gradients are wanted, so they cannot be an error there: NaN, unless
     they are multiplied by zeros.

@@ -9,7 +9,7 @@ from tf_softras.geometry._vectors import roll
 
 
 def soft_rasterize_reference(vertices, faces, *, image_size, sigma, near=0.0):
-    """Soft silhouettes, straight from eqs. 1 and 2: every pixel against every face.
+    """Returns soft silhouettes, straight from eqs. 1 and 2: every pixel against every face.
 
     Slow and large (`batch * height * width * num_faces` several times over), of any floating dtype,
     made of TensorFlow's own operations alone: XLA compiles it, and a stock server runs it.
@@ -23,7 +23,7 @@ def soft_rasterize_reference(vertices, faces, *, image_size, sigma, near=0.0):
 
 
 def soft_rasterize_by_rows(vertices, faces, *, image_size, sigma, near=0.0):
-    """`soft_rasterize_reference` a mesh and a row of pixels at a time: for servers, forward only.
+    """Computes `soft_rasterize_reference` by rows of a mesh: for servers, forward only.
 
     A mesh of 1280 faces at 64 x 64 pixels takes tens of megabytes; at once it takes a gigabyte.
     """
@@ -42,7 +42,7 @@ def soft_rasterize_by_rows(vertices, faces, *, image_size, sigma, near=0.0):
 
 
 def nan_where_vertices_are_not_finite(values, vertices):
-    """The values `[batch, ...]`, NaN in the items whose vertices are not all finite.
+    """Returns the values `[batch, ...]`, NaN in the items whose vertices are not all finite.
 
     A graph without the op cannot raise; without this, faces whose depth is NaN would be left out
     like those behind the near plane.
@@ -71,7 +71,7 @@ def _silhouettes_at(pixels, vertices, faces, sigma, near):
 
 
 def pixel_centres(height, width):
-    """float64 `[height * width, 2]`, row by row from the top."""
+    """Returns float64 `[height * width, 2]`, row by row from the top."""
     shorter = min(height, width)
     x = (2 * np.arange(width) + 1 - width) / shorter
     y = (height - 1 - 2 * np.arange(height)) / shorter
@@ -98,7 +98,7 @@ class Boundary(NamedTuple):
 
 
 def boundary_seen_from(pixels, corners):
-    """The `Boundary` of faces, from pixels `[pixels, 2]` and corners `[batch, faces, 3, xy...]`."""
+    """Returns the `Boundary` of faces `[batch, faces, 3, xy...]` seen from pixels `[pixels, 2]`."""
     a = corners[:, None, :, :, :2]
     edge = roll(a, -1, axis=-2) - a
     from_a = pixels[None, :, None, None, :] - a

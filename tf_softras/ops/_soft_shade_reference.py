@@ -29,7 +29,7 @@ def soft_shade_reference(
     min_coverage,
     interpolation,
 ):
-    """The image and its alpha, straight from the formulas: every pixel against every face.
+    """Returns the image and its alpha, straight from the formulas: every pixel against every face.
 
     Slow and large, of any floating dtype, made of TensorFlow's own operations alone. Arguments and
     results are those of `tf_softras.ops.soft_shade`, which checks them.
@@ -86,12 +86,12 @@ def _perspective(coordinates, depths):
 
 
 def _linear(coordinates, depths):
-    """The same for parallel projection."""
+    """Returns the same for parallel projection."""
     return coordinates, tf.reduce_sum(coordinates * depths, axis=-1)
 
 
 def _own_coordinates(seen):
-    """The pixels' barycentric coordinates: corner k lies opposite edge k + 1."""
+    """Returns the pixels' barycentric coordinates: corner k lies opposite edge k + 1."""
     area = tf.where(seen.area == 0, tf.ones_like(seen.area), seen.area)
     return roll(seen.across, -1, axis=-1) / area[..., None]
 

@@ -41,7 +41,7 @@ class PointLight:
 def lambert_light(
     normals, positions=None, *, eye=None, ambient=0.0, directional=(), point=(), two_sided=False
 ):
-    """The light that matte surfaces reflect: multiply their colour by it.
+    """Returns the light that matte surfaces reflect: multiply their colour by it.
 
     Formula: ``ambient + sum_d color_d max(n . l_d, 0) + sum_p color_p max(n . l_p, 0) / r_p^2``,
     with n the unit normal, l the unit direction towards a light and r the distance to it (at least
@@ -77,7 +77,7 @@ def lambert_light(
     normals = as_floating(normals)
 
     def to_rank(values):
-        """`[3]` or `[batch, 3]`, or one number, to the rank of the normals."""
+        """Reshapes `[3]`, `[batch, 3]` or one number to the rank of the normals."""
         values = keras.ops.convert_to_tensor(values, normals.dtype)
         if len(values.shape) < 2:
             return values

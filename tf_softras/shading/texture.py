@@ -10,7 +10,7 @@ WRAPS = ("repeat", "clamp")
 
 
 def sample_texture(texture, uv, uv_derivatives=None, *, wrap="repeat", texture_index=None):
-    """The texture's colours at texture coordinates, interpolated between the four nearest texels.
+    """Returns a texture's colours at texture coordinates, bilinear between four texels.
 
     With `uv_derivatives` it is mip-mapped (trilinear): where a pixel covers many texels they are
     averaged, so that a texture far away neither flickers nor hides from gradients what lies between
@@ -57,7 +57,7 @@ def sample_texture(texture, uv, uv_derivatives=None, *, wrap="repeat", texture_i
 
 
 def _trilinear(texture, uv, uv_derivatives, wrap, texture_index):
-    """Colours between those of the two levels around each pixel's."""
+    """Returns colours between those of the two levels around each pixel's."""
     levels = mip_levels(texture)
     heights, widths = np.array([level.shape[-3:-1] for level in levels], np.int32).T
     sizes = heights * widths
@@ -96,7 +96,7 @@ def _first(texture, num_texels, uv, texture_index):
 
 
 def _bilinear(texels, first, size, uv, wrap):
-    """Colours of the picture that begins at row `first` of `[num_texels, channels]`."""
+    """Returns colours of the picture that begins at row `first` of `[num_texels, channels]`."""
     height, width = size
     left, right, x = _neighbours(uv[..., 0], width, wrap)
     top, bottom, y = _neighbours(1.0 - uv[..., 1], height, wrap)
@@ -113,10 +113,10 @@ def _bilinear(texels, first, size, uv, wrap):
 def _check(texture, uv, wrap, texture_index):
     if wrap not in WRAPS:
         raise ValueError(f"wrap: expected one of {WRAPS}; received {wrap!r}")
-    if texture_index is None:
-        ranks, expected = (3, 4), "[height, width, channels] or [batch, height, width, channels]"
-    else:
-        ranks, expected = (5,), "[batch, num_textures, height, width, channels]"
+    expected = "[height, width, channels] or [batch, height, width, channels]"
+    ranks: tuple[int, ...] = (3, 4)
+    if texture_index is not None:
+        expected, ranks = "[batch, num_textures, height, width, channels]", (5,)
     if len(texture.shape) not in ranks or 0 in tuple(texture.shape)[1 - ranks[-1] :]:
         raise ValueError(
             f"texture: expected shape {expected}, not empty; received {tuple(texture.shape)}"
@@ -139,7 +139,7 @@ def _check_derivatives(uv_derivatives, uv):
 
 
 def _neighbours(coordinate, size, wrap):
-    """The texels before and after a coordinate, and the share of the one after `[..., 1]`."""
+    """Returns the texels before and after a coordinate, and the latter's share `[..., 1]`."""
     if wrap == "repeat":
         coordinate = coordinate - keras.ops.floor(coordinate)
     else:

@@ -253,7 +253,7 @@ class StopWithoutProgress(keras.callbacks.Callback):
         self.patience = patience
 
     def on_epoch_end(self, epoch, logs=None):
-        """Counts."""
+        """Ends training if too many epochs brought nothing."""
         if epochs_since_best(self.recorder.rows, self.recorder.monitor) >= self.patience:
             self.model.stop_training = True
 
@@ -305,7 +305,7 @@ class TimeEstimate(keras.callbacks.Callback):
         self._told = False
 
     def on_train_batch_end(self, batch, logs=None):
-        """Counts, and writes once."""
+        """Counts the step, and writes the estimate once."""
         self._steps += 1
         if self._steps == _UNTYPICAL_STEPS:
             self._started = time.monotonic()

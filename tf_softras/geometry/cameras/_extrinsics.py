@@ -11,7 +11,7 @@ _PARALLEL = 1e-6
 
 
 def look_at(vertices, eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0)):
-    """Camera coordinates of world-space vertices, for a camera at `eye` that looks at `at`.
+    """Returns camera coordinates of world-space vertices, for a camera at `eye`, looking at `at`.
 
     An up vector parallel to the viewing direction is replaced by the world axis that is farthest
     from it (z, or x when looking along z), so that straight-down views are finite. Give
@@ -35,7 +35,7 @@ def look_at(vertices, eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0)):
 
 
 def look_at_extrinsics(eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0), convention="softras"):
-    """Rotation and translation of the camera of `look_at`, in the frame of `convention`.
+    """Returns rotation and translation of the camera of `look_at`, in the frame of `convention`.
 
     Args:
         eye: float `[..., 3]`, world space.
@@ -58,7 +58,7 @@ def look_at_extrinsics(eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0), conventio
 
 
 def world_to_camera(vertices, rotation, translation, *, convention="opencv"):
-    """Camera coordinates of world-space vertices, for a camera of given extrinsics.
+    """Returns camera coordinates of world-space vertices, for a camera of given extrinsics.
 
     Formula: ``rotation @ vertex + translation``, then from the convention's axes to ours.
 
@@ -89,7 +89,7 @@ def world_to_camera(vertices, rotation, translation, *, convention="opencv"):
 
 
 def convert_extrinsics(rotation, translation, *, source, target):
-    """The same camera's rotation and translation in the frame of another convention.
+    """Returns the same camera's rotation and translation in another convention's frame.
 
     Args:
         rotation: float `[..., 3, 3]`, from the world to the camera's frame.
@@ -112,7 +112,7 @@ def convert_extrinsics(rotation, translation, *, source, target):
 
 
 def _look_at_axes(eye, at, up):
-    """The rows right, up and forward `[..., 3, 3]` of a camera at `eye`."""
+    """Returns the rows right, up and forward `[..., 3, 3]` of a camera at `eye`."""
     at, up = (keras.ops.convert_to_tensor(value, eye.dtype) for value in (at, up))
     forward = normalize(at - eye)
     right = cross(forward, up + keras.ops.zeros_like(forward))

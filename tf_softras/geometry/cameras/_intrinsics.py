@@ -23,7 +23,7 @@ def intrinsic_matrix(
     skew=0.0,
     pixel_center=0.0,
 ):
-    """The matrix K of a pinhole camera, from exactly one description of its lens.
+    """Returns the matrix K of a pinhole camera, from exactly one description of its lens.
 
     Formula: rows (fx, skew, cx), (0, fy, cy), (0, 0, 1), in pixels, where
     ``f = focal_length_mm * width / sensor_width_mm`` or ``f = side / (2 tan(field_of_view / 2))``.
@@ -78,7 +78,7 @@ def intrinsic_matrix(
 
 
 def intrinsics_from_projection(projection, image_size, *, pixel_center=0.0):
-    """The matrix K of an OpenGL perspective projection, as `glFrustum` and glTF's cameras make it.
+    """Returns the matrix K of an OpenGL perspective projection, as of `glFrustum` or glTF.
 
     Depth range plays no part. An off-centre frustum becomes an off-centre principal point.
 

@@ -11,7 +11,7 @@ from tf_softras.geometry.cameras._conventions import N3MR_VIEWING_ANGLE
 
 
 def perspective(vertices, *, viewing_angle=N3MR_VIEWING_ANGLE):
-    """Image-plane coordinates of camera-space vertices; depth is kept in z.
+    """Returns image-plane coordinates of camera-space vertices; depth is kept in z.
 
     Formula: ``x' = x / (z tan(angle))``, ``y' = y / (z tan(angle))``.
 
@@ -42,7 +42,7 @@ def perspective(vertices, *, viewing_angle=N3MR_VIEWING_ANGLE):
 
 
 def pinhole(vertices, intrinsics, *, image_size, pixel_center=0.0):
-    """Image-plane coordinates of camera-space vertices, for a camera of given intrinsics.
+    """Returns image-plane coordinates of camera-space vertices, for a camera of given intrinsics.
 
     Formula: with K the intrinsic matrix, y' down as pictures have it and S the shorter side,
     ``(u z, v z, z) = K (x, -y, z)``, ``x' = (2 (u - pixel_center) + 1 - width) / S``,
@@ -83,7 +83,7 @@ def pinhole(vertices, intrinsics, *, image_size, pixel_center=0.0):
 
 
 def orthographic(vertices, *, view_size=2.0, center=(0.0, 0.0)):
-    """Image-plane coordinates of camera-space vertices under parallel projection.
+    """Returns image-plane coordinates of camera-space vertices under parallel projection.
 
     Formula: ``x' = 2 (x - center_x) / view_size``, ``y' = 2 (y - center_y) / view_size``.
 
@@ -112,7 +112,7 @@ def orthographic(vertices, *, view_size=2.0, center=(0.0, 0.0)):
 
 
 def _cotangent(viewing_angle, dtype):
-    """1 / tan(angle) of an angle in degrees: a number, or `[..., 1, 1]` of `dtype`."""
+    """Returns 1 / tan(angle) of an angle in degrees: a number, or `[..., 1, 1]` of `dtype`."""
     expected = "half the angle of view, in degrees, between 0 and 90 (exclusive)"
     check_between("viewing_angle", viewing_angle, 0.0, 90.0, expected)
     if isinstance(viewing_angle, (int, float)):
@@ -123,6 +123,6 @@ def _cotangent(viewing_angle, dtype):
 
 
 def _divisor(depth):
-    """Depth, or 1e-6 where it is nearer to 0 than that."""
+    """Returns depth, or 1e-6 where it is nearer to 0 than that."""
     nearest = keras.ops.full_like(depth, 1e-6)
     return keras.ops.where(keras.ops.abs(depth) < nearest, nearest, depth)

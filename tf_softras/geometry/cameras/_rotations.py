@@ -6,7 +6,7 @@ from tf_softras.geometry._vectors import as_floating, normalize
 
 
 def rotation_from_quaternion(quaternion):
-    """Rotation matrices of quaternions of any length.
+    """Returns rotation matrices of quaternions of any length.
 
     The quaternion is normalised first, so all four numbers may be learned; q and -q give the same
     rotation. A quaternion shorter than 1e-15 has no direction and gives the identity, with gradient

@@ -9,7 +9,7 @@ from tf_softras.geometry.cameras._conventions import N3MR_DISTANCE, N3MR_ELEVATI
 
 
 def eye_from_angles(distance, elevation, azimuth):
-    """Eye positions on a sphere about the origin.
+    """Returns eye positions on a sphere about the origin.
 
     Formula: ``eye = distance * (cos e cos t, sin e, cos e sin t)``.
 
@@ -34,7 +34,7 @@ def eye_from_angles(distance, elevation, azimuth):
 
 
 def up_from_angles(elevation, azimuth):
-    """Up vectors of the cameras at `eye_from_angles`, also straight above and below the origin.
+    """Returns up vectors of cameras at `eye_from_angles`, also straight above and below the origin.
 
     At a pole the eye alone does not say which way is up, but the azimuth does. With these vectors a
     camera that climbs over the pole does not turn its picture. Everywhere else a camera that looks
@@ -68,7 +68,7 @@ def up_from_angles(elevation, azimuth):
 
 
 def n3mr_views():
-    """The 24 cameras of the N3MR renders.
+    """Returns the 24 cameras of the N3MR renders.
 
     Returns:
         dict of float32 `[24]` NumPy arrays: `distance` (world units), `elevation` and `azimuth`

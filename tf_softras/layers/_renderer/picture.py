@@ -40,14 +40,14 @@ def image_over(background, colors, coverage):
 
 
 def mean_of_samples(samples, factor):
-    """Means over `factor` x `factor` samples: float `[batch, height, width, channels]`."""
+    """Returns means over `factor` x `factor` samples: float `[batch, height, width, channels]`."""
     if factor == 1:
         return samples
     return keras.ops.average_pool(samples, factor, data_format="channels_last")
 
 
 def middle_sample(samples, hit, factor):
-    """The sample nearest to the pixel's centre among those that hit something.
+    """Returns the sample nearest to the pixel's centre among those that hit something.
 
     Of samples equally near, the upper left one. Where none hits, the first of them all.
 
@@ -73,7 +73,7 @@ def middle_sample(samples, hit, factor):
 
 
 def _by_pixel(values, factor):
-    """`[batch, factor * h, factor * w, c]` to `[batch, h, w, factor^2, c]`."""
+    """Reshapes `[batch, factor * h, factor * w, c]` to `[batch, h, w, factor^2, c]`."""
     _, height, width, channels = values.shape
     height, width = height // factor, width // factor
     values = keras.ops.reshape(values, (-1, height, factor, width, factor, channels))
