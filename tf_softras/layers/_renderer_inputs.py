@@ -94,7 +94,7 @@ def _check_opaque(mesh: Mesh, corners: np.ndarray) -> None:
 
 def _common_wrap(mesh: Mesh, textured: list[int]) -> str:
     """Returns how textures go on beyond [0, 1]; a material that stays inside does not care."""
-    wraps = {}
+    wraps: dict[str, int] = {}
     for index in textured:
         uvs = mesh.uvs[mesh.face_materials == index]  # type: ignore[index]
         if uvs.min() < -_ROUNDING or uvs.max() > 1.0 + _ROUNDING:
@@ -107,7 +107,8 @@ def _common_wrap(mesh: Mesh, textured: list[int]) -> str:
 
 def _of_one_size(materials: list[Material], max_size: int) -> np.ndarray:
     """Returns the materials' textures, sRGB, float32 `[num_textures, height, width, 3]`."""
-    textures = [filled_texture(material.texture)[..., :3] for material in materials]
+    given = [material.texture for material in materials if material.texture is not None]
+    textures = [filled_texture(texture)[..., :3] for texture in given]
     height = min(max(texture.shape[0] for texture in textures), max_size)
     width = min(max(texture.shape[1] for texture in textures), max_size)
     return np.stack([_resized(texture, height, width) for texture in textures])
