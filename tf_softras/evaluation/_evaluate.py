@@ -165,7 +165,7 @@ def _voxelized(answers: Meshes | Voxels, *, resolution: int, pool) -> np.ndarray
 
 
 def solid_voxels(vertices, faces, *, resolution: int) -> np.ndarray:
-    """Returns the cells of the grid that are in a mesh which may reach beyond the grid.
+    """Returns the cells of the grid that lie in a mesh, also if the mesh reaches beyond the grid.
 
     `voxelize` cuts such a mesh off at the sides of the grid, and the flood fill from outside runs
     in where it is cut open: a box that stands out by a hundredth comes back hollow. So here the

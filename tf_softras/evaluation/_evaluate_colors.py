@@ -38,8 +38,8 @@ def evaluate_colors(
     (a quarter, a half and three quarters of the views further). The PSNR of a picture is that of
     sRGB values over the pixels inside the true mask, weighted by its alpha:
     -10 log10(sum(alpha * |C - C_true|^2) / (3 sum(alpha))). Pixels there that the mesh does not
-    cover count as the mean colour of the input: of how much it covers the IoU tells. The baseline
-    is this mean colour in all pixels. Means are over pictures of a class, then over classes.
+    cover count as the mean colour of the input, because the IoU measures coverage already. The
+    baseline is this mean colour in all pixels. Means are over pictures of a class, then classes.
 
     Args:
         reconstructor: A `Reconstructor` that gives colored meshes, or a Keras network that does.

@@ -1,4 +1,4 @@
-"""More than 3D IoU: what its errors are, surfaces, and silhouettes from unseen views."""
+"""Metrics beside 3D IoU: errors of voxels, surfaces, and silhouettes from unseen views."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ def measure(
     input_view: int = 2,
     progress: bool = True,
 ) -> Measurements:
-    """Returns how reconstructions from one view of each object compare with it.
+    """Returns the metrics of reconstructions from one view of each object.
 
     Args:
         reconstructor: See `evaluate`. Voxels are cut at 0.5, and their surface is that of
@@ -141,9 +141,9 @@ def measure(
 
 
 def _of_voxels(answer: Mesh | np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """Returns which share of an answer's cells is right, and which of the true ones it has.
+    """Returns precision and recall of an answer's voxels.
 
-    Their quotient, recall by precision, is the predicted volume in units of the true one.
+    Recall divided by precision is the predicted volume in units of the true one.
     """
     if isinstance(answer, Mesh):
         predicted = solid_voxels(answer.vertices, answer.faces, resolution=len(true))
@@ -160,7 +160,7 @@ def _of_voxels(answer: Mesh | np.ndarray, true: np.ndarray) -> dict[str, float]:
 
 
 def _of_surface(answer: Mesh | np.ndarray, true: Mesh | None) -> dict[str, float]:
-    """Returns what can be measured of an answer's surface; nothing of voxels that are empty."""
+    """Returns the metrics of an answer's surface; none for empty voxels."""
     if not isinstance(answer, Mesh) and not answer.any():
         return {}
     predicted = answer_mesh(answer)

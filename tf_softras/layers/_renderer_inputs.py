@@ -87,7 +87,7 @@ def _check_opaque(mesh: Mesh, corners: np.ndarray) -> None:
     if is_clear.any():
         raise ValueError(
             "mesh: expected opaque surfaces, because Renderer draws nothing through a face; "
-            f"received {is_clear.sum()} of {len(is_clear)} faces that are not. Draw it with "
+            f"received {is_clear.sum()} of {len(mesh.faces)} faces that are not. Draw it with "
             "rendering.render_views, or give ignore_opacity=True"
         )
 

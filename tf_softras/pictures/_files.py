@@ -84,7 +84,7 @@ def write_picture(path, picture: np.ndarray) -> None:
 
 
 def _name(path, what: str) -> str:
-    """Returns a file's name in messages: its path in quotes, or what it is if it has none."""
+    """Returns a file's name for messages: its path in quotes, or its role if it has no path."""
     return what if isinstance(path, bytes) else f"'{path}'"
 
 
@@ -118,7 +118,7 @@ def _content(path, name: str, limits: PictureLimits) -> bytes:
 
 
 def _first_sentence(message: str) -> str:
-    """Returns an operation's message without where in a graph it was raised."""
+    """Returns an operation's message without its place in a graph."""
     return " ".join(
         message.replace("{{function_node ", " ").split("}} ")[-1].split("[Op:")[0].split()
     )

@@ -1,4 +1,4 @@
-"""The orientation that a camera wrote beside a picture, honoured."""
+"""Turns pictures upright by the orientation that their files hold."""
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ _UPRIGHT = 1
 
 
 def upright(picture, content):
-    """Returns a picture turned and mirrored as its file says that it is to be shown.
+    """Returns a picture turned and mirrored by its file's orientation.
 
     Args:
         picture: `[height, width, channels]`, decoded from `content`.

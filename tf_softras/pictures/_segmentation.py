@@ -15,7 +15,7 @@ _ROUNDS = 5
 
 
 def segmented(colors: np.ndarray, box) -> np.ndarray:
-    """Returns uint8 `[height, width]`: the mask of what GrabCut takes for the object in a box.
+    """Returns uint8 `[height, width]`: the mask of the object that GrabCut finds in a box.
 
     Args:
         colors: uint8 `[height, width, 3]`.

@@ -1,4 +1,4 @@
-"""Faces that something is seen through, laid over a picture of the opaque ones.
+"""Lays transparent faces over a picture of the opaque ones.
 
 Each sample gathers the clear faces in front of what is opaque there, sorts them by depth and blends
 them from the front: exact in any order of faces, also where they cross.
@@ -27,13 +27,13 @@ def lay_glass_over(
 
     Args:
         samples: float32 `[height, width, 4]`, colours times opacity, and opacity.
-        depth: float `[height, width]`, where what is opaque lies, infinite where nothing is.
+        depth: float `[height, width]`, depth of the opaque surface, infinite where there is none.
         corners: float64 `[num_clear, 3, 3]`, the clear faces in camera space.
         faces: int `[num_clear]`, their numbers in the mesh.
         light: float32 `[num_clear]`.
-        surface: of the mesh.
+        surface: the mesh's `Surface`.
         slope: the tangent of half the angle of view.
-        near: depth from which faces are seen.
+        near: the least depth of a visible face.
     """
     height, width = depth.shape
     boxes = _boxes(corners, height, width, slope, near)

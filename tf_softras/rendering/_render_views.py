@@ -171,10 +171,10 @@ def _samples(
     drawn, depth = rasterize_faces(
         perspective(vertices, viewing_angle=viewing_angle), faces, image_size=image_size
     )
-    # Index -1, where nothing is drawn, takes the last of them, which is -1 too.
+    # Samples without a face have index -1; it takes the last owner, which is -1 too.
     face_index = np.append(owners, -1)[drawn.numpy()]
     light = _light(mesh, eyes)
-    # A row of zeros behind the faces, which index -1 of an empty sample takes.
+    # The last row is 0; index -1 of an empty sample takes it.
     table = np.zeros((len(eyes), len(mesh.faces) + 1, 4), np.float32)
     table[:, :-1, :3] = light[..., None] * surface.flat_colors
     table[:, :-1, 3] = 1.0
@@ -213,10 +213,10 @@ def _samples(
 
 
 def _color_varied(samples, mesh, surface, seen, light, face_index, *, slope, supersampling) -> None:
-    """Gives samples of faces that have more than one colour theirs, in place.
+    """Colours the samples of faces that have more than one colour, in place.
 
-    A pixel that shows one face is looked at once, in its middle; at borders of faces each sample
-    is. Either way a pixel's size chooses the level of a texture, as graphics cards do it.
+    A pixel that shows one face is coloured once, at its centre. At borders of faces each sample is
+    coloured. In both cases the pixel's size chooses the level of a texture, as on graphics cards.
     """
     varied = np.append(surface.is_varied & ~surface.is_clear, False)
     if not varied.any():
@@ -261,7 +261,7 @@ def _light(mesh: Mesh, eyes: np.ndarray) -> np.ndarray:
     normals = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     to_eye = _unit(eyes[:, None, :] - corners.mean(axis=1))
     facing = np.einsum("vfx,fx->vf", to_eye, normals)
-    # Turned to the camera, whichever way the file has it.
+    # The side that faces the camera is lit, whatever the winding in the file.
     upward = np.where(facing < 0.0, -normals[:, 1], normals[:, 1])
     return (
         _AMBIENT_LIGHT + _CAMERA_LIGHT * np.abs(facing) + _SKY_LIGHT * np.maximum(upward, 0.0)

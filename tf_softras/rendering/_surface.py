@@ -23,7 +23,7 @@ class Surface:
     """A mesh's colours, and what they need prepared once for all views.
 
     Attributes:
-        flat_colors: float32 `[num_faces, 3]`, sRGB: the colours of faces that have but one.
+        flat_colors: float32 `[num_faces, 3]`, sRGB: the colours of faces with a single colour.
         is_varied: bool `[num_faces]`: colour or opacity changes over the face.
         is_clear: bool `[num_faces]`: something may be seen through the face.
     """
