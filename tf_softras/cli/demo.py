@@ -21,7 +21,8 @@ INPUT_VIEW = 2
 SHEET_ROWS = 8
 # The fit that a demo begins with: a chair with arms, seconds on two cores.
 FIT_OBJECT = "03001627/e42542c16f082d0c92373b0943215736/models/model_normalized.obj"
-FIT_VIEWS, FIT_SIZE, FIT_STEPS = 24, 112, 320
+FIT_VIEWS, FIT_SIZE, FIT_STEPS = 24, 72, 200
+FILM_FRAMES, FILM_SIZE = 24, 160
 # Written when a demo begins, and again when it is finished.
 MARKER = "demo.json"
 
@@ -137,9 +138,13 @@ def _fit_chair(output: pathlib.Path) -> list[tuple]:
             views.holding_out_every(8),
             folder / "chair.glb",
             film=folder / "chair.gif",
+            film_frames=FILM_FRAMES,
+            film_size=FILM_SIZE,
             start="sphere",
             steps=FIT_STEPS,
-            texture_size=256,
+            # Silhouettes shape it; the pictures colour it.
+            use_pictures=False,
+            texture_size=128,
         )
     except ModuleNotFoundError as error:
         click.echo(f"Left out: {error}")

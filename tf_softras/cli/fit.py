@@ -92,13 +92,23 @@ def fit(folder, output, start, masks, box, hold_out, film, fresh, **options):
         click.echo("The fit was not finished: the same command goes on.")
 
 
-def fit_and_write(views, output: pathlib.Path, *, film=None, **options):
+def fit_and_write(
+    views,
+    output: pathlib.Path,
+    *,
+    film=None,
+    film_frames=FILM_FRAMES,
+    film_size=FILM_SIZE,
+    **options,
+):
     """Fits a mesh and writes it, its report, its page, its state and perhaps a film.
 
     Args:
         views: `PosedViews`.
         output: The mesh file; the others are named after it.
         film: None, or the time-lapse to write.
+        film_frames: How many frames show the mesh form; as many show it turning.
+        film_size: The film's pixels along a side.
         **options: Of `fitting.fit_views`.
 
     Returns:
@@ -107,14 +117,14 @@ def fit_and_write(views, output: pathlib.Path, *, film=None, **options):
     from tf_softras.fitting import fit_views
     from tf_softras.geometry import save_mesh
 
-    steps = _Steps(film)
+    steps = _Steps(0 if film is None else film_frames)
     fitted = fit_views(views, on_step=steps, **options)
     steps.close()
     save_mesh(output, fitted.mesh)
     _write_state(state_path(output), fitted.state)
     written = [output, *_write_report(output, fitted, views, steps)]
     if film is not None:
-        _write_film(film, steps, fitted, views)
+        _write_film(film, steps, fitted, views, frames=film_frames, size=film_size)
         written.append(film)
     return fitted, written
 
@@ -127,8 +137,8 @@ def state_path(output: pathlib.Path) -> pathlib.Path:
 class _Steps:
     """The progress bar, and the frames of a film."""
 
-    def __init__(self, film):
-        self.keep = film is not None
+    def __init__(self, film_frames):
+        self.film_frames = film_frames
         self.meshes: list = []
         self.stages: dict = {}
         self._bar = None
@@ -143,8 +153,8 @@ class _Steps:
         self._bar.set_postfix_str(f"IoU {progress.iou:.3f}, {len(progress.mesh.faces)} faces")
         self.stages[progress.stage] = {"steps": progress.step, "iou": round(progress.iou, 4)}
         # More frames at first, when most changes.
-        wanted = FILM_FRAMES * math.sqrt(progress.step / progress.steps)
-        if self.keep and wanted >= len(self.meshes):
+        wanted = self.film_frames * math.sqrt(progress.step / progress.steps)
+        if self.film_frames and wanted >= len(self.meshes):
             self.meshes.append(progress.mesh)
 
     def close(self):
@@ -254,11 +264,12 @@ def _number(value):
     return round(value, 4) if math.isfinite(value) else None
 
 
-def _write_film(path, steps, fitted, views):
+def _write_film(path, steps, fitted, views, *, frames, size):
     from tf_softras.fitting import fit_film
     from tf_softras.viewer import write_film
 
-    write_film(path, fit_film(steps.meshes, fitted, views, size=FILM_SIZE), frames_per_second=15)
+    film = fit_film(steps.meshes, fitted, views, size=size, turn_frames=frames)
+    write_film(path, film, frames_per_second=15)
 
 
 def fit_summary(fitted) -> str:

@@ -91,17 +91,19 @@ def fit_film(meshes, fitted, views, *, size=240, turn_frames=40) -> list[np.ndar
     frames = []
     forming = max(1, len(meshes))
     for number, mesh in enumerate(meshes):
-        grey = np.full((len(mesh.vertices), 3), _GREY, np.float32)
-        shown = upright(Mesh(mesh.vertices, mesh.faces, vertex_colors=grey), fitted.state, views)
-        frames.append(_frame(shown, 30.0 + _TURN * number / forming, size))
-    last = upright(fitted.mesh, fitted.state, views)
-    for number in range(turn_frames):
-        azimuth = 30.0 + _TURN + 360.0 * number / max(1, turn_frames)
-        frames.append(_frame(last, azimuth, size))
+        # One colour a face is drawn faster than colours of vertices.
+        grey = np.full((len(mesh.faces), 3), _GREY, np.float32)
+        shown = upright(Mesh(mesh.vertices, mesh.faces, face_colors=grey), fitted.state, views)
+        frames.extend(_frames(shown, [30.0 + _TURN * number / forming], size))
+    azimuths = 30.0 + _TURN + 360.0 * np.arange(turn_frames) / max(1, turn_frames)
+    if turn_frames:
+        frames.extend(_frames(upright(fitted.mesh, fitted.state, views), azimuths, size))
     return frames
 
 
-def _frame(mesh, azimuth, size):
-    eye = np.asarray(eye_from_angles(_DISTANCE, _ELEVATION, azimuth))[None]
+def _frames(mesh, azimuths, size):
+    eyes = np.asarray(eye_from_angles(_DISTANCE, _ELEVATION, np.asarray(azimuths, np.float32)))
     white = (1.0, 1.0, 1.0)
-    return render_views(mesh, eye, image_size=size, supersampling=2, background=white)[0, ..., :3]
+    return list(
+        render_views(mesh, eyes, image_size=size, supersampling=2, background=white)[..., :3]
+    )
