@@ -16,9 +16,9 @@ from tf_softras.fitting import FitError, fit_views, remesh
 from tf_softras.fitting._atlas import painted, textured
 from tf_softras.fitting._crops import crop_views
 from tf_softras.fitting._hull import carved, object_frame, visual_hull
-from tf_softras.fitting._surface import UniformAdam
+from tf_softras.fitting._surface import SurfaceGradient, UniformAdam
 from tf_softras.fitting._view_measures import drawn_views, measured_views
-from tf_softras.geometry import Mesh, icosphere
+from tf_softras.geometry import Mesh, eye_from_angles, icosphere
 
 SIZE = 48
 
@@ -216,6 +216,28 @@ def test_texture_and_vertex_colours_reproduce_the_pictures(views):
         assert np.mean([view["iou"] for view in measures]) > 0.97
         assert np.mean([view["psnr"] for view in measures]) > 20.0
     assert drawn_views(colored, crops).shape == crops.pictures.shape
+
+
+def test_a_plate_shrinks_to_the_coverage_of_its_masks():
+    """A plate of 0.6 pixels, seen edge-on: a thinner one grows, a thicker one shrinks."""
+
+    def plate(thickness):
+        mesh = box_mesh((0.9, thickness, 0.6))
+        # Its middle is that of a row of pixels, of 0.0305 there.
+        return Mesh(mesh.vertices + [0.0, 0.015, 0.0], mesh.faces)
+
+    eyes = eye_from_angles(2.732, 0.0, np.arange(8) * 45.0)
+    views = rendered_views(plate(0.018), np.asarray(eyes), image_size=SIZE)
+    gradient = SurfaceGradient(crop_views(views, size=SIZE), colored=False, supersampling=4)
+    growth = []
+    for thickness in (0.008, 0.027):
+        mesh = plate(thickness)
+        sigma = 0.02 * (2.0 / SIZE) ** 2
+        _, change, _, _ = gradient(
+            mesh.vertices, mesh.faces, np.zeros((8, 3)), np.zeros(10), np.arange(8), sigma
+        )
+        growth.append(-np.sum(np.sign(mesh.vertices[:, 1] - 0.015) * change[:, 1]))
+    assert growth[0] > 0.0 > growth[1]
 
 
 def test_remeshing_keeps_the_surface_and_gives_even_edges():

@@ -155,10 +155,13 @@ def _loss(
         image, _ = soft_shade(
             plane, faces, shaded, image_size=size, sigma=sigma, gamma=_GAMMA, far=_FAR
         )
-    overlap = tf.reduce_sum(valid * masks * alpha, (1, 2))
-    union = tf.reduce_sum(valid * (masks + alpha - masks * alpha), (1, 2))
+    overlap = tf.reduce_sum(valid * tf.minimum(masks, alpha), (1, 2))
+    union = tf.reduce_sum(valid * tf.maximum(masks, alpha), (1, 2))
     iou = tf.reduce_mean(overlap / tf.maximum(union, 1e-6))
-    loss = 1.0 - iou + weights[1] * _area(vertices, faces)
+    # Minimum and maximum, and not the products m a and m + a - m a: with these every pixel would
+    # want to be all or nothing, and a wing that covers 0.4 of its pixels would go.
+    loss = 1.0 - iou
+    loss += weights[1] * _area(vertices, faces)
     if image is not None:
         # Where the truth and the fit are both opaque: where the object ends is said above.
         inside = valid * masks * tf.stop_gradient(alpha)
