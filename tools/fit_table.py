@@ -22,6 +22,7 @@ from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS, scan_m
 from tf_softras.fitting import fit_mesh, fit_views
 from tf_softras.fitting._crops import crop_views
 from tf_softras.fitting._hull import object_frame, visual_hull
+from tf_softras.fitting._view_measures import drawn_views
 from tf_softras.geometry import Mesh, eye_from_angles, icosphere, load_mesh, look_at, perspective
 from tf_softras.ops import rasterize_faces
 from tf_softras.rendering import render_views
@@ -200,14 +201,20 @@ METHODS = {"fit": fit, "silhouettes": fit_silhouettes, "hull": hull, "before": b
 
 
 def write_sheet(path, truth, mesh):
-    """Writes the truth above the fit, from four unseen sides."""
-    rows = [
-        np.concatenate(
-            render_views(shown, UNSEEN[[1, 3, 9, 13]], image_size=160, background=(1, 1, 1)), axis=1
-        )
-        for shown in (truth.mesh, mesh)
-    ]
-    PIL.Image.fromarray(np.concatenate(rows)[..., :3]).save(path)
+    """Writes the truth above the fit, from four unseen sides.
+
+    The colours of a fit hold the light of its pictures: it is drawn without another one.
+    """
+    eyes = UNSEEN[[1, 3, 9, 13]]
+    if mesh.uvs is None and mesh.vertex_colors is None:
+        rows = [render_views(shown, eyes, image_size=160) for shown in (truth.mesh, mesh)]
+    else:
+        crops = crop_views(rendered_views(truth.mesh, eyes, image_size=160), size=160)
+        rows = [crops.pictures, drawn_views(mesh, crops)]
+    picture = np.concatenate([np.concatenate(row, axis=1) for row in rows]) / 255.0
+    alpha = picture[..., 3:]
+    on_white = picture[..., :3] * alpha + 1.0 - alpha
+    PIL.Image.fromarray(np.uint8(np.rint(255.0 * on_white))).save(path)
 
 
 def read_rows(path):

@@ -30,6 +30,11 @@ _DEPTH_TOLERANCE = 0.012
 _VIEWS_A_STEP = 4
 # How many rings of neighbours hand their colours on.
 _SPREADING = 50
+# A texel is shown if a step's views have this much of a pixel for it.
+_LEAST_REACH = 1e-3
+# A texel that pixels hardly show takes part of their correction: they may contradict one another.
+# Half of it where the texel is shown as much as the median one.
+_DAMPING = 1.0
 # Share of a step's correction that is taken: other views pull elsewhere.
 _RELAXATION = 0.7
 
@@ -60,10 +65,10 @@ def textured(mesh, crops, *, texture_size, steps=40, seed=0) -> Mesh:
     seen[texel_faces >= 0] = weights > 0.0
     texture[texel_faces >= 0] = colors
     texture = _filled(texture, seen)
-    known = _filled(np.where(texel_faces[..., None] >= 0, 1.0, 0.0), np.ones_like(seen))[..., 0]
-    texture = _refined(texture, known > 0.0, vertices, faces, uvs, crops, steps, seed)
-    # Unseen texels and the padding follow the refined ones.
-    texture = _filled(texture, seen)
+    texture, shown = _refined(texture, texel_faces >= 0, vertices, faces, uvs, crops, steps, seed)
+    # What no picture shows, and the padding, follow the refined texels. A texel without a mean may
+    # still be shown, by pixels that see its face at a slant or through a fold of the surface.
+    texture = _filled(texture, np.maximum(seen, shown))
     encoded = np.asarray(srgb_from_linear(texture.clip(0.0, 1.0)))
     material = Material(texture=np.uint8(np.rint(255.0 * encoded)), wrap="clamp", name="fitted")
     return Mesh(vertices, faces, materials=(material,), uvs=uvs)
@@ -208,7 +213,7 @@ def _filled(texture, known):
 
 
 def _refined(texture, painted, vertices, faces, uvs, crops, steps, seed):
-    """Returns the texture after some steps that lower the difference of drawn from true pictures.
+    """Returns the texture after some steps towards the pictures, and which texels they show.
 
     A step adds to each texel the mean difference of the pixels that show it, by how much each does
     (simultaneous iterative reconstruction): no step size is to be chosen.
@@ -216,8 +221,7 @@ def _refined(texture, painted, vertices, faces, uvs, crops, steps, seed):
     The mesh and its cameras stay: texture coordinates and their slopes at each pixel of a step's
     views are drawn once a step, for its views alone.
     """
-    if not steps:
-        return texture
+    shown = np.zeros(texture.shape[:2], bool)
     corners = vertices[faces].reshape(-1, 3)
     face_uvs = tf.constant(uvs[None])
     backprojected = _compiled_backprojection(crops.size, len(texture))
@@ -238,14 +242,21 @@ def _refined(texture, painted, vertices, faces, uvs, crops, steps, seed):
             tf.constant(target, tf.float32),
             tf.constant(weight, tf.float32),
         )
-        change = np.where(painted[..., None], found.numpy(), 0.0)
+        residual, reached = (one.numpy() for one in found)
+        shown |= painted & (reached > _LEAST_REACH)
+        typical = np.median(reached[painted & (reached > _LEAST_REACH)]) if shown.any() else 1.0
+        change = residual / (reached[..., None] + _DAMPING * typical + 1e-6)
+        change = np.where(painted[..., None], change, 0.0)
         texture = (texture + _RELAXATION * (1.0 - 0.9 * step / steps) * change).clip(0.0, 1.0)
-    return texture.astype(np.float32)
+    return texture.astype(np.float32), shown
 
 
 @functools.lru_cache(maxsize=16)
 def _compiled_backprojection(size, texture_size):
-    """Returns the graph of one correction of a texture: one for all meshes."""
+    """Returns the graph of one correction of a texture: one for all meshes.
+
+    It gives the mean difference at each texel, and how many pixels show the texel.
+    """
 
     def backprojected(texture, face_uvs, plane, target, weight):
         pixels = surface_pixels(plane, face_uvs, size)
@@ -255,7 +266,7 @@ def _compiled_backprojection(size, texture_size):
             drawn = sample_texture(texture, pixels.uv, wrap="clamp", uv_derivatives=pixels.change)
         residual = tape.gradient(drawn, texture, output_gradients=hit * (target - drawn))
         reached = tape.gradient(drawn, texture, output_gradients=hit * tf.ones_like(drawn))
-        return residual / tf.maximum(reached, 1e-6)
+        return residual, reached[..., 0]
 
     shapes = [(texture_size, texture_size, 3), (1, None, 3, 2), (None, None, 3)]
     shapes += [(None, size, size, 3), (None, size, size)]
