@@ -13,6 +13,9 @@
 // to the nearest level so far. So nothing overflows however small gamma is; and
 // since min_coverage <= D <= 1, the sum of weights is between min_coverage and
 // the number of faces plus 1.
+//
+// Numbers may also be summed: sum_j D_j C_j over the pairs that count, whatever
+// their depth, and without the background.
 #ifndef TF_SOFTRAS_CC_GEOMETRY_DEPTH_BLEND_H_
 #define TF_SOFTRAS_CC_GEOMETRY_DEPTH_BLEND_H_
 
@@ -139,31 +142,57 @@ TF_SOFTRAS_INLINE BlendSums<C, kCount> JoinBlends(
   return joined;
 }
 
-// The gradient of a loss through one pair.
+// What a loss asks of one pair: its derivatives with respect to the logarithm
+// of w_j, to that of D_j where D_j is no part of w_j, and to the weights w_k of
+// the corners less their mean.
 template <typename C>
-struct PairGradient {
-  C x[3], y[3], z[3];      // of the corners
-  C attribute_weights[3];  // what corner k's attributes count in the pixel
+struct PairLoss {
+  C log_weight;
+  C log_coverage;
+  C deviation[3];
 };
 
-// `weight` is w_j; values[k] the upstream gradient times corner k's attributes,
-// summed over channels; `mean` the same of the pixel. With G_j = sum_k w_k
-// values[k], the loss falls by w_j (G_j - mean) as the pair's log-weight does.
+// The loss through what is blended. `weight` is w_j; values[k] the upstream
+// gradient times corner k's attributes, summed over channels; `mean` the same
+// of the pixel. With G_j = sum_k w_k values[k], the loss falls by w_j (G_j -
+// mean) as the pair's log-weight does.
+template <typename C>
+TF_SOFTRAS_INLINE PairLoss<C> BlendedLoss(const ShadedPair<C>& pair, C weight,
+                                          const C (&values)[3], C mean) {
+  const C* w = pair.at.weights;
+  const C value = w[0] * values[0] + w[1] * values[1] + w[2] * values[2];
+  return {weight * (value - mean),
+          C(0),
+          {weight * (values[0] - value), weight * (values[1] - value),
+           weight * (values[2] - value)}};
+}
+
+// Adds the loss through what is summed; values as above.
+template <typename C>
+TF_SOFTRAS_INLINE void AddSummedLoss(const ShadedPair<C>& pair,
+                                     const C (&values)[3], PairLoss<C>* loss) {
+  const C* w = pair.at.weights;
+  const C value = w[0] * values[0] + w[1] * values[1] + w[2] * values[2];
+  loss->log_coverage += pair.coverage * value;
+  for (int k = 0; k < 3; ++k) {
+    loss->deviation[k] += pair.coverage * (values[k] - value);
+  }
+}
+
+// The gradient of a loss through one pair, with respect to the corners.
+template <typename C>
+struct PairGradient {
+  C x[3], y[3], z[3];
+};
+
 template <typename C>
 TF_SOFTRAS_INLINE PairGradient<C> GradientOfPair(
     const DepthBlend<C>& blend, const LocalTriangle<C>& triangle,
     const EdgeShares<C>& shares, const FaceDepths<C>& depths,
-    const ShadedPair<C>& pair, C qx, C qy, C weight, const C (&values)[3],
-    C mean) {
-  const C* w = pair.at.weights;
-  const C value = w[0] * values[0] + w[1] * values[1] + w[2] * values[2];
-  const C log_weight_gradient = weight * (value - mean);
-  const C deviation[3] = {weight * (values[0] - value),
-                          weight * (values[1] - value),
-                          weight * (values[2] - value)};
+    const ShadedPair<C>& pair, C qx, C qy, const PairLoss<C>& loss) {
   const InterpolationGradient<C> interpolation = GradientOfInterpolation(
-      depths, pair.point.coordinates, pair.point.sum, pair.at, deviation,
-      -log_weight_gradient * blend.inverse_range * blend.inverse_gamma);
+      depths, pair.point.coordinates, pair.point.sum, pair.at, loss.deviation,
+      -loss.log_weight * blend.inverse_range * blend.inverse_gamma);
 
   // Computed again: a pair that carried it would not stay in vector registers.
   const Closest<C> closest = ClosestPoint(triangle, Sample(triangle, qx, qy));
@@ -171,15 +200,15 @@ TF_SOFTRAS_INLINE PairGradient<C> GradientOfPair(
       triangle, shares, pair.point, closest, interpolation.coordinates);
   // d log D / d x = 1 - D; x = s d^2 / sigma, and d(d^2) / d corner k is
   // -2 closest.corners[k] (rx, ry).
-  const C toward = C(-2) * blend.inverse_sigma * log_weight_gradient /
-                   (C(1) + pair.odds) * (pair.inside ? C(1) : C(-1));
+  const C toward = C(-2) * blend.inverse_sigma *
+                   (loss.log_weight + loss.log_coverage) / (C(1) + pair.odds) *
+                   (pair.inside ? C(1) : C(-1));
   PairGradient<C> gradient;
   for (int k = 0; k < 3; ++k) {
     const C part = toward * closest.corners[k];
     gradient.x[k] = corners.x[k] + part * closest.rx;
     gradient.y[k] = corners.y[k] + part * closest.ry;
     gradient.z[k] = interpolation.depths[k];
-    gradient.attribute_weights[k] = weight * w[k];
   }
   return gradient;
 }

@@ -154,9 +154,9 @@ TEST(DepthBlendTest, GradientOfAPairIsThatOfDifferences) {
     const double weight = seen.pair.coverage *
                           blend.Falloff(pixel.level - seen.pair.level) /
                           pixel.total;
-    const auto gradient = GradientOfPair(blend, seen.triangle, seen.shares,
-                                         seen.depths, seen.pair, 0.0, 0.0,
-                                         weight, faces[0].value, pixel.value);
+    const auto gradient = GradientOfPair(
+        blend, seen.triangle, seen.shares, seen.depths, seen.pair, 0.0, 0.0,
+        BlendedLoss(seen.pair, weight, faces[0].value, pixel.value));
     for (int k = 0; k < 3; ++k) {
       const double expected[3] = {gradient.x[k], gradient.y[k], gradient.z[k]};
       const double scale = 1 + std::fabs(expected[0]) + std::fabs(expected[1]);
@@ -171,7 +171,7 @@ TEST(DepthBlendTest, GradientOfAPairIsThatOfDifferences) {
       }
       std::vector<Face> more = faces;
       more[0].value[k] += 1;
-      EXPECT_NEAR(gradient.attribute_weights[k],
+      EXPECT_NEAR(weight * seen.pair.at.weights[k],
                   Shown(more, blend).value - pixel.value, 1e-12);
     }
   }

@@ -71,7 +71,6 @@ TF_SOFTRAS_INLINE PairGradient<double> GradientAtPixel(
     gradient.x[k] = corners.x[k];
     gradient.y[k] = corners.y[k];
     gradient.z[k] = interpolation.depths[k];
-    gradient.attribute_weights[k] = w[k];
   }
   return gradient;
 }

@@ -48,6 +48,9 @@ struct SoftShadeInputs {
   const T* background = nullptr;     // [channels], or one for each pixel:
   bool background_is_image = false;  // [batch, height, width, channels]
   int64_t channels = 0;
+  // The last of them are not blended but added: sum_j D_j C_j over the faces
+  // that count, whatever their depth. 0 with hard aggregation.
+  int64_t summed_channels = 0;
   T gamma = T(0);  // positive and finite
   double far = 0;  // above near
   double epsilon = 0;

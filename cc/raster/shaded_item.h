@@ -25,6 +25,7 @@ struct ShadedItem {
   const T* background;  // [height, width, channels] or [channels]
   bool background_is_image;
   int64_t channels;
+  int64_t blended;  // the first channels; the others are summed
   DepthBlend<double> blend;
 
   TF_SOFTRAS_INLINE int64_t Pixel(int64_t row, int64_t column) const {
@@ -65,6 +66,7 @@ ShadedItem<T> MakeShadedItem(const SoftShadeInputs<T>& inputs, int64_t item,
   shaded.background = inputs.background + item * pixels * inputs.channels;
   shaded.background_is_image = inputs.background_is_image;
   shaded.channels = inputs.channels;
+  shaded.blended = inputs.channels - inputs.summed_channels;
   shaded.blend = blend;
   return shaded;
 }

@@ -150,6 +150,7 @@ struct DeepFace {
 struct Part {
   size_t face;
   Dual logit;
+  Dual log_coverage;
   Dual weights[3];
 };
 
@@ -179,7 +180,7 @@ std::vector<Part> SoftParts(const SoftShadeInputs<T>& inputs,
         x.Of(x.value > 0 ? -std::log1p(std::exp(-x.value))
                          : x.value - std::log1p(std::exp(x.value)),
              1 / (1 + std::exp(x.value)));
-    Part part = {f, {}, {}};
+    Part part = {f, {}, log_coverage, {}};
     const Dual depth = face.Interpolate(b, part.weights);
     part.logit =
         log_coverage + (Dual(inputs.far) - depth) * Dual(1 / (range * gamma));
@@ -200,7 +201,7 @@ std::vector<Part> HardParts(const std::vector<DeepFace<T>>& faces, Vector p,
     Dual b[3];
     face.OwnCoordinates(p, b);
     if (!(b[0].value >= 0 && b[1].value >= 0 && b[2].value >= 0)) continue;
-    Part part = {f, Dual(0), {}};
+    Part part = {f, Dual(0), Dual(0), {}};
     const Real depth = face.Interpolate(b, part.weights).value;
     *is_uncertain |= std::fabs(depth - nearest) < 1e-6L * depth;
     if (!(depth < nearest)) continue;
@@ -230,7 +231,8 @@ void AddShadedPixel(const SoftShadeInputs<T>& inputs,
     return attributes + faces[part.face].plane.vertices[k] * channels;
   };
   Real mean = 0;
-  for (int64_t c = 0; c < channels; ++c) {
+  const int64_t blended = channels - inputs.summed_channels;
+  for (int64_t c = 0; c < blended; ++c) {
     Real sum = background_weight * background[c];
     for (const Part& part : parts) {
       const Real weight = std::exp(part.logit.value - most) / total;
@@ -243,24 +245,40 @@ void AddShadedPixel(const SoftShadeInputs<T>& inputs,
     background_gradient[c] +=
         static_cast<double>(background_weight * upstream[c]);
   }
+  for (int64_t c = blended; c < channels; ++c) {
+    Real sum = 0;
+    for (const Part& part : parts) {
+      for (int k = 0; k < 3; ++k) {
+        sum += std::exp(part.log_coverage.value) * part.weights[k].value *
+               attribute(part, k)[c];
+      }
+    }
+    image->push_back(static_cast<double>(sum));
+  }
   for (const Part& part : parts) {
     const Real weight = std::exp(part.logit.value - most) / total;
-    Dual value;
+    const Real coverage = std::exp(part.log_coverage.value);
+    Dual value, summed;
     for (int k = 0; k < 3; ++k) {
-      Real corner = 0;
+      Real corner = 0, corner_sum = 0;
       const int64_t first = faces[part.face].plane.vertices[k] * channels;
       for (int64_t c = 0; c < channels; ++c) {
-        corner += static_cast<Real>(upstream[c]) * attribute(part, k)[c];
+        (c < blended ? corner : corner_sum) +=
+            static_cast<Real>(upstream[c]) * attribute(part, k)[c];
         attributes_gradient[first + c] +=
-            static_cast<double>(weight * part.weights[k].value * upstream[c]);
+            static_cast<double>((c < blended ? weight : coverage) *
+                                part.weights[k].value * upstream[c]);
       }
       value = value + Dual(corner) * part.weights[k];
+      summed = summed + Dual(corner_sum) * part.weights[k];
     }
     for (int i = 0; i < 9; ++i) {
       const int64_t vertex = faces[part.face].plane.vertices[i / 3];
       vertices_gradient[3 * vertex + i % 3] += static_cast<double>(
           weight *
-          (value.slopes[i] + (value.value - mean) * part.logit.slopes[i]));
+              (value.slopes[i] + (value.value - mean) * part.logit.slopes[i]) +
+          coverage *
+              (summed.slopes[i] + summed.value * part.log_coverage.slopes[i]));
     }
   }
 }

@@ -43,6 +43,7 @@ REGISTER_OP("Softras>SoftShade")
     .Attr("min_coverage: float = 1e-4")
     .Attr("aggregation: {'soft', 'hard'} = 'soft'")
     .Attr("interpolation: {'perspective', 'linear'} = 'perspective'")
+    .Attr("summed_channels: int >= 0 = 0")
     .Attr("T: {float, double}")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle plane, image;
@@ -82,6 +83,8 @@ min_coverage: In (0, 0.5]: the smallest D that counts.
 aggregation: 'soft', or 'hard' for the nearest face alone.
 interpolation: What is linear over a face on the image plane: 'perspective', 1/z and what is divided by
   it; 'linear', z and the attributes.
+summed_channels: The last channels of this number are not blended but summed: sum_j D_j C_j where
+  D_j >= min_coverage, without the background. 0 with 'hard' aggregation.
 )doc");
 
 REGISTER_OP("Softras>SoftShadeGrad")
@@ -105,6 +108,7 @@ REGISTER_OP("Softras>SoftShadeGrad")
     .Attr("min_coverage: float = 1e-4")
     .Attr("aggregation: {'soft', 'hard'} = 'soft'")
     .Attr("interpolation: {'perspective', 'linear'} = 'perspective'")
+    .Attr("summed_channels: int >= 0 = 0")
     .Attr("T: {float, double}")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle plane, image;
@@ -143,6 +147,7 @@ epsilon: As in the forward op.
 min_coverage: As in the forward op.
 aggregation: As in the forward op.
 interpolation: As in the forward op.
+summed_channels: As in the forward op.
 )doc");
 
 // ----------------------------------------------------------------- Kernels

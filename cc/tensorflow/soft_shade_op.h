@@ -30,7 +30,7 @@ struct SoftShadeInput {
 };
 
 struct SoftShadeAttributes {
-  int64_t height, width;
+  int64_t height, width, summed_channels;
   float near, far, epsilon, min_coverage;
   bool is_hard, is_linear;
 
@@ -44,6 +44,7 @@ struct SoftShadeAttributes {
     TF_RETURN_IF_ERROR(context->GetAttr("min_coverage", &min_coverage));
     TF_RETURN_IF_ERROR(context->GetAttr("aggregation", &aggregation));
     TF_RETURN_IF_ERROR(context->GetAttr("interpolation", &interpolation));
+    TF_RETURN_IF_ERROR(context->GetAttr("summed_channels", &summed_channels));
     is_hard = aggregation == "hard";
     is_linear = interpolation == "linear";
     return Validate();
@@ -70,6 +71,11 @@ struct SoftShadeAttributes {
           "min_coverage: expected a number in (0, 0.5]; received ",
           min_coverage);
     }
+    if (is_hard && summed_channels != 0) {
+      return InvalidArgument(
+          "summed_channels: expected 0 with hard aggregation; received ",
+          summed_channels);
+    }
     return absl::OkStatus();
   }
 };
@@ -93,6 +99,11 @@ struct SoftShadeShapes {
                              vertices.dim_size(0), ", ", vertices.dim_size(1),
                              ", channels]; received ",
                              attributes.DebugString());
+    }
+    if (drawn.summed_channels > channels()) {
+      return InvalidArgument("summed_channels: expected at most the ",
+                             channels(), " channels of attributes; received ",
+                             drawn.summed_channels);
     }
     TF_RETURN_IF_ERROR(MakeImageShape(vertices.dim_size(0), drawn.height,
                                       drawn.width, &plane));
@@ -133,6 +144,7 @@ void FillInputs(const SoftShadeShapes& shapes,
   inputs->mesh.is_linear = attributes.is_linear;
   inputs->background_is_image = shapes.background.dims() == 4;
   inputs->channels = shapes.channels();
+  inputs->summed_channels = attributes.summed_channels;
   inputs->far = static_cast<double>(attributes.far);
   inputs->epsilon = static_cast<double>(attributes.epsilon);
   inputs->min_coverage = static_cast<double>(attributes.min_coverage);

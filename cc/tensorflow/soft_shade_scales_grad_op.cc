@@ -43,6 +43,7 @@ REGISTER_OP("Softras>SoftShadeScalesGrad")
     .Attr("min_coverage: float = 1e-4")
     .Attr("aggregation: {'soft', 'hard'} = 'soft'")
     .Attr("interpolation: {'perspective', 'linear'} = 'perspective'")
+    .Attr("summed_channels: int >= 0 = 0")
     .Attr("T: {float, double}")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle plane, image;
@@ -83,6 +84,7 @@ epsilon: As in the forward op.
 min_coverage: As in the forward op.
 aggregation: As in the forward op.
 interpolation: As in the forward op.
+summed_channels: As in the forward op.
 )doc");
 
 // ------------------------------------------------------------------ Kernel

@@ -177,6 +177,19 @@ def test_the_default_gamma_grows_with_sigma():
     assert layers.Renderer(QUAD_FACES, 32, sigma=1.0).gamma == 3e-4
 
 
+@pytest.mark.parametrize("aggregation", ["soft", "hard"])
+def test_a_picture_is_one_pass_of_the_shader(aggregation, monkeypatch):
+    calls = []
+
+    def counted(*args, **options):
+        calls.append(options)
+        return ops.soft_shade(*args, **options)
+
+    monkeypatch.setattr("tf_softras.layers._renderer.passes.soft_shade", counted)
+    draw(QUAD_FACES, QUAD, aggregation=aggregation)
+    assert len(calls) == 1
+
+
 def test_coverage_is_the_sum_of_eq_1_up_to_1():
     quad = np.array([[-0.5, -0.4], [0.6, -0.5], [0.45, 0.5], [-0.55, 0.35]])
     sigma, depth = 2e-3, 2.0

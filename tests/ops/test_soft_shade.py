@@ -139,6 +139,28 @@ class TestAccuracy:
     def test_linear_interpolation_is_within_the_promised_bounds(self, name, aggregation):
         self._check(_scene(name), aggregation=aggregation, interpolation="linear")
 
+    @pytest.mark.parametrize("summed_channels", [1, CHANNELS])
+    @pytest.mark.parametrize("name", SCENES)
+    def test_summed_channels_are_within_the_promised_bounds(self, name, summed_channels):
+        scene = _scene(name)
+        # Sums of many faces stay below 1 in size, as the promise has it.
+        scene = scene._replace(attributes=scene.attributes / 256)
+        on_edges = name == "faces through pixel centres"
+        self._check(scene, smooth=not on_edges, summed_channels=summed_channels)
+
+    def test_summed_channels_are_the_sum_of_coverages(self):
+        scene = _scene("random mesh")
+        options = {"image_size": IMAGE_SIZE, "sigma": 1e-3, "gamma": 1e-2}
+        vertices = scene.vertices[:1].astype(np.float64)
+        ones = np.ones((1, vertices.shape[1], 1))
+        image, _ = soft_shade(vertices, scene.faces, ones, summed_channels=1, **options)
+        # Of a face alone, over the background: w_b = 1 / (1 + D) where all depths are alike.
+        alike = {**options, "gamma": 1e30, "epsilon": 0.0}
+        share = [soft_shade(vertices, face[None], ones, **alike)[0] for face in scene.faces]
+        expected = tf.add_n([s / (1.0 - s) for s in share])
+        assert expected.numpy().max() > 1.0
+        np.testing.assert_allclose(image, expected, rtol=1e-9, atol=1e-12)
+
     @pytest.mark.parametrize("min_coverage", [1e-30, 1e-2, 0.5])
     def test_any_least_coverage_is_within_the_promised_bounds(self, min_coverage):
         self._check(_scene("small faces"), gamma=1e-2, min_coverage=min_coverage)
@@ -598,6 +620,10 @@ class TestBadInput:
             ({"min_coverage": 0.0}, r"min_coverage: expected a number in \(0, 0.5\]; received 0"),
             ({"min_coverage": 0.6}, r"min_coverage: expected a number in \(0, 0.5\]; received 0.6"),
             ({"image_size": (2**30, 2**30 + 1)}, "height, width: expected sides of at most"),
+            (
+                {"summed_channels": 4},
+                "summed_channels: expected at most the 3 channels of attributes; received 4",
+            ),
         ],
     )
     def test_is_an_invalid_argument_error(self, changes, message):
@@ -610,6 +636,11 @@ class TestBadInput:
             ({"image_size": 0}, "image_size: expected"),
             ({"implementation": "fast"}, "implementation: expected.*'fast'"),
             ({"aggregation": "max"}, "aggregation: expected.*'max'"),
+            ({"summed_channels": -1}, "summed_channels: expected an int.*-1"),
+            (
+                {"summed_channels": 1, "aggregation": "hard"},
+                "summed_channels: expected 0 with aggregation='hard'; received 1",
+            ),
         ],
     )
     def test_is_a_value_error(self, changes, message):

@@ -32,7 +32,9 @@ class Scene:
         self.of_image = rng.normal(size=(batch, *IMAGE_SIZE, 2))
         self.of_alpha = rng.normal(size=(batch, *IMAGE_SIZE))
 
-    def drawn(self, sigma, gamma, aggregation="soft", implementation="op", vertices=None):
+    def drawn(
+        self, sigma, gamma, aggregation="soft", implementation="op", vertices=None, **options
+    ):
         return soft_shade(
             self.vertices if vertices is None else vertices,
             self.faces,
@@ -45,18 +47,19 @@ class Scene:
             background=self.background,
             aggregation=aggregation,
             implementation=implementation,
+            **options,
         )
 
     def loss(self, *args, **kwargs):
         image, alpha = (tf.cast(x, tf.float64) for x in self.drawn(*args, **kwargs))
         return tf.reduce_sum(self.of_image * image) + tf.reduce_sum(self.of_alpha * alpha)
 
-    def gradient(self, scales, *args):
+    def gradient(self, scales, *args, **options):
         """With respect to (sigma, gamma)."""
         scales = [tf.constant(scale, self.vertices.dtype) for scale in scales]
         with tf.GradientTape() as tape:
             tape.watch(scales)
-            loss = self.loss(*scales, *args)
+            loss = self.loss(*scales, *args, **options)
         gradients = tape.gradient(loss, scales, unconnected_gradients="zero")
         return np.array([float(gradient) for gradient in gradients])
 
@@ -74,6 +77,16 @@ def test_gradients_are_the_references(name, scales, aggregation):
     assert np.all(np.abs(single - truth) < 1e-6 * largest)
     if aggregation == "hard":
         assert truth[1] == 0.0
+
+
+@pytest.mark.parametrize("name", ["random mesh", "sphere"])
+def test_gradients_through_summed_channels_are_the_references(name):
+    scales = [float(np.float32(1e-3)), float(np.float32(1e-2))]
+    truth = Scene(name).gradient(scales, "soft", "reference", summed_channels=1)
+    assert np.all(np.abs(truth - Scene(name).gradient(scales, "soft", "reference")) > 1e-3)
+    largest = np.linalg.norm(Scene(name).of_image) / np.array(scales)
+    error = Scene(name).gradient(scales, "soft", summed_channels=1) - truth
+    assert np.all(np.abs(error) < 1e-10 * largest)
 
 
 def test_most_scenes_have_gradients_to_compare():

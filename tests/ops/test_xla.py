@@ -148,6 +148,7 @@ def test_shaded_image_and_gradients_are_the_ops_bits(aggregation, dtype, backgro
         "min_coverage": 1.1e-4,
         "aggregation": aggregation,
         "interpolation": {1: "perspective", 4: "linear"}[background_rank],
+        "summed_channels": 1 if aggregation == "soft" else 0,
     }
     compiled = tf.function(_shaded_and_gradients, jit_compile=True)
     for sigma, gamma in ((3e-5, 1e-4), (1e-2, 1e-1)):

@@ -28,8 +28,9 @@ def soft_shade_reference(
     aggregation,
     min_coverage,
     interpolation,
+    summed_channels,
 ):
-    """Returns the image and its alpha, straight from the formulas: every pixel against every face.
+    """The image and its alpha, straight from the formulas: every pixel against every face.
 
     Slow and large, of any floating dtype, made of TensorFlow's own operations alone. Arguments and
     results are those of `tf_softras.ops.soft_shade`, which checks them.
@@ -51,10 +52,11 @@ def soft_shade_reference(
     seen = boundary_seen_from(tf.constant(pixel_centres(height, width), dtype), corners)
 
     interpolated = _linear if interpolation == "linear" else _perspective
+    summed_weights = None
     if aggregation == "hard":
-        blend = _nearest_face(seen, depths, in_front[:, None], interpolated)
+        weights, background_weight = _nearest_face(seen, depths, in_front[:, None], interpolated)
     else:
-        blend = _blended_faces(
+        weights, background_weight, summed_weights = _blended_faces(
             seen,
             depths,
             in_front[:, None],
@@ -66,13 +68,18 @@ def soft_shade_reference(
             far=far,
             min_coverage=min_coverage,
         )
-    weights, background_weight = blend  # [batch, pixels, faces, 3 corners], [batch, pixels]
+    # [batch, pixels, faces, 3 corners], [batch, pixels]
     image = tf.einsum("bpfk,bfkc->bpc", weights, corner_attributes)
     background = tf.broadcast_to(
         tf.cast(background, dtype), [tf.shape(vertices)[0], height, width, channels]
     )
     image = tf.reshape(image, tf.shape(background))
     image += tf.reshape(background_weight, [-1, height, width, 1]) * background
+    if summed_channels > 0:
+        sums = tf.einsum("bpfk,bfkc->bpc", summed_weights, corner_attributes)
+        sums = tf.reshape(sums, tf.shape(background))
+        is_summed = tf.range(channels) >= channels - summed_channels
+        image = tf.where(is_summed, sums, image)
     image = nan_where_vertices_are_not_finite(image, vertices)
     alpha = soft_rasterize_reference(vertices, faces, image_size=image_size, sigma=sigma, near=near)
     return image, alpha
@@ -86,12 +93,12 @@ def _perspective(coordinates, depths):
 
 
 def _linear(coordinates, depths):
-    """Returns the same for parallel projection."""
+    """The same for parallel projection."""
     return coordinates, tf.reduce_sum(coordinates * depths, axis=-1)
 
 
 def _own_coordinates(seen):
-    """Returns the pixels' barycentric coordinates: corner k lies opposite edge k + 1."""
+    """The pixels' barycentric coordinates: corner k lies opposite edge k + 1."""
     area = tf.where(seen.area == 0, tf.ones_like(seen.area), seen.area)
     return roll(seen.across, -1, axis=-1) / area[..., None]
 
@@ -115,7 +122,12 @@ def _blended_faces(
     logits = tf.where(counts, tf.math.log_sigmoid(x) + level / gamma, dtype.min)
     background_logit = tf.fill(tf.shape(logits[..., :1]), tf.cast(epsilon, dtype) / gamma)
     weights = tf.nn.softmax(tf.concat([logits, background_logit], axis=-1))
-    return weights[..., :-1, None] * corner_weights, weights[..., -1]
+    coverage = tf.where(counts, tf.sigmoid(x), 0.0)
+    return (
+        weights[..., :-1, None] * corner_weights,
+        weights[..., -1],
+        coverage[..., None] * corner_weights,
+    )
 
 
 def _nearest_face(seen, depths, in_front, interpolated):

@@ -17,7 +17,7 @@ namespace tf_softras {
 
 // The upstream gradient of a tile, a plane for each channel, 0 in the padding.
 struct UpstreamPlanes {
-  int64_t channels;
+  int64_t channels, blended;
   int64_t size;
   bool any = false;
   std::vector<double> values;
@@ -26,6 +26,7 @@ struct UpstreamPlanes {
   TF_SOFTRAS_INLINE UpstreamPlanes(const ShadedItem<T>& item,
                                    const ShadedTile& tile, const T* upstream)
       : channels(item.channels),
+        blended(item.blended),
         size(tile.size()),
         values(item.channels * tile.size(), 0.0) {
     for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
@@ -42,13 +43,14 @@ struct UpstreamPlanes {
   }
 
   // sums[k] = the upstream gradient times corner k's attributes, summed over
-  // channels, at the kLanes pixels from `at` on.
+  // the channels [first, last), at the kLanes pixels from `at` on.
   TF_SOFTRAS_INLINE void TimesCorners(const ShadedFace& face, int64_t at,
+                                      int64_t first, int64_t last,
                                       double (&sums)[3][kLanes]) const {
     for (auto& corner : sums) {
       for (double& lane : corner) lane = 0.0;
     }
-    for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t c = first; c < last; ++c) {
       const double* g = values.data() + c * size + at;
       for (int k = 0; k < 3; ++k) {
         const double attribute = face.attributes[k * channels + c];
@@ -60,7 +62,7 @@ struct UpstreamPlanes {
   }
 };
 
-// The first visit: the image times the upstream gradient.
+// The first visit: what is blended times the upstream gradient.
 struct MeanVisitor {
   const DepthBlend<double>& blend;
   const ShadedTile& tile;
@@ -82,7 +84,7 @@ struct MeanVisitor {
            column < tile.rect.column_end; ++column) {
         const T* background = item.Background(row, column);
         const int64_t at = tile.offset(row, column);
-        for (int64_t c = 0; c < item.channels; ++c) {
+        for (int64_t c = 0; c < item.blended; ++c) {
           mean[at] += upstream.values[c * tile.size() + at] *
                       static_cast<double>(background[c]);
         }
@@ -100,7 +102,7 @@ struct MeanVisitor {
         if (!AnyPairCounts(blend, view, column, qy)) continue;
         const int64_t at = tile.offset(row, column);
         double values[3][kLanes];
-        upstream.TimesCorners(face, at, values);
+        upstream.TimesCorners(face, at, 0, upstream.blended, values);
         GroupTerms terms;
         BlendGroup(blend, face, view, column, qy, planes.level.data() + at,
                    planes.total.data() + at, terms);

@@ -163,10 +163,12 @@ struct BlendPlanes {
 };
 
 // One face's part in kLanes pixels' sums: sums so far times `keep`, plus corner
-// k's attributes times parts[k].
+// k's attributes times parts[k]. What is summed, not blended, gets summed_parts
+// instead.
 struct GroupTerms {
   double keep[kLanes];
   double parts[3][kLanes];
+  double summed_parts[3][kLanes];
 };
 
 // Blends kLanes pixels of a row. The arguments are copied first, here and
@@ -191,6 +193,7 @@ TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend_reference,
     terms.keep[lane] = step.keep;
     for (int k = 0; k < 3; ++k) {
       terms.parts[k][lane] = step.weight * pair.at.weights[k];
+      terms.summed_parts[k][lane] = pair.coverage * pair.at.weights[k];
     }
   }
 }

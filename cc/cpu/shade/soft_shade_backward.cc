@@ -73,27 +73,34 @@ struct GradientVisitor {
   TF_SOFTRAS_INLINE void AddGroup(const ShadedFace& face,
                                   const LocalView<double>& view, int64_t column,
                                   double qy, int64_t at) {
-    double values[3][kLanes];
-    upstream.TimesCorners(face, at, values);
-    double weights[3][kLanes];
-    AddPositions(face, view, column, qy, at, values, weights);
+    const int64_t channels = upstream.channels, blended = upstream.blended;
+    double values[3][kLanes], summed_values[3][kLanes];
+    upstream.TimesCorners(face, at, 0, blended, values);
+    upstream.TimesCorners(face, at, blended, channels, summed_values);
+    double weights[3][kLanes], summed_weights[3][kLanes];
+    AddPositions(face, view, column, qy, at, values, summed_values, weights,
+                 summed_weights);
     double* attribute = lanes.attributes.data();
     for (int k = 0; k < 3; ++k) {
-      for (int64_t c = 0; c < upstream.channels; ++c, attribute += kLanes) {
+      for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
         const double* g = upstream.values.data() + c * upstream.size + at;
+        const double* weight = c < blended ? weights[k] : summed_weights[k];
         for (int64_t lane = 0; lane < kLanes; ++lane) {
-          attribute[lane] += weights[k][lane] * g[lane];
+          attribute[lane] += weight[lane] * g[lane];
         }
       }
     }
   }
 
-  // weights[k] is what corner k's attributes count at each pixel.
+  // weights[k] is what corner k's attributes count at each pixel, blended or
+  // summed.
   TF_SOFTRAS_INLINE void AddPositions(const ShadedFace& face,
                                       const LocalView<double>& view_reference,
                                       int64_t column, double qy, int64_t at,
                                       const double (&values)[3][kLanes],
-                                      double (&weights)[3][kLanes]) {
+                                      const double (&summed_values)[3][kLanes],
+                                      double (&weights)[3][kLanes],
+                                      double (&summed_weights)[3][kLanes]) {
     const DepthBlend<double> own = blend;
     const LocalView<double> view = view_reference;
     const EdgeShares<double> shares = face.shares;
@@ -112,14 +119,20 @@ struct GradientVisitor {
           pair.coverage * own.Falloff(behind) * inverse_total[lane];
       const double corner_values[3] = {values[0][lane], values[1][lane],
                                        values[2][lane]};
-      const PairGradient<double> gradient =
-          GradientOfPair(own, view.triangle, shares, depths, pair, qx, qy,
-                         weight, corner_values, mean[lane]);
+      const double corner_sums[3] = {summed_values[0][lane],
+                                     summed_values[1][lane],
+                                     summed_values[2][lane]};
+      PairLoss<double> loss =
+          BlendedLoss(pair, weight, corner_values, mean[lane]);
+      AddSummedLoss(pair, corner_sums, &loss);
+      const PairGradient<double> gradient = GradientOfPair(
+          own, view.triangle, shares, depths, pair, qx, qy, loss);
       for (int k = 0; k < 3; ++k) {
         parts[3 * k][lane] = gradient.x[k];
         parts[3 * k + 1][lane] = gradient.y[k];
         parts[3 * k + 2][lane] = gradient.z[k];
-        weights[k][lane] = gradient.attribute_weights[k];
+        weights[k][lane] = weight * pair.at.weights[k];
+        summed_weights[k][lane] = pair.coverage * pair.at.weights[k];
       }
     }
     for (int i = 0; i < 9; ++i) {
@@ -159,7 +172,9 @@ TF_SOFTRAS_INLINE void AddBackground(const ShadedItem<T>& item,
       const int64_t at = tile.offset(row, column);
       const double weight = pixels.BackgroundWeight(at);
       for (int64_t c = 0; c < item.channels; ++c) {
-        const double part = weight * upstream.values[c * tile.size() + at];
+        const double part = c < item.blended
+                                ? weight * upstream.values[c * tile.size() + at]
+                                : 0.0;
         if (item.background_is_image) {
           background_image[item.Pixel(row, column) + c] = static_cast<T>(part);
         } else {

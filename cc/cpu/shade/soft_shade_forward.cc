@@ -8,6 +8,8 @@
 //       sums <- sums * keep + weight * attributes       depth_blend.h
 //     divide each pixel's sums by its sum of weights
 //
+// Summed channels start at 0, add coverage * attributes, and are not divided.
+//
 // All is computed in double (shaded_item.h says why).
 #include <cstdint>
 #include <vector>
@@ -26,7 +28,7 @@ namespace {
 struct ImageVisitor {
   const DepthBlend<double>& blend;
   const ShadedTile& tile;
-  int64_t channels;
+  int64_t channels, blended;
   BlendPlanes planes;
   std::vector<double> sums;  // [channels, tile.size()]
 
@@ -36,12 +38,13 @@ struct ImageVisitor {
       : blend(item.blend),
         tile(tile),
         channels(item.channels),
+        blended(item.blended),
         planes(tile.size(), item.blend),
         sums(tile.size() * item.channels, 0.0) {
     ForEachPixel([&](int64_t row, int64_t column, int64_t at)
                      __attribute__((always_inline)) {
                        const T* background = item.Background(row, column);
-                       for (int64_t c = 0; c < channels; ++c) {
+                       for (int64_t c = 0; c < blended; ++c) {
                          sums[c * tile.size() + at] = background[c];
                        }
                      });
@@ -76,12 +79,21 @@ struct ImageVisitor {
 
   TF_SOFTRAS_INLINE void AddChannels(const ShadedFace& face,
                                      const GroupTerms& terms, double* sum) {
-    for (int64_t c = 0; c < channels; ++c, sum += tile.size()) {
+    for (int64_t c = 0; c < blended; ++c, sum += tile.size()) {
       const double a = face.attributes[c], b = face.attributes[channels + c],
                    d = face.attributes[2 * channels + c];
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         sum[lane] = sum[lane] * terms.keep[lane] + a * terms.parts[0][lane] +
                     b * terms.parts[1][lane] + d * terms.parts[2][lane];
+      }
+    }
+    for (int64_t c = blended; c < channels; ++c, sum += tile.size()) {
+      const double a = face.attributes[c], b = face.attributes[channels + c],
+                   d = face.attributes[2 * channels + c];
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        sum[lane] += a * terms.summed_parts[0][lane] +
+                     b * terms.summed_parts[1][lane] +
+                     d * terms.summed_parts[2][lane];
       }
     }
   }
@@ -100,7 +112,8 @@ TF_SOFTRAS_INLINE void ShadeTile(const ShadedItem<T>& item,
     T* pixel = image + item.Pixel(row, column);
     const double inverse = 1.0 / visitor.planes.total[at];
     for (int64_t c = 0; c < item.channels; ++c) {
-      pixel[c] = static_cast<T>(visitor.sums[c * tile.size() + at] * inverse);
+      pixel[c] = static_cast<T>(visitor.sums[c * tile.size() + at] *
+                                (c < item.blended ? inverse : 1.0));
     }
   });
 }

@@ -3,7 +3,8 @@
 // with respect to it (GradientOfPair),
 //   dL / dsigma = sum_j g_j (1 - D_j) (-x_j / sigma),
 //   dL / dgamma = sum_j g_j (-l_j / gamma^2), the background among the j.
-// The g_j of a pixel sum to 0, so levels count from the pixel's nearest one:
+// Summed channels add D_j times theirs to the g_j of sigma alone. The blended
+// g_j of a pixel sum to 0, so levels count from the pixel's nearest one:
 // then no large numbers cancel.
 #include <cstdint>
 #include <vector>
@@ -45,8 +46,10 @@ struct ScalesVisitor {
   TF_SOFTRAS_INLINE void AddGroup(const ShadedFace& face,
                                   const LocalView<double>& view_reference,
                                   int64_t column, double qy, int64_t at) {
-    double values[3][kLanes];
-    upstream.TimesCorners(face, at, values);
+    double values[3][kLanes], summed_values[3][kLanes];
+    upstream.TimesCorners(face, at, 0, upstream.blended, values);
+    upstream.TimesCorners(face, at, upstream.blended, upstream.channels,
+                          summed_values);
     const DepthBlend<double> own = blend;
     const LocalView<double> view = view_reference;
     const EdgeShares<double> shares = face.shares;
@@ -71,7 +74,10 @@ struct ScalesVisitor {
       const double value = w[0] * values[0][lane] + w[1] * values[1][lane] +
                            w[2] * values[2][lane];
       const double g = weight * (value - mean[lane]);
-      sigma[lane] -= g * x / (1.0 + pair.odds);
+      const double summed = pair.coverage * (w[0] * summed_values[0][lane] +
+                                             w[1] * summed_values[1][lane] +
+                                             w[2] * summed_values[2][lane]);
+      sigma[lane] -= (g + summed) * x / (1.0 + pair.odds);
       gamma[lane] += g * behind;
     }
   }
@@ -98,7 +104,7 @@ TF_SOFTRAS_INLINE double BackgroundPart(const ShadedItem<T>& item,
       const int64_t at = tile.offset(row, column);
       const T* background = item.Background(row, column);
       double value = 0.0;
-      for (int64_t c = 0; c < item.channels; ++c) {
+      for (int64_t c = 0; c < item.blended; ++c) {
         value += upstream.values[c * tile.size() + at] *
                  static_cast<double>(background[c]);
       }

@@ -4,7 +4,8 @@
 // A target says which numbers are blended: any that are linear in the
 // attributes of a vertex, or of the background. Forward they are channels, as
 // many as a thread keeps in registers. Backward it is one number, the upstream
-// gradient times the channels.
+// gradient times the channels. A target's IsSummed(group, i) says which of its
+// numbers are summed instead, by coverage alone (depth_blend.h).
 #ifndef TF_SOFTRAS_CC_CUDA_SHADE_BLEND_TILES_H_
 #define TF_SOFTRAS_CC_CUDA_SHADE_BLEND_TILES_H_
 
@@ -135,13 +136,19 @@ __device__ void BlendFace(const ShadedItem<T>& item, const Target& target,
   const BlendStep<double> step = Step(item.blend, sums->level, pair);
   sums->level = step.level;
   sums->total = sums->total * step.keep + step.weight;
-  for (int i = 0; i < Target::kCount; ++i) sums->sums[i] *= step.keep;
+  for (int i = 0; i < Target::kCount; ++i) {
+    if (!target.IsSummed(group, i)) sums->sums[i] *= step.keep;
+  }
   for (int k = 0; k < 3; ++k) {
     const double part = step.weight * pair.at.weights[k];
+    const double summed_part = pair.coverage * pair.at.weights[k];
     double values[Target::kCount];
     target.Values(group, pixel,
                   item.attributes + face.vertices[k] * item.channels, values);
-    for (int i = 0; i < Target::kCount; ++i) sums->sums[i] += part * values[i];
+    for (int i = 0; i < Target::kCount; ++i) {
+      sums->sums[i] +=
+          (target.IsSummed(group, i) ? summed_part : part) * values[i];
+    }
   }
 }
 
@@ -172,6 +179,9 @@ __global__ void __launch_bounds__(kThreadsPerTile)
     if (is_drawn && tile.part == 0) {
       sums.total = 1.0;
       target.Values(group, pixel, arguments.slice.Background(pixel), sums.sums);
+      for (int i = 0; i < Target::kCount; ++i) {
+        if (target.IsSummed(group, i)) sums.sums[i] = 0.0;
+      }
     }
     // Blend this block's part of the tile's faces, a stage at a time.
     tile.ForEachStage(
@@ -214,8 +224,14 @@ __global__ void __launch_bounds__(kThreadsPerPixelBlock)
   for (int64_t i = FirstIndex(); i < count; i += IndexStride()) {
     auto sums = arguments.partial[i];
     for (int64_t part = 1; part < arguments.parts; ++part) {
-      sums = JoinBlends(arguments.slice.first.blend, sums,
-                        arguments.partial[part * count + i]);
+      const auto more = arguments.partial[part * count + i];
+      auto joined = JoinBlends(arguments.slice.first.blend, sums, more);
+      for (int k = 0; k < Target::kCount; ++k) {
+        if (arguments.target.IsSummed(i / pixels, k)) {
+          joined.sums[k] = sums.sums[k] + more.sums[k];
+        }
+      }
+      sums = joined;
     }
     arguments.target.Write(i / pixels, i % pixels, sums);
   }

@@ -48,36 +48,45 @@ struct PixelBlend {
   double mean;           // the image times the upstream gradient
 };
 
-// The upstream gradient times an attribute, summed over channels.
+// The upstream gradient times an attribute, summed over the channels [first,
+// last).
 template <typename T>
 TF_SOFTRAS_INLINE double TimesUpstream(const T* upstream, const T* values,
-                                       int64_t channels) {
+                                       int64_t first, int64_t last) {
   double sum = 0.0;
-  for (int64_t c = 0; c < channels; ++c) {
+  for (int64_t c = first; c < last; ++c) {
     sum += static_cast<double>(upstream[c]) * static_cast<double>(values[c]);
   }
   return sum;
 }
 
-// Makes Blend write a PixelBlend for each pixel.
+// Makes Blend write a PixelBlend for each pixel, of the blended channels.
 template <typename T>
 struct MeanTarget {
   static constexpr int kCount = 1;
 
   int64_t groups;
-  int64_t channels;
+  int64_t channels, blended;
   const T* upstream;  // [items, height, width, channels]
   PixelBlend* pixels;
 
+  __device__ bool IsSummed(int64_t, int) const { return false; }
   __device__ void Values(int64_t, int64_t pixel, const T* from,
                          double (&values)[kCount]) const {
-    values[0] = TimesUpstream(upstream + pixel * channels, from, channels);
+    values[0] = TimesUpstream(upstream + pixel * channels, from, 0, blended);
   }
   __device__ void Write(int64_t, int64_t pixel,
                         const BlendSums<double, kCount>& sums) const {
     const double inverse = 1.0 / sums.total;
     pixels[pixel] = {sums.level, inverse, sums.sums[0] * inverse};
   }
+};
+
+// The gradient through one pair.
+struct PairTerms {
+  PairGradient<double> corners;
+  // What corner k's attributes count in the pixel, blended or summed.
+  double weights[3], summed_weights[3];
 };
 
 // The pairs of a face and the pixels of a patch with soft aggregation: all that
@@ -105,12 +114,14 @@ struct BlendedPairs {
   }
 
   // Returns false if the pixel has no part in the face's gradient. values(k) is
-  // the upstream gradient there times corner k's attributes.
-  template <typename T, typename Values>
+  // the upstream gradient there times corner k's attributes, summed_values(k)
+  // the same of the summed channels.
+  template <typename T, typename Values, typename SummedValues>
   __device__ bool Gradient(const ShadedItem<T>& item, int64_t, const Face& face,
                            int64_t pixel, int64_t row, int64_t column,
                            const Values& values,
-                           PairGradient<double>* gradient) const {
+                           const SummedValues& summed_values,
+                           PairTerms* terms) const {
     const DepthBlend<double>& blend = item.blend;
     const double qx = face.view.qx(column);
     const double qy = face.view.qy(row);
@@ -126,8 +137,18 @@ struct BlendedPairs {
     const double weight =
         pair.coverage * blend.Falloff(behind) * own.inverse_total;
     const double corner_values[3] = {values(0), values(1), values(2)};
-    *gradient = GradientOfPair(blend, triangle, face.shares, face.depths, pair,
-                               qx, qy, weight, corner_values, own.mean);
+    PairLoss<double> loss = BlendedLoss(pair, weight, corner_values, own.mean);
+    if (item.blended < item.channels) {
+      const double corner_sums[3] = {summed_values(0), summed_values(1),
+                                     summed_values(2)};
+      AddSummedLoss(pair, corner_sums, &loss);
+    }
+    terms->corners = GradientOfPair(blend, triangle, face.shares, face.depths,
+                                    pair, qx, qy, loss);
+    for (int k = 0; k < 3; ++k) {
+      terms->weights[k] = weight * pair.at.weights[k];
+      terms->summed_weights[k] = pair.coverage * pair.at.weights[k];
+    }
     return true;
   }
 
@@ -150,15 +171,19 @@ struct NearestPairs {
     return true;
   }
 
-  template <typename T, typename Values>
+  template <typename T, typename Values, typename SummedValues>
   __device__ bool Gradient(const ShadedItem<T>& item, int64_t index,
                            const Face&, int64_t pixel, int64_t row,
                            int64_t column, const Values& values,
-                           PairGradient<double>* gradient) const {
+                           const SummedValues&, PairTerms* terms) const {
     if (nearest[pixel] != index) return false;
     const double corner_values[3] = {values(0), values(1), values(2)};
-    *gradient = GradientAtPixel(FaceAtPixel(item.mesh, index, row, column),
-                                corner_values);
+    const FaceAtPixel seen(item.mesh, index, row, column);
+    terms->corners = GradientAtPixel(seen, corner_values);
+    for (int k = 0; k < 3; ++k) {
+      terms->weights[k] = seen.at.weights[k];
+      terms->summed_weights[k] = 0.0;
+    }
     return true;
   }
 
@@ -181,13 +206,13 @@ struct GradientArguments {
 
 // Adds a pair's gradient to this lane's totals.
 template <typename T>
-TF_SOFTRAS_INLINE void AddPair(const PairGradient<double>& gradient,
-                               const T* upstream, int64_t first_channel,
-                               int64_t channels, double* totals) {
+TF_SOFTRAS_INLINE void AddPair(const PairTerms& terms, const T* upstream,
+                               int64_t first_channel, int64_t channels,
+                               int64_t blended, double* totals) {
   for (int k = 0; k < 3; ++k) {
-    totals[3 * k] += gradient.x[k];
-    totals[3 * k + 1] += gradient.y[k];
-    totals[3 * k + 2] += gradient.z[k];
+    totals[3 * k] += terms.corners.x[k];
+    totals[3 * k + 1] += terms.corners.y[k];
+    totals[3 * k + 2] += terms.corners.z[k];
   }
   for (int c = 0; c < kChannelGroup; ++c) {
     const int64_t channel = first_channel + c;
@@ -195,7 +220,7 @@ TF_SOFTRAS_INLINE void AddPair(const PairGradient<double>& gradient,
         channel < channels ? static_cast<double>(upstream[channel]) : 0.0;
     for (int k = 0; k < 3; ++k) {
       totals[kPositions + k * kChannelGroup + c] +=
-          gradient.attribute_weights[k] * g;
+          (channel < blended ? terms.weights[k] : terms.summed_weights[k]) * g;
     }
   }
 }
@@ -224,14 +249,19 @@ __device__ void AddShadedPatches(const GradientArguments<T, Pairs>& arguments,
       const T* upstream = arguments.upstream + pixel * channels;
       const auto values = [&](int k) {
         return TimesUpstream(upstream, item.attributes + vertices[k] * channels,
-                             channels);
+                             0, item.blended);
       };
-      PairGradient<double> gradient;
+      const auto summed_values = [&](int k) {
+        return TimesUpstream(upstream, item.attributes + vertices[k] * channels,
+                             item.blended, channels);
+      };
+      PairTerms terms;
       if (!arguments.pairs.Gradient(item, face, seen, pixel, row, column,
-                                    values, &gradient)) {
+                                    values, summed_values, &terms)) {
         return;
       }
-      AddPair(gradient, upstream, group * kChannelGroup, channels, totals);
+      AddPair(terms, upstream, group * kChannelGroup, channels, item.blended,
+              totals);
     });
   }
 }
@@ -316,8 +346,10 @@ __global__ void __launch_bounds__(kThreadsPerPixelBlock)
                             int64_t count) {
   const ShadedItem<T>& first = arguments.slice.first;
   for (int64_t i = FirstIndex(); i < count; i += IndexStride()) {
-    const double weight =
-        arguments.pairs.BackgroundWeight(first.blend, i / first.channels);
+    const bool is_blended = i % first.channels < first.blended;
+    const double weight = is_blended ? arguments.pairs.BackgroundWeight(
+                                           first.blend, i / first.channels)
+                                     : 0.0;
     gradient[i] =
         static_cast<T>(weight * static_cast<double>(arguments.upstream[i]));
   }
@@ -352,7 +384,8 @@ __global__ void __launch_bounds__(kThreadsPerPixelBlock)
     const int64_t end = MinInt(begin + kPixelsPerBackgroundSum, pixels);
     for (int64_t c = 0; c < first.channels; ++c) {
       double sum = 0.0;
-      for (int64_t own = begin + threadIdx.x; own < end; own += blockDim.x) {
+      for (int64_t own = begin + threadIdx.x; own < end && c < first.blended;
+           own += blockDim.x) {
         const int64_t pixel = unit / stretches * pixels + own;
         sum +=
             arguments.pairs.BackgroundWeight(first.blend, pixel) *
@@ -441,7 +474,9 @@ class ImageGradient {
     } else {
       PixelBlend* blends = call_.Allocate<PixelBlend>(slice.pixels());
       Blend(call_, slice, pyramid_,
-            MeanTarget<T>{1, inputs_.channels, upstream, blends});
+            MeanTarget<T>{1, inputs_.channels,
+                          inputs_.channels - inputs_.summed_channels, upstream,
+                          blends});
       DifferentiatePairs(first, slice, upstream, BlendedPairs{blends});
     }
   }

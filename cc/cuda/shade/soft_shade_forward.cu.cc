@@ -10,6 +10,8 @@
 //         sums <- sums * keep + weight * attributes depth_blend.h
 //     divide the sums by the sum of weights
 //
+// Summed channels start at 0, add coverage * attributes, and are not divided.
+//
 // alpha is the silhouette of cc/cuda/rasterize.
 #include <cstdint>
 
@@ -30,13 +32,18 @@ struct ImageTarget {
   static constexpr int kCount = 4;
 
   int64_t groups;
-  int64_t channels;
+  int64_t channels, blended;
   T* image;  // [items, height, width, channels]
 
-  ImageTarget(T* image, int64_t channels)
-      : groups((channels + kCount - 1) / kCount),
-        channels(channels),
+  ImageTarget(T* image, const SoftShadeInputs<T>& inputs)
+      : groups((inputs.channels + kCount - 1) / kCount),
+        channels(inputs.channels),
+        blended(inputs.channels - inputs.summed_channels),
         image(image) {}
+
+  __device__ bool IsSummed(int64_t group, int i) const {
+    return group * kCount + i >= blended;
+  }
 
   __device__ void Values(int64_t group, int64_t, const T* from,
                          double (&values)[kCount]) const {
@@ -53,7 +60,7 @@ struct ImageTarget {
       const int64_t channel = group * kCount + i;
       if (channel >= channels) break;
       image[pixel * channels + channel] =
-          static_cast<T>(sums.sums[i] * inverse);
+          static_cast<T>(sums.sums[i] * (channel < blended ? inverse : 1.0));
     }
   }
 };
@@ -72,7 +79,7 @@ std::string SoftShadeForwardGpu(const SoftShadeInputs<T>& inputs, T* image,
     Blend(call,
           MakeShadedSlice(inputs, first, MinInt(slice, mesh.batch - first),
                           radius),
-          pyramid, ImageTarget<T>(image + first * values, inputs.channels));
+          pyramid, ImageTarget<T>(image + first * values, inputs));
   }
   return call.error();
 }

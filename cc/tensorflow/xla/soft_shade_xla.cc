@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "cc/cpu/shade/shade_passes.h"
 #include "cc/tensorflow/soft_shade_op.h"
 #include "cc/tensorflow/validation.h"
@@ -31,6 +32,7 @@ constexpr char kScalesBackward[] = "softras_soft_shade_scales_grad";
 // The attributes that the passes read, in the order of their binding.
 struct Numbers {
   float near, far, epsilon, min_coverage;
+  int64_t summed_channels;
   bool is_linear;
 };
 
@@ -58,6 +60,7 @@ SoftShadeInputs<T> MakeInputs(ffi::Buffer<type> vertices,
   inputs.background = background.typed_data();
   inputs.background_is_image = background.dimensions().size() == 4;
   inputs.channels = attributes.dimensions()[2];
+  inputs.summed_channels = numbers.summed_channels;
   inputs.gamma = *gamma.typed_data();
   inputs.far = static_cast<double>(numbers.far);
   inputs.epsilon = static_cast<double>(numbers.epsilon);
@@ -79,11 +82,12 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
                    ffi::Result<ffi::Buffer<type>> image,
                    ffi::Result<ffi::Buffer<type>> alpha,
                    ffi::Result<ffi::Buffer<type>> transparency, float near,
-                   float far, float epsilon, float min_coverage, bool is_hard,
-                   bool is_linear) {
+                   float far, float epsilon, float min_coverage,
+                   int64_t summed_channels, bool is_hard, bool is_linear) {
   const auto inputs = MakeInputs<type>(
       vertices, faces, sigma, gamma, attributes, background,
-      alpha->dimensions(), {near, far, epsilon, min_coverage, is_linear});
+      alpha->dimensions(),
+      {near, far, epsilon, min_coverage, summed_channels, is_linear});
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
@@ -103,11 +107,11 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
                     ffi::Result<ffi::Buffer<type>> attributes_gradient,
                     ffi::Result<ffi::Buffer<type>> background_gradient,
                     float near, float far, float epsilon, float min_coverage,
-                    bool is_hard, bool is_linear) {
-  const auto inputs =
-      MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
-                       alpha_upstream.dimensions(),
-                       {near, far, epsilon, min_coverage, is_linear});
+                    int64_t summed_channels, bool is_hard, bool is_linear) {
+  const auto inputs = MakeInputs<type>(
+      vertices, faces, sigma, gamma, attributes, background,
+      alpha_upstream.dimensions(),
+      {near, far, epsilon, min_coverage, summed_channels, is_linear});
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
@@ -129,11 +133,12 @@ ffi::Error ScalesBackward(
     ffi::Buffer<type> upstream, ffi::Buffer<type> alpha_upstream,
     ffi::Result<ffi::Buffer<type>> sigma_gradient,
     ffi::Result<ffi::Buffer<type>> gamma_gradient, float near, float far,
-    float epsilon, float min_coverage, bool is_hard, bool is_linear) {
-  const auto inputs =
-      MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
-                       alpha_upstream.dimensions(),
-                       {near, far, epsilon, min_coverage, is_linear});
+    float epsilon, float min_coverage, int64_t summed_channels, bool is_hard,
+    bool is_linear) {
+  const auto inputs = MakeInputs<type>(
+      vertices, faces, sigma, gamma, attributes, background,
+      alpha_upstream.dimensions(),
+      {near, far, epsilon, min_coverage, summed_channels, is_linear});
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
@@ -180,6 +185,7 @@ auto BindNumbers(Binding&& binding) {
       .template Attr<float>("far")
       .template Attr<float>("epsilon")
       .template Attr<float>("min_coverage")
+      .template Attr<int64_t>("summed_channels")
       .template Attr<bool>("is_hard")
       .template Attr<bool>("is_linear");
 }
@@ -272,6 +278,8 @@ class SoftShadeXlaBase : public XlaOpKernel {
             FloatAttribute("far", attributes_.far), ", ",
             FloatAttribute("epsilon", attributes_.epsilon), ", ",
             FloatAttribute("min_coverage", attributes_.min_coverage),
+            absl::StrFormat(", summed_channels = %d : i64",
+                            attributes_.summed_channels),
             ", is_hard = ", attributes_.is_hard ? "true" : "false",
             ", is_linear = ", attributes_.is_linear ? "true" : "false"));
     for (int i = 0; i < static_cast<int>(outputs.size()); ++i) {

@@ -11,8 +11,6 @@ from tf_softras.ops._soft_shade import soft_shade
 
 # Attributes that are not averaged over the faces that share a sample.
 _WITHOUT_MEAN = ("uv", "texture", "footprint", "sides")
-# A gamma beside which all depths are alike.
-_ANY_DEPTH = 1e30
 # A gamma, in units of the near plane's depth, by which the nearer of two faces has all the weight.
 _ONE_DEPTH = 1e-6
 # Equally near faces are moved apart by up to this share of their depth: enough, and not visible.
@@ -75,13 +73,17 @@ class Passes:
     def surface(self, scene: Scene) -> Surface:
         """Returns the mean surface at each sample."""
         names = [name for name in scene.attributes if name not in _WITHOUT_MEAN]
-        sums, alpha = self._drawn(scene, names, self.aggregation)
+        if self.aggregation == "soft":
+            sums, alpha = self._drawn(scene, names, "soft", summed=("sides",))
+            coverage = _coverage(sums.pop("sides"))
+        else:
+            sums, alpha = self._drawn(scene, names, "hard")
         hit = sums["share"] > 0.0
         # The background has a weight, too: without it, what is left is the surface's mean.
         share = keras.ops.where(hit, sums["share"], 1.0)
         means = {name: value / share for name, value in sums.items()}
         if self.aggregation == "soft":
-            return Surface(means, hit, alpha[..., None], self._coverage(scene))
+            return Surface(means, hit, alpha[..., None], coverage)
         alpha = keras.ops.cast(hit, alpha.dtype)
         return Surface(means, hit, alpha, alpha)
 
@@ -106,25 +108,12 @@ class Passes:
         is_on_face = on_face["share"] > 0.0
         return {name: keras.ops.where(is_on_face, on_face[name], beside[name]) for name in names}
 
-    def _coverage(self, scene: Scene):
-        """Returns ``min(1, sum_j D_j)``, float `[batch, height, width, 1]`.
+    def _drawn(self, scene: Scene, names, aggregation, summed=(), **options):
+        """Returns a dict of attributes at each sample, and the silhouette.
 
-        Beside an edge that two faces share, D of one and of the other add up to 1, where eq. 2 has
-        1 - D (1 - D), 0.75 on the edge: the background would shine through. The front and the back
-        of a closed mesh cover the same pixels, and each edge of its outline has a face of either:
-        the larger of their two sums counts, or outlines would be wider than edges.
+        Attributes of the names `summed` are sums over the faces, each times its coverage.
         """
-        # With all depths alike, a face's weight is D_j and the background's is 1.
-        parts, _ = self._drawn(
-            scene, ["sides"], "soft", gamma=_ANY_DEPTH, far=self.far, epsilon=0.0
-        )
-        shares = parts["sides"]
-        sums = shares / (1.0 - keras.ops.sum(shares, axis=-1, keepdims=True))
-        return keras.ops.minimum(keras.ops.max(sums, axis=-1, keepdims=True), 1.0)
-
-    def _drawn(self, scene: Scene, names, aggregation, **options):
-        """Returns a dict of attributes at each sample, and the silhouette."""
-        chosen = {name: scene.attributes[name] for name in names}
+        chosen = {name: scene.attributes[name] for name in (*names, *summed)}
         buffer, silhouette = soft_shade(
             scene.vertices,
             scene.faces,
@@ -133,7 +122,22 @@ class Passes:
             sigma=self.sigma,
             aggregation=aggregation,
             interpolation=self.interpolation,
+            summed_channels=sum(chosen[name].shape[-1] for name in summed),
             implementation=self.implementation,
             **{"gamma": self.gamma, "far": self.far, **options},
         )
         return unpacked(buffer, chosen), silhouette
+
+
+def _coverage(sides):
+    """Returns ``min(1, sum_j D_j)``, float `[batch, height, width, 1]`.
+
+    Beside an edge that two faces share, D of one and of the other add up to 1, where eq. 2 has
+    1 - D (1 - D), 0.75 on the edge: the background would shine through. The front and the back
+    of a closed mesh cover the same pixels, and each edge of its outline has a face of either:
+    the larger of their two sums counts, or outlines would be wider than edges.
+
+    Args:
+        sides: float `[batch, height, width, 2]`, sums of D_j over the faces of either side.
+    """
+    return keras.ops.minimum(keras.ops.max(sides, axis=-1, keepdims=True), 1.0)
