@@ -42,18 +42,30 @@ struct UpstreamPlanes {
     }
   }
 
-  // sums[k] = the upstream gradient times corner k's attributes, summed over
-  // the channels [first, last), at the kLanes pixels from `at` on.
-  TF_SOFTRAS_INLINE void TimesCorners(const ShadedFace& face, int64_t at,
+  // Reads the kLanes pixels at these places, [channels, kLanes].
+  TF_SOFTRAS_INLINE void Read(const int32_t* __restrict at,
+                              double* __restrict group) const {
+    for (int64_t c = 0; c < channels; ++c) {
+      const double* g = values.data() + c * size;
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        group[c * kLanes + lane] = g[at[lane]];
+      }
+    }
+  }
+
+  // sums[k] = the upstream gradient of a group of pixels times corner k's
+  // attributes [3, channels], summed over the channels [first, last).
+  TF_SOFTRAS_INLINE void TimesCorners(const double* __restrict attributes,
+                                      const double* __restrict group,
                                       int64_t first, int64_t last,
                                       double (&sums)[3][kLanes]) const {
     for (auto& corner : sums) {
       for (double& lane : corner) lane = 0.0;
     }
     for (int64_t c = first; c < last; ++c) {
-      const double* g = values.data() + c * size + at;
+      const double* g = group + c * kLanes;
       for (int k = 0; k < 3; ++k) {
-        const double attribute = face.attributes[k * channels + c];
+        const double attribute = attributes[k * channels + c];
         for (int64_t lane = 0; lane < kLanes; ++lane) {
           sums[k][lane] += attribute * g[lane];
         }
@@ -62,22 +74,49 @@ struct UpstreamPlanes {
   }
 };
 
-// The first visit: what is blended times the upstream gradient.
-struct MeanVisitor {
-  const DepthBlend<double>& blend;
-  const ShadedTile& tile;
-  const UpstreamPlanes& upstream;
-  BlendPlanes planes;
-  std::vector<double> mean;
+// The attributes of a face's corners [3, channels], and room for the upstream
+// gradient of a group of pixels [channels, kLanes].
+template <typename T>
+struct FaceValues {
+  const ShadedItem<T>& item;
+  std::vector<double> attributes, group;
 
-  template <typename T>
+  explicit FaceValues(const ShadedItem<T>& item)
+      : item(item),
+        attributes(3 * item.channels),
+        group(item.channels * kLanes) {}
+
+  TF_SOFTRAS_INLINE void Read(int64_t face) {
+    for (int k = 0; k < 3; ++k) {
+      const int64_t vertex = item.mesh.faces[3 * face + k];
+      const T* from = item.attributes + vertex * item.channels;
+      for (int64_t c = 0; c < item.channels; ++c) {
+        attributes[k * item.channels + c] = from[c];
+      }
+    }
+  }
+};
+
+// The first visit: what is blended times the upstream gradient.
+template <typename T>
+struct MeanVisitor {
+  const ShadedItem<T>& item;
+  const DepthBlend<double>& blend;
+  const UpstreamPlanes& upstream;
+  FaceValues<T> values;
+  // Each pixel's nearest level so far, its sum of weights relative to that, and
+  // the same sum of what is blended.
+  std::vector<double> level, total, mean;
+
   TF_SOFTRAS_INLINE MeanVisitor(const ShadedItem<T>& item,
                                 const ShadedTile& tile,
                                 const UpstreamPlanes& upstream)
-      : blend(item.blend),
-        tile(tile),
+      : item(item),
+        blend(item.blend),
         upstream(upstream),
-        planes(tile.size(), item.blend),
+        values(item),
+        level(tile.size(), item.blend.background_level),
+        total(tile.size(), 1.0),
         mean(tile.size(), 0.0) {
     for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
       for (int64_t column = tile.rect.column_begin;
@@ -92,44 +131,56 @@ struct MeanVisitor {
     }
   }
 
-  TF_SOFTRAS_INLINE void Block(const ShadedFace& face,
+  TF_SOFTRAS_INLINE const double* levels() const { return level.data(); }
+
+  TF_SOFTRAS_INLINE void BeginFace(const ShadedFace& face) {
+    values.Read(face.index);
+  }
+
+  TF_SOFTRAS_INLINE void Pairs(const ShadedFace& face,
                                const LocalView<double>& view,
-                               const PixelRect& block) {
-    for (int64_t row = block.row_begin; row < block.row_end; ++row) {
-      const double qy = view.qy(row);
-      for (int64_t column = block.column_begin; column < block.column_end;
-           column += kLanes) {
-        if (!AnyPairCounts(blend, view, column, qy)) continue;
-        const int64_t at = tile.offset(row, column);
-        double values[3][kLanes];
-        upstream.TimesCorners(face, at, 0, upstream.blended, values);
-        GroupTerms terms;
-        BlendGroup(blend, face, view, column, qy, planes.level.data() + at,
-                   planes.total.data() + at, terms);
-        double* sum = mean.data() + at;
-        for (int64_t lane = 0; lane < kLanes; ++lane) {
-          sum[lane] = sum[lane] * terms.keep[lane] +
-                      values[0][lane] * terms.parts[0][lane] +
-                      values[1][lane] * terms.parts[1][lane] +
-                      values[2][lane] * terms.parts[2][lane];
-        }
+                               const PackedPixels& pixels) {
+    for (int64_t first = 0; first < pixels.count; first += kLanes) {
+      const int32_t* at = pixels.at + first;
+      upstream.Read(at, values.group.data());
+      double corners[3][kLanes];
+      upstream.TimesCorners(values.attributes.data(), values.group.data(), 0,
+                            item.blended, corners);
+      double nearest[kLanes], parts[kLanes];
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        nearest[lane] = level[at[lane]];
+      }
+      Settle(nearest);
+      GroupTerms terms;
+      BlendGroup(blend, face, view, pixels, first, nearest, terms);
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        parts[lane] = corners[0][lane] * terms.parts[0][lane] +
+                      corners[1][lane] * terms.parts[1][lane] +
+                      corners[2][lane] * terms.parts[2][lane];
+      }
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        const int64_t i = at[lane];
+        level[i] = nearest[lane];
+        total[i] = total[i] * terms.keep[lane] + terms.weight[lane];
+        mean[i] = mean[i] * terms.keep[lane] + parts[lane];
       }
     }
   }
 
   TF_SOFTRAS_INLINE void EndFace(const ShadedFace&) {}
 
-  // Divides the mean by the sum of weights, which then holds its inverse.
+  // Divides the mean by the sum of weights, which then holds its inverse. Lanes
+  // without a pixel then have no weight.
   TF_SOFTRAS_INLINE void Finish() {
     for (size_t at = 0; at < mean.size(); ++at) {
-      planes.total[at] = 1.0 / planes.total[at];
-      mean[at] *= planes.total[at];
+      total[at] = 1.0 / total[at];
+      mean[at] *= total[at];
     }
+    total.back() = mean.back() = 0.0;
   }
 
   TF_SOFTRAS_INLINE double BackgroundWeight(int64_t at) const {
-    return blend.Falloff(planes.level[at] - blend.background_level) *
-           planes.total[at];
+    return blend.Falloff(level[at] - blend.background_level) * total[at];
   }
 };
 

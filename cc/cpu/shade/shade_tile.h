@@ -1,9 +1,22 @@
 // Visits the faces that reach a tile, set up in double, and blends them into
 // the tile's pixels. All passes of the soft shader share this.
+//
+//   sort the tile's faces by depth, roughly: nearest first
+//   for 16 faces at a time, without those that others hide:
+//     set them up, one a lane (face_batch.h)
+//     for each face, for each 8 pixels of a row that it reaches:
+//       pack the pixels where it counts (min_coverage) and is not hidden
+//     hand the packed pixels to the visitor, 8 at a time, so that no lane idles
+//
+// A face is hidden where a pixel's nearest level so far is so far above the
+// face's that exp(difference / gamma) is below rounding beside the pixel's sum
+// of weights (HiddenBehind). Most of a closed mesh's back is.
 #ifndef TF_SOFTRAS_CC_CPU_SHADE_SHADE_TILE_H_
 #define TF_SOFTRAS_CC_CPU_SHADE_SHADE_TILE_H_
 
+#include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "cc/cpu/face_batch.h"
@@ -25,13 +38,15 @@ struct ShadedTile {
   int64_t row, column;
   const FaceBins* bins;  // null: all faces
 
-  // Planes of scratch have padded rows.
+  // Planes of scratch have padded rows, and a last place for lanes without a
+  // pixel.
   TF_SOFTRAS_INLINE int64_t stride() const {
     return rect.column_end - rect.column_begin + kLanes;
   }
-  TF_SOFTRAS_INLINE int64_t size() const {
+  TF_SOFTRAS_INLINE int64_t no_pixel() const {
     return stride() * (rect.row_end - rect.row_begin);
   }
+  TF_SOFTRAS_INLINE int64_t size() const { return no_pixel() + 1; }
   TF_SOFTRAS_INLINE int64_t offset(int64_t row, int64_t column) const {
     return (row - rect.row_begin) * stride() + (column - rect.column_begin);
   }
@@ -48,149 +63,340 @@ struct ShadedFace {
   int64_t index;
   FaceDepths<double> depths;
   EdgeShares<double> shares;
-  const double* attributes;  // [3, channels]
+  double hidden_below;  // levels from which on a pixel hides it
 };
 
-// `attributes` is room for [3, channels].
+// How far a face's level must lie below a pixel's nearest one to be left out:
+// the weights of all faces together are then below 2^-53 of the pixel's sum of
+// weights, which is at least min_coverage. Infinity where channels are summed,
+// because sums count hidden faces too.
+template <typename T>
+double HiddenBehind(const ShadedItem<T>& item) {
+  if (item.blended < item.channels) return HUGE_VAL;
+  const double faces = static_cast<double>(MaxInt(item.num_faces, 1));
+  // log(1 / min_coverage) is the cut-off but for less than 1.
+  return (std::log(faces) + item.blend.cutoff + 38.0) /
+         item.blend.inverse_gamma;
+}
+
+template <typename T>
+TF_SOFTRAS_INLINE double NearestDepth(const MeshItem<T>& mesh, int64_t face) {
+  return static_cast<double>(
+      Min(Min(mesh.vertex(face, 0)[2], mesh.vertex(face, 1)[2]),
+          mesh.vertex(face, 2)[2]));
+}
+
 template <typename T>
 TF_SOFTRAS_INLINE ShadedFace MakeShadedFace(const ShadedItem<T>& item,
                                             int64_t face,
                                             const LocalTriangle<double>& local,
-                                            double* attributes) {
+                                            double hidden_behind) {
   const MeshItem<T>& mesh = item.mesh;
-  for (int corner = 0; corner < 3; ++corner) {
-    const T* from =
-        item.attributes +
-        item.channels * static_cast<int64_t>(mesh.faces[3 * face + corner]);
-    for (int64_t c = 0; c < item.channels; ++c) {
-      attributes[corner * item.channels + c] = from[c];
-    }
-  }
-  return {
-      face,
+  const FaceDepths<double> depths =
       MakeFaceDepths<double>(mesh.vertex(face, 0)[2], mesh.vertex(face, 1)[2],
-                             mesh.vertex(face, 2)[2], mesh.is_linear),
-      MakeEdgeShares(local), attributes};
+                             mesh.vertex(face, 2)[2], mesh.is_linear);
+  return {face, depths, MakeEdgeShares(local),
+          item.blend.Level(depths.nearest) + hidden_behind};
 }
 
-// Names the faces ids[first ..]; without a list, first .. itself.
-struct FaceIds {
-  const int32_t* ids;
-  int64_t first;
+// The pixels of a block where a face counts.
+struct PackedPixels {
+  static constexpr int64_t kMost = 8 * kLanes;
 
-  TF_SOFTRAS_INLINE int64_t operator()(int lane) const {
-    return ids ? static_cast<int64_t>(ids[first + lane]) : first + lane;
+  int64_t count = 0;
+  int32_t at[kMost];            // in the planes of the tile
+  double qx[kMost], qy[kMost];  // as the face's view has them
+
+  // Fills the last lanes up with the first pixel, in the place of no pixel.
+  TF_SOFTRAS_INLINE void Pad(int64_t no_pixel) {
+    for (; count % kLanes != 0; ++count) {
+      at[count] = static_cast<int32_t>(no_pixel);
+      qx[count] = qx[0];
+      qy[count] = qy[0];
+    }
   }
 };
 
-// Calls a visitor's Block for the blocks of one face.
+// Ends a loop that fills lanes one by one. Without it GCC hands values on from
+// lane to lane of the next loop, which then stays scalar.
+template <typename Lanes>
+TF_SOFTRAS_INLINE void Settle(Lanes& lanes) {
+#if defined(__GNUC__)
+  asm("" : "+m"(lanes));
+#endif
+}
+
+// The offsets of kLanes of them, copied.
+struct GroupOffsets {
+  double x[kLanes], y[kLanes];
+
+  TF_SOFTRAS_INLINE GroupOffsets(const PackedPixels& pixels, int64_t first) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      x[lane] = pixels.qx[first + lane];
+      y[lane] = pixels.qy[first + lane];
+    }
+    Settle(*this);
+  }
+};
+
+// Hands the pixels of a block where the face counts and is not hidden to
+// visitor.Pairs(face, view, pixels), whose count is a multiple of kLanes.
 template <typename Visitor>
-struct FaceBlocks {
-  Visitor& visitor;
-  const ShadedFace& face;
+TF_SOFTRAS_INLINE void VisitBlock(const DepthBlend<double>& blend,
+                                  const ShadedTile& tile,
+                                  const ShadedFace& face,
+                                  const LocalView<double>& view_reference,
+                                  const PixelRect& block, Visitor& visitor) {
+  const LocalView<double> view = view_reference;
+  const double inverse_sigma = blend.inverse_sigma, cutoff = blend.cutoff;
+  const double hidden_below = face.hidden_below;
+  const double* levels = visitor.levels();
+  PackedPixels pixels;
+  for (int64_t row = block.row_begin, column = block.column_begin;
+       row < block.row_end;) {
+    const double qy = view.qy(row);
+    const int64_t at = tile.offset(row, column);
+    const int64_t left = block.column_end - column;
+    const double* __restrict level = levels + at;
+    // Not negative where the face counts and is not hidden.
+    double qx[kLanes], score[kLanes];
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      qx[lane] = view.qx(column + lane);
+      const double squared =
+          SignedSquaredDistance(Sample(view.triangle, qx[lane], qy));
+      score[lane] = squared * inverse_sigma + cutoff;
+    }
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      score[lane] = Min(score[lane], hidden_below - level[lane]);
+    }
+    // A bit a lane: comparisons would not become vector code.
+    uint64_t negative[kLanes], bits = 0;
+    std::memcpy(negative, score, sizeof negative);
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      bits |= (~negative[lane] >> 63) << lane;
+    }
+    bits &= left < kLanes ? (uint64_t{1} << left) - 1 : ~uint64_t{0};
+    for (; bits != 0; bits &= bits - 1) {
+      const int lane = __builtin_ctzll(bits);
+      pixels.at[pixels.count] = static_cast<int32_t>(at + lane);
+      pixels.qx[pixels.count] = qx[lane];
+      pixels.qy[pixels.count] = qy;
+      ++pixels.count;
+    }
+    // The next pixels of the row, or of the next one.
+    const bool ends = left <= kLanes;
+    column = ends ? block.column_begin : column + kLanes;
+    row += ends ? 1 : 0;
+    const bool is_last = row == block.row_end;
+    // Only here, or the visitor would be compiled more than once.
+    if (pixels.count > PackedPixels::kMost - kLanes ||
+        (is_last && pixels.count > 0)) {
+      pixels.Pad(tile.no_pixel());
+      visitor.Pairs(face, view, pixels);
+      pixels.count = 0;
+    }
+  }
+}
 
-  TF_SOFTRAS_INLINE void operator()(const LocalView<double>& view,
-                                    const PixelRect& block) const {
-    visitor.Block(face, view, block);
+// A face that may reach a tile, and the depth of its nearest corner.
+struct ListedFace {
+  double depth;
+  int32_t face;
+};
+
+// The faces that may reach a tile, nearest first but for the order within a
+// class of depths. Faces behind the near plane are left out.
+template <typename T>
+std::vector<ListedFace> FacesByDepth(const ShadedItem<T>& item,
+                                     const ShadedTile& tile) {
+  std::vector<ListedFace> listed;
+  double least = HUGE_VAL, most = -HUGE_VAL;
+  const auto add = [&](int64_t face) {
+    if (!item.mesh.InFront(face)) return;
+    const double depth = NearestDepth(item.mesh, face);
+    listed.push_back({depth, static_cast<int32_t>(face)});
+    least = Min(least, depth);
+    most = Max(most, depth);
+  };
+  if (tile.bins == nullptr) {
+    listed.reserve(item.num_faces);
+    for (int64_t face = 0; face < item.num_faces; ++face) add(face);
+  } else {
+    for (int level = 0; level < tile.bins->num_levels(); ++level) {
+      const FaceList list = tile.bins->List(level, tile.row, tile.column);
+      listed.reserve(listed.size() + list.count);
+      for (int64_t i = 0; i < list.count; ++i) add(list.faces[i]);
+    }
+  }
+  constexpr int kClasses = 256;
+  const double scale = kClasses / (most - least);
+  // All depths alike, or too far apart for double: any order is right.
+  if (!(scale > 0.0 && scale < HUGE_VAL)) return listed;
+  const auto class_of = [least, scale](const ListedFace& each) {
+    return static_cast<int>(Min((each.depth - least) * scale, kClasses - 1.0));
+  };
+  int32_t next[kClasses + 1] = {};
+  for (const ListedFace& each : listed) ++next[class_of(each) + 1];
+  for (int i = 0; i < kClasses; ++i) next[i + 1] += next[i];
+  std::vector<ListedFace> sorted(listed.size());
+  for (const ListedFace& each : listed) sorted[next[class_of(each)]++] = each;
+  return sorted;
+}
+
+// The least of the pixels' nearest levels in each cell of 8 x 8 pixels of a
+// tile: a face below all of its cells is hidden.
+struct LeastLevels {
+  static constexpr int64_t kSide = 8;
+  static constexpr int64_t kMostCells = 64;  // tiles are at most 64 pixels wide
+
+  int64_t columns = 0;
+  double highest = -HUGE_VAL;
+  double least[kMostCells];
+
+  TF_SOFTRAS_INLINE void Update(const ShadedTile& tile, const double* levels) {
+    const int64_t height = tile.rect.row_end - tile.rect.row_begin;
+    const int64_t width = tile.rect.column_end - tile.rect.column_begin;
+    const int64_t rows = (height + kSide - 1) / kSide;
+    columns = (width + kSide - 1) / kSide;
+    highest = -HUGE_VAL;
+    for (int64_t cell = 0; cell < rows * columns; ++cell) {
+      const int64_t row = cell / columns * kSide;
+      const int64_t column = cell % columns * kSide;
+      double lowest = HUGE_VAL;
+      for (int64_t r = row; r < MinInt(row + kSide, height); ++r) {
+        const double* level = levels + r * tile.stride();
+        for (int64_t c = column; c < MinInt(column + kSide, width); ++c) {
+          lowest = Min(lowest, level[c]);
+        }
+      }
+      least[cell] = lowest;
+      highest = Max(highest, lowest);
+    }
+  }
+
+  // Whether each pixel of `rect` hides what is at `level`, less the margin.
+  TF_SOFTRAS_INLINE bool Hide(const ShadedTile& tile, const PixelRect& rect,
+                              double hidden_below) const {
+    const PixelRect own = Intersect(rect, tile.rect);
+    if (own.empty()) return true;
+    const int64_t row = own.row_begin - tile.rect.row_begin;
+    const int64_t last_row = own.row_end - 1 - tile.rect.row_begin;
+    const int64_t column = own.column_begin - tile.rect.column_begin;
+    const int64_t last_column = own.column_end - 1 - tile.rect.column_begin;
+    for (int64_t r = row / kSide; r <= last_row / kSide; ++r) {
+      for (int64_t c = column / kSide; c <= last_column / kSide; ++c) {
+        if (least[r * columns + c] <= hidden_below) return false;
+      }
+    }
+    return true;
   }
 };
 
-// Calls visitor.Block(face, view, block) for each block of pixels that a face
-// reaches, then visitor.EndFace(face). `ids` is null for the faces 0 .. count -
-// 1. `attributes` is room for [3, channels].
+// Visits a tile's faces. visitor.levels() are the pixels' nearest levels so
+// far, of ShadedTile::size(). After a face's blocks comes
+// visitor.EndFace(face).
 template <typename T, typename Visitor>
-TF_SOFTRAS_INLINE void VisitFaces(const ShadedItem<T>& item, const int32_t* ids,
-                                  int64_t count, const PixelRect& tile,
-                                  double* attributes, Visitor& visitor) {
+TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
+                                 const ShadedTile& tile, Visitor& visitor) {
+  // The map of hidden cells is made again after this many faces.
+  constexpr int64_t kFacesPerUpdate = 128;
+  const double hidden_behind = HiddenBehind(item);
+  const std::vector<ListedFace> faces = FacesByDepth(item, tile);
+  const int64_t count = static_cast<int64_t>(faces.size());
   FaceBatch<double> batch;
-  for (int64_t first = 0; first < count; first += batch.kFaces) {
-    const FaceIds face = {ids, first};
-    const int lanes = static_cast<int>(MinInt(batch.kFaces, count - first));
-    batch.SetUp(item.mesh, lanes, face, tile);
+  LeastLevels least;
+  for (int64_t next = 0, updated = -1; next < count;) {
+    // The next faces that are not hidden.
+    if (hidden_behind < HUGE_VAL && next / kFacesPerUpdate != updated) {
+      updated = next / kFacesPerUpdate;
+      least.Update(tile, visitor.levels());
+    }
+    int32_t ids[FaceBatch<double>::kFaces];
+    int lanes = 0;
+    for (; next < count && lanes < batch.kFaces; ++next) {
+      const int32_t face = faces[next].face;
+      const double hidden_below =
+          item.blend.Level(faces[next].depth) + hidden_behind;
+      const bool is_hidden =
+          least.highest > hidden_below &&
+          least.Hide(tile, item.mesh.Reach(face), hidden_below);
+      if (!is_hidden) ids[lanes++] = face;
+    }
+    if (lanes == 0) break;
+    // Set them up, one a lane, and visit one after the other.
+    const int32_t* id = ids;
+    batch.SetUp(
+        item.mesh, lanes,
+        [id](int lane) __attribute__((always_inline)) {
+          return static_cast<int64_t>(id[lane]);
+        },
+        tile.rect);
     for (int lane = 0; lane < lanes; ++lane) {
       const PixelRect rect = batch.rect(lane);
       if (rect.empty()) continue;
       const LocalView<double> view =
           MakeLocalView(batch, lane, item.mesh.plane, rect);
       const ShadedFace shaded =
-          MakeShadedFace(item, face(lane), view.triangle, attributes);
-      if (IsOneBlock(rect, item.mesh.plane)) {
-        visitor.Block(shaded, view, rect);
-      } else {
-        ForEachBlock<double>(item.mesh, item.mesh.MakeFace(face(lane)), rect,
-                             FaceBlocks<Visitor>{visitor, shaded});
+          MakeShadedFace(item, ids[lane], view.triangle, hidden_behind);
+      visitor.BeginFace(shaded);
+      // Large faces in blocks with an origin each, as in ForEachBlock.
+      const bool is_one = IsOneBlock(rect, item.mesh.plane);
+      const int64_t side = is_one ? MaxInt(rect.row_end - rect.row_begin,
+                                           rect.column_end - rect.column_begin)
+                                  : BlockSide(item.mesh.plane);
+      for (int64_t row = rect.row_begin, column = rect.column_begin;
+           row < rect.row_end;) {
+        const PixelRect block = {row, MinInt(row + side, rect.row_end), column,
+                                 MinInt(column + side, rect.column_end)};
+        const LocalView<double> seen =
+            is_one ? view
+                   : MakeLocalView<double>(item.mesh.MakeFace(ids[lane]),
+                                           item.mesh.plane, block);
+        if (is_one || !OutOfReach(seen, block, item.mesh.radius)) {
+          VisitBlock(item.blend, tile, shaded, seen, block, visitor);
+        }
+        column += side;
+        if (column >= rect.column_end) {
+          column = rect.column_begin;
+          row += side;
+        }
       }
       visitor.EndFace(shaded);
     }
   }
 }
 
-template <typename T, typename Visitor>
-TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
-                                 const ShadedTile& tile, double* attributes,
-                                 Visitor& visitor) {
-  if (tile.bins == nullptr) {
-    VisitFaces<T>(item, nullptr, item.num_faces, tile.rect, attributes,
-                  visitor);
-  } else {
-    for (int level = 0; level < tile.bins->num_levels(); ++level) {
-      const FaceList list = tile.bins->List(level, tile.row, tile.column);
-      VisitFaces(item, list.faces, list.count, tile.rect, attributes, visitor);
-    }
-  }
-}
-
-// Whether any of the kLanes pairs from `column` on counts (min_coverage).
-TF_SOFTRAS_INLINE bool AnyPairCounts(const DepthBlend<double>& blend,
-                                     const LocalView<double>& view,
-                                     int64_t column, double qy) {
-  double squared[kLanes];
-  for (int64_t lane = 0; lane < kLanes; ++lane) {
-    squared[lane] = SignedSquaredDistance(
-        Sample(view.triangle, view.qx(column + lane), qy));
-  }
-  bool any = false;
-  for (const double lane : squared) any |= Counts(blend, lane);
-  return any;
-}
-
-// Each pixel's nearest level so far, and its sum of weights relative to that.
-struct BlendPlanes {
-  std::vector<double> level, total;
-
-  BlendPlanes(int64_t size, const DepthBlend<double>& blend)
-      : level(size, blend.background_level), total(size, 1.0) {}
-};
-
 // One face's part in kLanes pixels' sums: sums so far times `keep`, plus corner
 // k's attributes times parts[k]. What is summed, not blended, gets summed_parts
 // instead.
 struct GroupTerms {
   double keep[kLanes];
+  double weight[kLanes];
   double parts[3][kLanes];
   double summed_parts[3][kLanes];
 };
 
-// Blends kLanes pixels of a row. The arguments are copied first, here and
-// wherever pairs are computed in lanes: a load through a reference that only
-// some lanes need would keep the loop from becoming vector code.
+// Blends kLanes packed pixels; `level` is their nearest so far. The arguments
+// are copied first, here and wherever pairs are computed in lanes: a load
+// through a reference that only some lanes need would keep the loop from
+// becoming vector code.
 TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend_reference,
                                   const ShadedFace& face,
-                                  const LocalView<double>& view_reference,
-                                  int64_t column, double qy,
-                                  double* __restrict level,
-                                  double* __restrict total, GroupTerms& terms) {
+                                  const LocalView<double>& view,
+                                  const PackedPixels& pixels, int64_t first,
+                                  double (&level)[kLanes], GroupTerms& terms) {
   const DepthBlend<double> blend = blend_reference;
-  const LocalView<double> view = view_reference;
+  const LocalTriangle<double> triangle = view.triangle;
   const EdgeShares<double> shares = face.shares;
   const FaceDepths<double> depths = face.depths;
+  const GroupOffsets q(pixels, first);
   for (int64_t lane = 0; lane < kLanes; ++lane) {
     const ShadedPair<double> pair =
-        Shade(blend, view.triangle, shares, depths, view.qx(column + lane), qy);
+        Shade(blend, triangle, shares, depths, q.x[lane], q.y[lane]);
     const BlendStep<double> step = Step(blend, level[lane], pair);
     level[lane] = step.level;
-    total[lane] = total[lane] * step.keep + step.weight;
     terms.keep[lane] = step.keep;
+    terms.weight[lane] = step.weight;
     for (int k = 0; k < 3; ++k) {
       terms.parts[k][lane] = step.weight * pair.at.weights[k];
       terms.summed_parts[k][lane] = pair.coverage * pair.at.weights[k];

@@ -3,7 +3,7 @@
 //   for each tile:                                      parts of an item a unit
 //     blend its faces again: each pixel's sum of weights, and the mean
 //       sum_j w_j G_j, where G_j is upstream times the face's attributes
-//     for each face, for each 8 pixels of a row that it reaches:
+//     for each face, for each 8 pixels where it counts:  shade_tile.h
 //       sum d/d(x, y, z) and d/d(attributes) of its corners     depth_blend.h
 //     add the face's sums to its vertices               gradient_sums.h
 //     add the background's weight times upstream to its gradient
@@ -47,46 +47,51 @@ struct SumsInLanes {
 };
 
 // The second visit.
+template <typename T>
 struct GradientVisitor {
-  const DepthBlend<double>& blend;
-  const ShadedTile& tile;
   const UpstreamPlanes& upstream;
-  const MeanVisitor& pixels;  // finished
-  const int32_t* faces;
+  const MeanVisitor<T>& pixels;  // finished
+  FaceValues<T> values;
   UnitSums sums;
   SumsInLanes lanes;
 
-  TF_SOFTRAS_INLINE void Block(const ShadedFace& face,
-                               const LocalView<double>& view,
-                               const PixelRect& block) {
-    for (int64_t row = block.row_begin; row < block.row_end; ++row) {
-      const double qy = view.qy(row);
-      for (int64_t column = block.column_begin; column < block.column_end;
-           column += kLanes) {
-        if (!AnyPairCounts(blend, view, column, qy)) continue;
-        lanes.any = true;
-        AddGroup(face, view, column, qy, tile.offset(row, column));
-      }
-    }
+  GradientVisitor(const ShadedItem<T>& item, const UpstreamPlanes& upstream,
+                  const MeanVisitor<T>& pixels, const UnitSums& sums)
+      : upstream(upstream),
+        pixels(pixels),
+        values(item),
+        sums(sums),
+        lanes(item.channels) {}
+
+  TF_SOFTRAS_INLINE const double* levels() const { return pixels.levels(); }
+
+  TF_SOFTRAS_INLINE void BeginFace(const ShadedFace& face) {
+    values.Read(face.index);
   }
 
-  TF_SOFTRAS_INLINE void AddGroup(const ShadedFace& face,
-                                  const LocalView<double>& view, int64_t column,
-                                  double qy, int64_t at) {
+  TF_SOFTRAS_INLINE void Pairs(const ShadedFace& face,
+                               const LocalView<double>& view,
+                               const PackedPixels& packed) {
+    lanes.any = true;
     const int64_t channels = upstream.channels, blended = upstream.blended;
-    double values[3][kLanes], summed_values[3][kLanes];
-    upstream.TimesCorners(face, at, 0, blended, values);
-    upstream.TimesCorners(face, at, blended, channels, summed_values);
-    double weights[3][kLanes], summed_weights[3][kLanes];
-    AddPositions(face, view, column, qy, at, values, summed_values, weights,
-                 summed_weights);
-    double* attribute = lanes.attributes.data();
-    for (int k = 0; k < 3; ++k) {
-      for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
-        const double* g = upstream.values.data() + c * upstream.size + at;
-        const double* weight = c < blended ? weights[k] : summed_weights[k];
-        for (int64_t lane = 0; lane < kLanes; ++lane) {
-          attribute[lane] += weight[lane] * g[lane];
+    const double* corners = values.attributes.data();
+    double* group = values.group.data();
+    for (int64_t first = 0; first < packed.count; first += kLanes) {
+      upstream.Read(packed.at + first, group);
+      double blended_values[3][kLanes], summed_values[3][kLanes];
+      upstream.TimesCorners(corners, group, 0, blended, blended_values);
+      upstream.TimesCorners(corners, group, blended, channels, summed_values);
+      double weights[3][kLanes], summed_weights[3][kLanes];
+      AddPositions(face, view, packed, first, blended_values, summed_values,
+                   weights, summed_weights);
+      double* attribute = lanes.attributes.data();
+      for (int k = 0; k < 3; ++k) {
+        for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
+          const double* g = group + c * kLanes;
+          const double* weight = c < blended ? weights[k] : summed_weights[k];
+          for (int64_t lane = 0; lane < kLanes; ++lane) {
+            attribute[lane] += weight[lane] * g[lane];
+          }
         }
       }
     }
@@ -95,38 +100,47 @@ struct GradientVisitor {
   // weights[k] is what corner k's attributes count at each pixel, blended or
   // summed.
   TF_SOFTRAS_INLINE void AddPositions(const ShadedFace& face,
-                                      const LocalView<double>& view_reference,
-                                      int64_t column, double qy, int64_t at,
-                                      const double (&values)[3][kLanes],
+                                      const LocalView<double>& view,
+                                      const PackedPixels& packed, int64_t first,
+                                      const double (&blended_values)[3][kLanes],
                                       const double (&summed_values)[3][kLanes],
                                       double (&weights)[3][kLanes],
                                       double (&summed_weights)[3][kLanes]) {
-    const DepthBlend<double> own = blend;
-    const LocalView<double> view = view_reference;
+    const DepthBlend<double> own = pixels.blend;
+    const LocalTriangle<double> triangle = view.triangle;
     const EdgeShares<double> shares = face.shares;
     const FaceDepths<double> depths = face.depths;
-    const double* __restrict level = pixels.planes.level.data() + at;
-    const double* __restrict inverse_total = pixels.planes.total.data() + at;
-    const double* __restrict mean = pixels.mean.data() + at;
+    const GroupOffsets q(packed, first);
+    double level[kLanes], inverse_total[kLanes], mean[kLanes];
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const int64_t at = packed.at[first + lane];
+      level[lane] = pixels.level[at];
+      inverse_total[lane] = pixels.total[at];
+      mean[lane] = pixels.mean[at];
+    }
+    Settle(level);
+    Settle(inverse_total);
+    Settle(mean);
     double parts[9][kLanes];
     for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const double qx = view.qx(column + lane);
+      const double qx = q.x[lane], qy = q.y[lane];
       const ShadedPair<double> pair =
-          Shade(own, view.triangle, shares, depths, qx, qy);
+          Shade(own, triangle, shares, depths, qx, qy);
       // A pair that does not count may be nearer than all that do.
       const double behind = Max(level[lane] - pair.level, 0.0);
       const double weight =
           pair.coverage * own.Falloff(behind) * inverse_total[lane];
-      const double corner_values[3] = {values[0][lane], values[1][lane],
-                                       values[2][lane]};
+      const double corner_values[3] = {blended_values[0][lane],
+                                       blended_values[1][lane],
+                                       blended_values[2][lane]};
       const double corner_sums[3] = {summed_values[0][lane],
                                      summed_values[1][lane],
                                      summed_values[2][lane]};
       PairLoss<double> loss =
           BlendedLoss(pair, weight, corner_values, mean[lane]);
       AddSummedLoss(pair, corner_sums, &loss);
-      const PairGradient<double> gradient = GradientOfPair(
-          own, view.triangle, shares, depths, pair, qx, qy, loss);
+      const PairGradient<double> gradient =
+          GradientOfPair(own, triangle, shares, depths, pair, qx, qy, loss);
       for (int k = 0; k < 3; ++k) {
         parts[3 * k][lane] = gradient.x[k];
         parts[3 * k + 1][lane] = gradient.y[k];
@@ -147,7 +161,7 @@ struct GradientVisitor {
     const int64_t channels = upstream.channels;
     const double* attribute = lanes.attributes.data();
     for (int k = 0; k < 3; ++k) {
-      const int64_t vertex = faces[3 * face.index + k];
+      const int64_t vertex = values.item.mesh.faces[3 * face.index + k];
       for (int i = 0; i < 3; ++i) {
         sums.vertices[3 * vertex + i] += SumLanes(lanes.positions[3 * k + i]);
       }
@@ -164,7 +178,7 @@ template <typename T>
 TF_SOFTRAS_INLINE void AddBackground(const ShadedItem<T>& item,
                                      const ShadedTile& tile,
                                      const UpstreamPlanes& upstream,
-                                     const MeanVisitor& pixels,
+                                     const MeanVisitor<T>& pixels,
                                      T* background_image, double* sums) {
   for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
     for (int64_t column = tile.rect.column_begin; column < tile.rect.column_end;
@@ -191,21 +205,14 @@ TF_SOFTRAS_INLINE void AddTile(const ShadedItem<T>& item,
                                const ShadedTile& tile, const T* upstream_image,
                                T* background_image, const UnitSums& sums) {
   const UpstreamPlanes upstream(item, tile, upstream_image);
-  std::vector<double> attributes(3 * item.channels);
-  MeanVisitor pixels(item, tile, upstream);
-  if (upstream.any) VisitTile(item, tile, attributes.data(), pixels);
+  MeanVisitor<T> pixels(item, tile, upstream);
+  if (upstream.any) VisitTile(item, tile, pixels);
   pixels.Finish();
   AddBackground(item, tile, upstream, pixels, background_image,
                 sums.background);
   if (!upstream.any) return;
-  GradientVisitor visitor = {item.blend,
-                             tile,
-                             upstream,
-                             pixels,
-                             item.mesh.faces,
-                             sums,
-                             SumsInLanes(item.channels)};
-  VisitTile(item, tile, attributes.data(), visitor);
+  GradientVisitor<T> visitor(item, upstream, pixels, sums);
+  VisitTile(item, tile, visitor);
 }
 
 #define TF_SOFTRAS_ADD_TILE(T)                                              \

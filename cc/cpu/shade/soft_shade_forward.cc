@@ -3,14 +3,14 @@
 //   cut images into square tiles; list the faces that reach each (face_bins.h)
 //   for each tile:                                      a unit of work
 //     start each pixel with the background's channels and weight 1
-//     for each face of its lists, for each 8 pixels of a row that it reaches:
-//       skip them if no pair counts (coverage below min_coverage)
+//     for each face, for each 8 pixels where it counts:  shade_tile.h
 //       sums <- sums * keep + weight * attributes       depth_blend.h
 //     divide each pixel's sums by its sum of weights
 //
-// Summed channels start at 0, add coverage * attributes, and are not divided.
-//
-// All is computed in double (shaded_item.h says why).
+// A pixel's sums lie side by side, a vector of channels: the sum of weights is
+// that of a channel that is 1 at each corner. Summed channels start at 0, add
+// coverage * attributes, and are not divided. All is computed in double
+// (shaded_item.h says why).
 #include <cstdint>
 #include <vector>
 
@@ -24,98 +24,147 @@
 namespace tf_softras {
 namespace {
 
-// Blends faces into a plane for each channel.
-struct ImageVisitor {
-  const DepthBlend<double>& blend;
-  const ShadedTile& tile;
-  int64_t channels, blended;
-  BlendPlanes planes;
-  std::vector<double> sums;  // [channels, tile.size()]
+// Where the channels of an image stand among a pixel's sums: 1, the blended
+// ones, then the summed ones, each padded to whole vectors.
+struct SumsLayout {
+  static constexpr int64_t kVector = 4;
+
+  int64_t first_summed, width;
 
   template <typename T>
+  explicit SumsLayout(const ShadedItem<T>& item)
+      : first_summed(Padded(1 + item.blended)),
+        width(first_summed + Padded(item.channels - item.blended)) {}
+
+  static int64_t Padded(int64_t count) {
+    return (count + kVector - 1) / kVector * kVector;
+  }
+  // Writes one vertex's or pixel's values there.
+  template <typename T>
+  TF_SOFTRAS_INLINE void Write(const ShadedItem<T>& item, const T* from,
+                               double* sums) const {
+    sums[0] = 1.0;
+    for (int64_t c = 0; c < item.blended; ++c) sums[1 + c] = from[c];
+    for (int64_t c = item.blended; c < item.channels; ++c) {
+      sums[first_summed + c - item.blended] = from[c];
+    }
+  }
+};
+
+// Blends faces into the pixels' sums.
+template <typename T>
+struct ImageVisitor {
+  const ShadedItem<T>& item;
+  const ShadedTile& tile;
+  SumsLayout layout;
+  std::vector<double> level;       // [tile.size()]
+  std::vector<double> sums;        // [tile.size(), layout.width]
+  std::vector<double> attributes;  // of the face's corners, [3, layout.width]
+
   TF_SOFTRAS_INLINE ImageVisitor(const ShadedItem<T>& item,
                                  const ShadedTile& tile)
-      : blend(item.blend),
+      : item(item),
         tile(tile),
-        channels(item.channels),
-        blended(item.blended),
-        planes(tile.size(), item.blend),
-        sums(tile.size() * item.channels, 0.0) {
-    ForEachPixel([&](int64_t row, int64_t column, int64_t at)
-                     __attribute__((always_inline)) {
-                       const T* background = item.Background(row, column);
-                       for (int64_t c = 0; c < blended; ++c) {
-                         sums[c * tile.size() + at] = background[c];
-                       }
-                     });
-  }
-
-  template <typename Visit>
-  TF_SOFTRAS_INLINE void ForEachPixel(const Visit& visit) {
+        layout(item),
+        level(tile.size(), item.blend.background_level),
+        sums(tile.size() * layout.width, 0.0),
+        attributes(3 * layout.width, 0.0) {
     for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
       for (int64_t column = tile.rect.column_begin;
            column < tile.rect.column_end; ++column) {
-        visit(row, column, tile.offset(row, column));
+        double* pixel = sums.data() + tile.offset(row, column) * layout.width;
+        layout.Write(item, item.Background(row, column), pixel);
+        for (int64_t i = layout.first_summed; i < layout.width; ++i) {
+          pixel[i] = 0.0;
+        }
       }
     }
   }
 
-  TF_SOFTRAS_INLINE void Block(const ShadedFace& face,
+  TF_SOFTRAS_INLINE const double* levels() const { return level.data(); }
+
+  TF_SOFTRAS_INLINE void BeginFace(const ShadedFace& face) {
+    for (int k = 0; k < 3; ++k) {
+      const int64_t vertex = item.mesh.faces[3 * face.index + k];
+      layout.Write(item, item.attributes + vertex * item.channels,
+                   attributes.data() + k * layout.width);
+    }
+  }
+
+  TF_SOFTRAS_INLINE void Pairs(const ShadedFace& face,
                                const LocalView<double>& view,
-                               const PixelRect& block) {
-    for (int64_t row = block.row_begin; row < block.row_end; ++row) {
-      const double qy = view.qy(row);
-      for (int64_t column = block.column_begin; column < block.column_end;
-           column += kLanes) {
-        if (!AnyPairCounts(blend, view, column, qy)) continue;
-        const int64_t at = tile.offset(row, column);
-        GroupTerms terms;
-        BlendGroup(blend, face, view, column, qy, planes.level.data() + at,
-                   planes.total.data() + at, terms);
-        AddChannels(face, terms, sums.data() + at);
+                               const PackedPixels& pixels) {
+    for (int64_t first = 0; first < pixels.count; first += kLanes) {
+      const int32_t* at = pixels.at + first;
+      double nearest[kLanes];
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        nearest[lane] = level[at[lane]];
+      }
+      Settle(nearest);
+      GroupTerms terms;
+      BlendGroup(item.blend, face, view, pixels, first, nearest, terms);
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        level[at[lane]] = nearest[lane];
+        Add(terms, lane, sums.data() + at[lane] * layout.width);
       }
     }
   }
 
-  TF_SOFTRAS_INLINE void AddChannels(const ShadedFace& face,
-                                     const GroupTerms& terms, double* sum) {
-    for (int64_t c = 0; c < blended; ++c, sum += tile.size()) {
-      const double a = face.attributes[c], b = face.attributes[channels + c],
-                   d = face.attributes[2 * channels + c];
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        sum[lane] = sum[lane] * terms.keep[lane] + a * terms.parts[0][lane] +
-                    b * terms.parts[1][lane] + d * terms.parts[2][lane];
+  // Adds the face to one pixel's sums, whole vectors of them.
+  TF_SOFTRAS_INLINE void Add(const GroupTerms& terms, int64_t lane,
+                             double* __restrict sum) const {
+    const double* __restrict a = attributes.data();
+    const double* __restrict b = a + layout.width;
+    const double* __restrict c = b + layout.width;
+    const double keep = terms.keep[lane];
+    const double parts[3] = {terms.parts[0][lane], terms.parts[1][lane],
+                             terms.parts[2][lane]};
+    for (int64_t i = 0; i < layout.first_summed; i += SumsLayout::kVector) {
+      for (int64_t j = i; j < i + SumsLayout::kVector; ++j) {
+        sum[j] =
+            sum[j] * keep + parts[0] * a[j] + parts[1] * b[j] + parts[2] * c[j];
       }
     }
-    for (int64_t c = blended; c < channels; ++c, sum += tile.size()) {
-      const double a = face.attributes[c], b = face.attributes[channels + c],
-                   d = face.attributes[2 * channels + c];
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        sum[lane] += a * terms.summed_parts[0][lane] +
-                     b * terms.summed_parts[1][lane] +
-                     d * terms.summed_parts[2][lane];
+    if (layout.first_summed == layout.width) return;
+    const double summed[3] = {terms.summed_parts[0][lane],
+                              terms.summed_parts[1][lane],
+                              terms.summed_parts[2][lane]};
+    for (int64_t i = layout.first_summed; i < layout.width;
+         i += SumsLayout::kVector) {
+      for (int64_t j = i; j < i + SumsLayout::kVector; ++j) {
+        sum[j] += summed[0] * a[j] + summed[1] * b[j] + summed[2] * c[j];
       }
     }
   }
 
   TF_SOFTRAS_INLINE void EndFace(const ShadedFace&) {}
+
+  TF_SOFTRAS_INLINE void Write(T* image) const {
+    for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
+      for (int64_t column = tile.rect.column_begin;
+           column < tile.rect.column_end; ++column) {
+        const double* sum =
+            sums.data() + tile.offset(row, column) * layout.width;
+        T* pixel = image + item.Pixel(row, column);
+        const double inverse = 1.0 / sum[0];
+        for (int64_t c = 0; c < item.blended; ++c) {
+          pixel[c] = static_cast<T>(sum[1 + c] * inverse);
+        }
+        for (int64_t c = item.blended; c < item.channels; ++c) {
+          pixel[c] =
+              static_cast<T>(sum[layout.first_summed + c - item.blended]);
+        }
+      }
+    }
+  }
 };
 
 template <typename T>
 TF_SOFTRAS_INLINE void ShadeTile(const ShadedItem<T>& item,
                                  const ShadedTile& tile, T* image) {
-  std::vector<double> attributes(3 * item.channels);
-  ImageVisitor visitor(item, tile);
-  VisitTile(item, tile, attributes.data(), visitor);
-  visitor.ForEachPixel([&](int64_t row, int64_t column,
-                           int64_t at) __attribute__((always_inline)) {
-    T* pixel = image + item.Pixel(row, column);
-    const double inverse = 1.0 / visitor.planes.total[at];
-    for (int64_t c = 0; c < item.channels; ++c) {
-      pixel[c] = static_cast<T>(visitor.sums[c * tile.size() + at] *
-                                (c < item.blended ? inverse : 1.0));
-    }
-  });
+  ImageVisitor<T> visitor(item, tile);
+  VisitTile(item, tile, visitor);
+  visitor.Write(image);
 }
 
 TF_SOFTRAS_CLONES void ShadeTileClone(const ShadedItem<float>& item,

@@ -22,57 +22,73 @@ namespace tf_softras {
 namespace {
 
 // The second visit, after MeanVisitor's.
+template <typename T>
 struct ScalesVisitor {
-  const DepthBlend<double>& blend;
-  const ShadedTile& tile;
   const UpstreamPlanes& upstream;
-  const MeanVisitor& pixels;  // finished
+  const MeanVisitor<T>& pixels;  // finished
+  FaceValues<T> values;
   double sigma[kLanes] = {};  // sums of g_j (1 - D_j) (-x_j)
   double gamma[kLanes] = {};  // sums of g_j (nearest level - l_j)
 
-  TF_SOFTRAS_INLINE void Block(const ShadedFace& face,
+  ScalesVisitor(const ShadedItem<T>& item, const UpstreamPlanes& upstream,
+                const MeanVisitor<T>& pixels)
+      : upstream(upstream), pixels(pixels), values(item) {}
+
+  TF_SOFTRAS_INLINE const double* levels() const { return pixels.levels(); }
+
+  TF_SOFTRAS_INLINE void BeginFace(const ShadedFace& face) {
+    values.Read(face.index);
+  }
+
+  TF_SOFTRAS_INLINE void Pairs(const ShadedFace& face,
                                const LocalView<double>& view,
-                               const PixelRect& block) {
-    for (int64_t row = block.row_begin; row < block.row_end; ++row) {
-      const double qy = view.qy(row);
-      for (int64_t column = block.column_begin; column < block.column_end;
-           column += kLanes) {
-        if (!AnyPairCounts(blend, view, column, qy)) continue;
-        AddGroup(face, view, column, qy, tile.offset(row, column));
-      }
+                               const PackedPixels& packed) {
+    for (int64_t first = 0; first < packed.count; first += kLanes) {
+      AddGroup(face, view, packed, first);
     }
   }
 
   TF_SOFTRAS_INLINE void AddGroup(const ShadedFace& face,
-                                  const LocalView<double>& view_reference,
-                                  int64_t column, double qy, int64_t at) {
-    double values[3][kLanes], summed_values[3][kLanes];
-    upstream.TimesCorners(face, at, 0, upstream.blended, values);
-    upstream.TimesCorners(face, at, upstream.blended, upstream.channels,
-                          summed_values);
-    const DepthBlend<double> own = blend;
-    const LocalView<double> view = view_reference;
+                                  const LocalView<double>& view,
+                                  const PackedPixels& packed, int64_t first) {
+    double* group = values.group.data();
+    upstream.Read(packed.at + first, group);
+    double blended_values[3][kLanes], summed_values[3][kLanes];
+    upstream.TimesCorners(values.attributes.data(), group, 0, upstream.blended,
+                          blended_values);
+    upstream.TimesCorners(values.attributes.data(), group, upstream.blended,
+                          upstream.channels, summed_values);
+    const DepthBlend<double> own = pixels.blend;
+    const LocalTriangle<double> triangle = view.triangle;
     const EdgeShares<double> shares = face.shares;
     const FaceDepths<double> depths = face.depths;
-    const double* __restrict level = pixels.planes.level.data() + at;
-    const double* __restrict inverse_total = pixels.planes.total.data() + at;
-    const double* __restrict mean = pixels.mean.data() + at;
+    const GroupOffsets q(packed, first);
+    double level[kLanes], inverse_total[kLanes], mean[kLanes];
     for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const double qx = view.qx(column + lane);
+      const int64_t at = packed.at[first + lane];
+      level[lane] = pixels.level[at];
+      inverse_total[lane] = pixels.total[at];
+      mean[lane] = pixels.mean[at];
+    }
+    Settle(level);
+    Settle(inverse_total);
+    Settle(mean);
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const double qx = q.x[lane], qy = q.y[lane];
       const ShadedPair<double> pair =
-          Shade(own, view.triangle, shares, depths, qx, qy);
-      const double x =
-          Min(Max(SignedSquaredDistance(Sample(view.triangle, qx, qy)) *
-                      own.inverse_sigma,
-                  Exponent<double>::kLowest),
-              Exponent<double>::kHighest);
+          Shade(own, triangle, shares, depths, qx, qy);
+      const double x = Min(Max(SignedSquaredDistance(Sample(triangle, qx, qy)) *
+                                   own.inverse_sigma,
+                               Exponent<double>::kLowest),
+                           Exponent<double>::kHighest);
       // A pair that does not count may be nearer than all that do.
       const double behind = Max(level[lane] - pair.level, 0.0);
       const double weight =
           pair.coverage * own.Falloff(behind) * inverse_total[lane];
       const double* w = pair.at.weights;
-      const double value = w[0] * values[0][lane] + w[1] * values[1][lane] +
-                           w[2] * values[2][lane];
+      const double value = w[0] * blended_values[0][lane] +
+                           w[1] * blended_values[1][lane] +
+                           w[2] * blended_values[2][lane];
       const double g = weight * (value - mean[lane]);
       const double summed = pair.coverage * (w[0] * summed_values[0][lane] +
                                              w[1] * summed_values[1][lane] +
@@ -96,7 +112,7 @@ template <typename T>
 TF_SOFTRAS_INLINE double BackgroundPart(const ShadedItem<T>& item,
                                         const ShadedTile& tile,
                                         const UpstreamPlanes& upstream,
-                                        const MeanVisitor& pixels) {
+                                        const MeanVisitor<T>& pixels) {
   double sum = 0.0;
   for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
     for (int64_t column = tile.rect.column_begin; column < tile.rect.column_end;
@@ -109,7 +125,7 @@ TF_SOFTRAS_INLINE double BackgroundPart(const ShadedItem<T>& item,
                  static_cast<double>(background[c]);
       }
       sum += pixels.BackgroundWeight(at) * (value - pixels.mean[at]) *
-             (pixels.planes.level[at] - item.blend.background_level);
+             (pixels.level[at] - item.blend.background_level);
     }
   }
   return sum;
@@ -122,12 +138,11 @@ TF_SOFTRAS_INLINE TileScales SumTile(const ShadedItem<T>& item,
   const UpstreamPlanes upstream(item, tile, upstream_image);
   TileScales sums;
   if (!upstream.any) return sums;
-  std::vector<double> attributes(3 * item.channels);
-  MeanVisitor pixels(item, tile, upstream);
-  VisitTile(item, tile, attributes.data(), pixels);
+  MeanVisitor<T> pixels(item, tile, upstream);
+  VisitTile(item, tile, pixels);
   pixels.Finish();
-  ScalesVisitor visitor = {item.blend, tile, upstream, pixels};
-  VisitTile(item, tile, attributes.data(), visitor);
+  ScalesVisitor<T> visitor(item, upstream, pixels);
+  VisitTile(item, tile, visitor);
   sums.sigma = SumLanes(visitor.sigma);
   sums.gamma =
       SumLanes(visitor.gamma) + BackgroundPart(item, tile, upstream, pixels);
