@@ -314,6 +314,7 @@ int RunOnce(char name) {
 int Main(int argc, char** argv) {
   BenchmarkOptions options(15, "abcdethf");
   if (!options.Read(argc, argv, /*takes_once=*/true)) return 2;
+  FlushDenormals();
   if (options.once != 0) return RunOnce(options.once);
   const PairCost cost = MeasurePairCost(
       Sphere("-", "pair cost", 3, 16, 64, 1e-2f), options.repeats);

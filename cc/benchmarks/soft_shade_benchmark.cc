@@ -3,7 +3,7 @@
 // repeats with their spread, and the ratio to the silhouette's time. Times are
 // processor times. Three channels, gamma 1e-4 (shading.h).
 //
-//   soft_shade_benchmark [--repeats=N] [--rows=abcd]
+//   soft_shade_benchmark [--repeats=N] [--rows=abcd] [--once=ROW]
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -75,9 +75,26 @@ bool PrintRow(const TimedScene& scene, int repeats) {
   return true;
 }
 
+// Runs each pass once, for programs that count instructions.
+int RunOnce(char name) {
+  for (const Row& row : Rows()) {
+    if (row.name != name) continue;
+    const TimedScene scene = row.make();
+    Shading shading(scene);
+    Forward(shading);
+    Backward(shading);
+    std::printf("shaded %s, sigma %.0e\n", scene.what, scene.sigma);
+    return 0;
+  }
+  std::fprintf(stderr, "no row %c\n", name);
+  return 2;
+}
+
 int Main(int argc, char** argv) {
   BenchmarkOptions options(15, "abcd");
-  if (!options.Read(argc, argv)) return 2;
+  if (!options.Read(argc, argv, /*takes_once=*/true)) return 2;
+  FlushDenormals();
+  if (options.once != 0) return RunOnce(options.once);
   std::printf(
       "| row | scene | sigma | silhouette forward ms | image forward ms "
       "(range) | times | silhouette backward ms | image backward ms (range) | "
