@@ -1,7 +1,5 @@
 """The network that comes with the package is used where no other is named."""
 
-import pathlib
-
 import click.testing
 import keras
 import numpy as np
@@ -12,7 +10,6 @@ from tests.shapes import tiny_config
 from tf_softras.cli import main
 from tf_softras.cli.command import LOG_LEVEL
 from tf_softras.datasets.shapenet_views.embedded_sample import unpack_sample
-from tf_softras.datasets.shapenet_views.mesh_folder import scan_mesh_folder
 from tf_softras.geometry import eye_from_angles, load_mesh, n3mr_views
 from tf_softras.models import MeshReconstructor, _pretrained, mesh_reconstructor, pretrained_names
 from tf_softras.pictures import frame_object
@@ -120,13 +117,14 @@ def test_an_export_without_an_output_does_not_write_into_the_run(network, tmp_pa
 @pytest.mark.skipif(
     SHIPPED_NETWORK not in pretrained_names(), reason="the package holds no weights yet"
 )
-def test_the_shipped_network_makes_the_silhouette_of_a_chair_it_has_not_seen(tmp_path):
+def test_the_shipped_network_makes_the_silhouette_of_a_table_it_has_not_seen(tmp_path):
     unpack_sample(tmp_path)
-    models, _ = scan_mesh_folder(pathlib.Path(tmp_path))
-    chair = next(model for model in models if model.split == "test" and model.label == "chair")
+    model = tmp_path / "04379243/43aa40d84d1b127fa0850b1ca77f0bae/models/model_normalized.obj"
     eye = np.asarray(eye_from_angles(**n3mr_views()))[2][None]
-    (true,) = render_views(load_mesh(chair.path).normalized(), eye, image_size=64)
-    mesh, _ = mesh_from_picture(open_reconstructor(), true)
+    (true,) = render_views(load_mesh(model).normalized(), eye, image_size=64)
+    mesh, seen = mesh_from_picture(open_reconstructor(), true)
     (made,) = render_views(mesh, eye, image_size=64)
-    one, other = true[..., 3] > 127, made[..., 3] > 127
-    assert (one & other).sum() > 0.6 * (one | other).sum()
+    # A picture does not tell how large an object is: the network sees all of one size.
+    one, other = (picture[..., 3] > 127 for picture in (seen, frame_object(made)))
+    # A ball of any size has 0.72.
+    assert (one & other).sum() > 0.8 * (one | other).sum()
