@@ -25,7 +25,7 @@ ENVIRONMENT := $(STAMPS)/environment-$(or $(subst /,_,$(PYTHON)),any)
 .PHONY: bench cuda cuda-test cuda-bench
 
 help:
-	@echo 'make demo    train on the embedded sample, pictures and meshes in runs/demo'
+	@echo 'make demo    fit, reconstruct and train on the embedded sample, pictures and meshes in runs/demo'
 	@echo 'make test    C++ and Python tests'
 	@echo 'make test-page   the web pages in headless Chromium, installed if need be'
 	@echo 'make test-matrix   build and test beside each TensorFlow and Python that is supported'

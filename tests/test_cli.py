@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 import urllib.request
 
 import click.testing
@@ -22,12 +23,16 @@ import trimesh
 
 from tests.geometry.mesh_files.test_obj_and_written_files import read_glb
 from tests.page.servers import model_server, rest_api
+from tests.shapes import tiny_config
 from tf_softras.cli import main
 from tf_softras.cli.command import LOG_LEVEL
+from tf_softras.cli.options import open_split
 from tf_softras.config import preset
 from tf_softras.datasets.shapenet_views import shapenet_views_dataset_builder as shapenet_views
 from tf_softras.export import ExportedReconstructor
 from tf_softras.geometry import load_mesh
+from tf_softras.models import MeshReconstructor, _pretrained, mesh_reconstructor
+from tf_softras.reconstruction import SHIPPED_NETWORK
 from tf_softras.training import RunFolder
 
 MESHES = shapenet_views.Builder.code_path.parent / "dummy_data"
@@ -377,42 +382,80 @@ def test_page_names_the_extra_that_it_needs(work, monkeypatch):
     assert result.exit_code == 2 and "pip install 'tf-softras[page]'" in result.stderr
 
 
-def test_demo_leaves_what_it_lists_and_moves_an_earlier_one_aside(tmp_path, monkeypatch):
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """The folder of the weights that come with the package; empty."""
+    folder = tmp_path / "pretrained"
+    folder.mkdir()
+    for module in (_pretrained, mesh_reconstructor):
+        monkeypatch.setattr(module, "FOLDER", folder)
+    return folder
+
+
+def test_demo_leaves_what_it_lists(tmp_path, monkeypatch, weights):
     def unpack_dummy(folder):
         shutil.copytree(MESHES, folder, dirs_exist_ok=True)
 
+    network = MeshReconstructor(tiny_config().model.replace(image_size=64))
+    _pretrained.save_pretrained(network, weights / f"{SHIPPED_NETWORK}.npz")
     monkeypatch.setattr(shapenet_views, "unpack_sample", unpack_dummy)
-    monkeypatch.setattr(sys.modules["tf_softras.cli.demo"], "FIT_STEPS", 5)
-    monkeypatch.setattr(sys.modules["tf_softras.cli.demo"], "FIT_SIZE", 32)
+    # Not tf_softras.cli.demo: that name is the command.
+    monkeypatch.setattr(sys.modules["tf_softras.cli.demo"], "_fit_chair", lambda _: [])
     output = tmp_path / "demo"
     text = done("demo", "--output", output, "--steps", 2)
     listed = [line.split("  (")[0].strip() for line in text.splitlines() if "  (" in line]
     names = {str(pathlib.Path(line).relative_to(output)) for line in listed}
     assert names == {
-        "fit/chair.gif",
-        "fit/chair.glb",
-        "fit/chair.html",
+        "shipped.png",
+        "meshes/table-flat/mesh.glb",
+        "meshes/table-box/mesh.glb",
         "training_curve.png",
         "contact_sheet.png",
         "contact_sheet_train.png",
-        "meshes/table-box/mesh.obj",
         "saved_model",
         "run",
         "demo.json",
     }
     assert all(pathlib.Path(line).exists() for line in listed)
-    assert "| before | after |" in text and "Mean 3D IoU before and after training" in text
-    assert load_mesh(output / "meshes/table-box/mesh.obj").faces.shape == (1280, 3)
+    assert "| before | after |" in text
+    assert load_mesh(output / "meshes/table-box/mesh.glb").faces.shape == (80, 3)
     assert (output / "meshes/table-box/picture.png").is_file()
     figures = json.loads((output / "demo.json").read_text())
-    assert f"{figures['test']['after']['mean']:.3f}" in text.splitlines()[-1]
+    assert f"  {figures['shipped']['mean']:.3f}  the shipped network" in text
+    last = text.splitlines()[-1]
+    assert f"{figures['test']['after']['mean']:.3f}  the short training, on other objects" in last
+
+
+def test_demo_fits_a_chair_once(tmp_path, monkeypatch, capsys):
+    module = sys.modules["tf_softras.cli.demo"]
+    for name, value in (("FIT_STEPS", 5), ("FIT_SIZE", 32)):
+        monkeypatch.setattr(module, name, value)
+    written = module._fit_chair(tmp_path)
+    names = [str(path.relative_to(tmp_path)) for path, _ in written]
+    assert names == ["fit/chair.gif", "fit/chair.glb", "fit/chair.html"]
+    assert all(path.is_file() for path, _ in written) and "held out" in capsys.readouterr().out
+    assert module._fit_chair(tmp_path) == written and not capsys.readouterr().out
+
+
+def test_demo_goes_on_without_weights(tmp_path, weights, capsys):
+    assert sys.modules["tf_softras.cli.demo"]._shipped(None, tmp_path) == (None, [])
+    assert "Left out: network: expected the weights" in capsys.readouterr().out
+
+
+def test_splits_are_opened_without_the_cache_of_tfds():
+    class Prepared:
+        info = types.SimpleNamespace(splits={"val": None})
+
+        def as_dataset(self, *, split, read_config):
+            return split, read_config.try_autocache
+
+    assert open_split(Prepared(), "val") == ("val", False)
 
 
 def test_demo_goes_on_if_killed_and_keeps_an_earlier_one(tmp_path, monkeypatch):
     def stop(_):
         raise RuntimeError("begun")
 
-    # Not tf_softras.cli.demo: that name is the command.
     monkeypatch.setattr(sys.modules["tf_softras.cli.demo"], "_fit_chair", stop)
     output = tmp_path / "demo"
     said = []

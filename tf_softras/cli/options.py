@@ -99,4 +99,8 @@ def open_split(builder, split: str):
             f"The data set in '{builder.data_dir}' has no split {split!r}; it has "
             f"{', '.join(builder.info.splits)}."
         )
-    return builder.as_dataset(split=split)
+    import tensorflow_datasets as tfds
+
+    # `training.train` caches by itself. A cache of tfds that is read in part is thrown away, with a
+    # warning.
+    return builder.as_dataset(split=split, read_config=tfds.ReadConfig(try_autocache=False))
