@@ -22,7 +22,7 @@ INPUT_VIEW = 2
 SHEET_ROWS = 8
 # The fit that a demo begins with: a chair with arms, seconds on two cores.
 FIT_OBJECT = "03001627/e42542c16f082d0c92373b0943215736/models/model_normalized.obj"
-FIT_VIEWS, FIT_SIZE, FIT_STEPS = 24, 72, 200
+FIT_VIEWS, FIT_SIZE, FIT_STEPS = 24, 72, 320
 FILM_FRAMES, FILM_SIZE = 24, 160
 # Written when a demo begins, and again when it is finished.
 MARKER = "demo.json"
