@@ -51,8 +51,9 @@ def renderer_inputs(mesh, *, max_texture_size=1024, ignore_opacity=False):
     >>> arguments, inputs = layers.renderer_inputs(square)
     >>> renderer = layers.Renderer(**arguments, image_size=32, lighting=None)
     >>> seen = renderer({**inputs, "eyes": np.float32([[0.0, 0.0, 2.732]])})
-    >>> np.round(seen["image"][0, [20, 12], [20, 12]], 2).tolist()
-    [[1.0, 0.0, 0.0], [0.8, 0.8, 0.8]]
+    >>> image = np.float64(seen["image"][0]).round(2)
+    >>> image[20, 20].tolist(), image[12, 12].tolist()  # below the diagonal, and above it
+    ([1.0, 0.0, 0.0], [0.8, 0.8, 0.8])
     """
     corners = corner_colors(mesh)
     if not ignore_opacity:
