@@ -85,4 +85,4 @@ def test_wrong_input_is_one_sentence(folder, arguments, message, monkeypatch):
 
 
 def test_render_wants_something_to_write():
-    assert "Expected -o or --transforms" in softras("render", BOX).output
+    assert "-o: expected a file, or a folder for --transforms" in softras("render", BOX).output

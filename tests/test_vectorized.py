@@ -169,7 +169,7 @@ CASES = {
                 "image",
                 by="textures",
                 face_uvs=FACE_UVS,
-                face_textures=np.arange(len(FACES)) % 3 - 1,
+                face_textures=np.arange(len(FACES)) % 2,
                 aggregation="hard",
             ),
             np.random.default_rng(7).uniform(size=(2, 2, 6, 7, 3)),

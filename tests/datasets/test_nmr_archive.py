@@ -163,7 +163,7 @@ DAMAGES = {
     "small": (lambda path: np.savez(path, np.zeros((1, 24, 4, 8, 8), "u1")), "24, 4, 8, 8"),
     "scalar": (lambda path: np.savez(path, np.uint8(3)), "uint8"),
     "another key": (lambda path: np.savez(path, images=np.zeros(3)), "arr_0.npy"),
-    "header alone": (lambda path: _npz(path, _header("(9, 24, 4, 64, 64)")), "bytes in"),
+    "header alone": (lambda path: _npz(path, _header("(9, 24, 4, 64, 64)")), "bytes; received 128"),
     "header that lies": (lambda path: _npz(path, _header("(10**9, 24, 4, 64, 64)")), "whole"),
     "billions": (lambda path: _npz(path, _header("(1000000000, 24, 4, 64, 64)")), "1000000000"),
     "Fortran": (lambda path: _npz(path, _header("(1, 24, 4, 64, 64)", fortran=True)), "Fortran"),

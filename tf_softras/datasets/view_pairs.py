@@ -195,6 +195,10 @@ def _objects(
             return objects
         # Views are drawn before the shuffle, because few views are smaller than a whole object.
         order = tf.cast(_folded(seed, number, -1), tf.int64)
+        # TensorFlow compares the seed with 0, which a tensor forbids, where the global seed is 0.
+        graph = tf.compat.v1.get_default_graph()
+        if graph.seed == 0:
+            graph.seed = None
         return objects.shuffle(max(1, _SHUFFLED_VIEWS // drawn_views), seed=order[0])
 
     if not training:
