@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import tensorflow as tf
 
 from tests.export.networks import network
 from tests.shapes import ellipsoids
@@ -11,13 +12,14 @@ SIGMA = 1e-4
 
 
 @pytest.fixture(autouse=True)
-def environment_as_found():
+def process_as_found():
     """Commands set variables for their own process, such as the level of TensorFlow's log.
 
-    Without this, what a later test's child process inherits depends on the order of the tests.
+    Without this, what a later test or its child process finds depends on the order of the tests.
     """
     found = dict(os.environ)
     yield
+    tf.random.set_seed(None)
     for name in os.environ.keys() - found.keys():
         del os.environ[name]
     os.environ.update(found)

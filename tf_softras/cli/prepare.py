@@ -171,16 +171,29 @@ def prepare_data(builder, *, meshes=None, nmr=None, splits=None, processes: int 
     elif nmr is not None:
         find_files(nmr)
     tfds.disable_progress_bar()
-    # Log lines would break the bar. The end and report.json say what was left out.
-    logging.getLogger("tf_softras.datasets").setLevel(logging.ERROR)
     # tfds writes to stdout about downloads, but there are none.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with _errors_alone("tf_softras.datasets"), contextlib.redirect_stdout(io.StringIO()):
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(
                 manual_dir=None if folder is None else str(folder.absolute()),
                 beam_options=None if processes == 1 else _beam_options(processes),
             )
         )
+
+
+@contextlib.contextmanager
+def _errors_alone(name: str):
+    """Logs errors alone: other lines would break the bar.
+
+    The end and report.json say what was left out.
+    """
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _found(builder, folder, models, problems) -> str:
