@@ -373,5 +373,5 @@ _SHAPES: dict[str, Callable[[Assembly, np.random.Generator], None]] = {
     "telephone": _telephone,
     "vessel": _vessel,
 }
-# The classes that have a shape, sorted.
 PROCEDURAL_CLASSES = tuple(_SHAPES)
+"""The classes that have a shape, sorted."""
