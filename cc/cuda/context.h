@@ -1,4 +1,4 @@
-// What a launcher gets from its caller: a stream, and scratch on its device.
+// A launcher's caller gives it a stream, and scratch on its device.
 // Includes none of CUDA's headers.
 #ifndef TF_SOFTRAS_CC_CUDA_CONTEXT_H_
 #define TF_SOFTRAS_CC_CUDA_CONTEXT_H_

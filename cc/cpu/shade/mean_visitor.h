@@ -1,5 +1,5 @@
-// What the shader's backward passes begin with: the upstream gradient of a
-// tile, and each pixel's mean, which the gradient compares its faces with.
+// The shader's backward passes begin here: they read a tile's upstream gradient
+// and compute each pixel's mean, which the gradient compares its faces with.
 #ifndef TF_SOFTRAS_CC_CPU_SHADE_MEAN_VISITOR_H_
 #define TF_SOFTRAS_CC_CPU_SHADE_MEAN_VISITOR_H_
 

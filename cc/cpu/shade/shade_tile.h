@@ -66,10 +66,10 @@ struct ShadedFace {
   double hidden_below;  // levels from which on a pixel hides it
 };
 
-// How far a face's level must lie below a pixel's nearest one to be left out:
-// the weights of all faces together are then below 2^-53 of the pixel's sum of
-// weights, which is at least min_coverage. Infinity where channels are summed,
-// because sums count hidden faces too.
+// A face is left out if its level lies below a pixel's nearest one by this
+// much: the weights of all faces together are then below 2^-53 of the pixel's
+// sum of weights, which is at least min_coverage. Infinity where channels are
+// summed, because sums count hidden faces too.
 template <typename T>
 double HiddenBehind(const ShadedItem<T>& item) {
   if (item.blended < item.channels) return HUGE_VAL;
@@ -274,7 +274,8 @@ struct LeastLevels {
     }
   }
 
-  // Whether each pixel of `rect` hides what is at `level`, less the margin.
+  // Returns true only if every pixel of `rect` has a level above
+  // `hidden_below`.
   TF_SOFTRAS_INLINE bool Hide(const ShadedTile& tile, const PixelRect& rect,
                               double hidden_below) const {
     const PixelRect own = Intersect(rect, tile.rect);

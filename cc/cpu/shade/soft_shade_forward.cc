@@ -24,8 +24,8 @@
 namespace tf_softras {
 namespace {
 
-// Where the channels of an image stand among a pixel's sums: 1, the blended
-// ones, then the summed ones, each padded to whole vectors.
+// The order of a pixel's sums: 1, the blended channels, then the summed ones,
+// each group padded to whole vectors.
 struct SumsLayout {
   static constexpr int64_t kVector = 4;
 

@@ -9,7 +9,7 @@
 //     write S and 1 - S
 //
 // Sums are kept in T for a stage of 128 faces, then joined to double ones.
-// Where there are few tiles, several blocks share the faces of one, and a
+// If there are few tiles, several blocks share the faces of one tile, and a
 // second kernel joins their sums in order.
 #include <cmath>
 

@@ -41,7 +41,7 @@ constexpr int kTerms = (kFaceTerms + 7) / 8 * 8;
 // The pixels of an item that a block sums for a background [channels].
 constexpr int64_t kPixelsPerBackgroundSum = 4096;
 
-// What a pixel's weights are computed from.
+// The values that a pixel's weights are computed from.
 struct PixelBlend {
   double level;          // the nearest one
   double inverse_total;  // of the weights
@@ -85,7 +85,7 @@ struct MeanTarget {
 // The gradient through one pair.
 struct PairTerms {
   PairGradient<double> corners;
-  // What corner k's attributes count in the pixel, blended or summed.
+  // The shares of corner k's attributes in the pixel, blended and summed.
   double weights[3], summed_weights[3];
 };
 
