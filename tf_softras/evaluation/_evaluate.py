@@ -116,34 +116,57 @@ def evaluate(
     """
     reconstructor = as_reconstructor(reconstructor, faces=faces)
     class_names = names_for((), class_names)
-    metric = VoxelIoU(class_names=class_names)
-    objects = np.zeros(len(class_names), int)
-    per_object: dict[str, float] = {}
+    scores = Scores(class_names)
     total = int(dataset.cardinality())
     bar = tqdm.tqdm(
         total=total if total >= 0 else None, desc="3D IoU", unit="object", disable=not progress
     )
     with bar, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for batch in single_views(dataset, batch_size=batch_size):
-            images, truth = batch["images"], batch["voxels"].numpy()
+            images, resolution = batch["images"], batch["voxels"].shape[1]
             count, views = images.shape[:2]
             answers = reconstructor.reconstruct(tf.reshape(images, (-1, *images.shape[2:])))
-            voxels = _voxelized(answers, resolution=truth.shape[1], pool=pool)
-            voxels = voxels.reshape(count, views, *truth.shape[1:])
-            metric.update_state(truth, voxels, labels=batch["label"])
-            names = (name.decode() for name in batch["model_id"].numpy())
-            for name, label, one, other in zip(
-                names, batch["label"].numpy(), truth, voxels, strict=True
-            ):
-                per_object[f"{class_names[label]}/{name}"] = _mean_iou(one, other)
-            objects += np.bincount(batch["label"], minlength=len(class_names))
+            voxels = _voxelized(answers, resolution=resolution, pool=pool)
+            scores.add(batch, voxels.reshape(count, views, *voxels.shape[1:]))
             bar.update(count)
-    return Evaluation(
-        per_class=metric.per_class(),
-        objects=dict(zip(class_names, objects.tolist(), strict=True)),
-        views=views,
-        per_object=per_object,
-    )
+    return scores.evaluation(views=views)
+
+
+class Scores:
+    """Counts the voxel IoU of batches by class and by object.
+
+    Args:
+        class_names: The names of all labels, in the order of tables.
+    """
+
+    def __init__(self, class_names: Sequence[str]):
+        self._class_names = class_names
+        self._metric = VoxelIoU(class_names=class_names)
+        self._objects = np.zeros(len(class_names), int)
+        self._per_object: dict[str, float] = {}
+
+    def add(self, batch: dict, voxels: np.ndarray) -> None:
+        """Adds answers to a batch of `single_views`.
+
+        Args:
+            batch: "voxels" `[batch, x, y, z]`, "label" and "model_id" `[batch]`.
+            voxels: bool `[batch, views, x, y, z]`, the answers.
+        """
+        truth, labels = batch["voxels"].numpy(), batch["label"].numpy()
+        self._metric.update_state(truth, voxels, labels=labels)
+        names = (name.decode() for name in batch["model_id"].numpy())
+        for name, label, one, other in zip(names, labels, truth, voxels, strict=True):
+            self._per_object[f"{self._class_names[label]}/{name}"] = _mean_iou(one, other)
+        self._objects += np.bincount(labels, minlength=len(self._class_names))
+
+    def evaluation(self, *, views: int) -> Evaluation:
+        """Returns what was counted, of so many answers an object."""
+        return Evaluation(
+            per_class=self._metric.per_class(),
+            objects=dict(zip(self._class_names, self._objects.tolist(), strict=True)),
+            views=views,
+            per_object=self._per_object,
+        )
 
 
 def _mean_iou(truth: np.ndarray, voxels: np.ndarray) -> float:

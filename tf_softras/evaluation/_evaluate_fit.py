@@ -7,9 +7,8 @@ import tqdm
 from tf_softras.datasets.posed_views import views_from_eyes
 from tf_softras.datasets.shapenet_views.class_names import names_for
 from tf_softras.datasets.view_pairs import single_views
-from tf_softras.evaluation._evaluate import Evaluation, solid_voxels
+from tf_softras.evaluation._evaluate import Evaluation, Scores, solid_voxels
 from tf_softras.fitting import fit_views
-from tf_softras.metrics import VoxelIoU
 
 
 def evaluate_fit(
@@ -34,11 +33,8 @@ def evaluate_fit(
         ImportError: The extra `fit` is not installed.
     """
     class_names = names_for((), class_names)
-    metric = VoxelIoU(class_names=class_names)
-    objects = np.zeros(len(class_names), int)
-    per_object: dict[str, float] = {}
+    scores = Scores(class_names)
     total = int(dataset.cardinality())
-    views = 0
     for batch in tqdm.tqdm(
         single_views(dataset, batch_size=1),
         total=total if total >= 0 else None,
@@ -50,16 +46,8 @@ def evaluate_fit(
         posed = views_from_eyes(pictures, batch["eyes"][0].numpy())
         settings = {"size": pictures.shape[1], "use_pictures": False, "texture_size": None}
         mesh = fit_views(posed, **{**settings, **options}).mesh
-        truth = batch["voxels"].numpy()
-        voxels = solid_voxels(mesh.vertices, mesh.faces, resolution=truth.shape[1])[None]
-        label, views = int(batch["label"][0]), len(pictures)
-        metric.update_state(truth, voxels[:, None], labels=batch["label"])
-        name = f"{class_names[label]}/{batch['model_id'].numpy()[0].decode()}"
-        per_object[name] = float((voxels & truth).sum() / max((voxels | truth).sum(), 1))
-        objects[label] += 1
-    return Evaluation(
-        per_class=metric.per_class(),
-        objects=dict(zip(class_names, objects.tolist(), strict=True)),
-        views=views,
-        per_object=per_object,
-    )
+        resolution = batch["voxels"].shape[1]
+        voxels = solid_voxels(mesh.vertices, mesh.faces, resolution=resolution)
+        scores.add(batch, voxels[None, None])
+        views = len(pictures)
+    return scores.evaluation(views=views)
