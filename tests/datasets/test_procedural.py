@@ -59,6 +59,17 @@ def test_an_unknown_class_is_named():
         procedural_mesh("mug", 0)
 
 
+@pytest.mark.parametrize("number", [-1, 1.0, True, "1"])
+def test_a_number_that_is_none_is_refused(number):
+    with pytest.raises(ValueError, match="number: expected an integer of at least 0; received"):
+        procedural_mesh("car", number)
+
+
+def test_integers_of_numpy_are_integers():
+    expected = procedural_mesh("car", 2)
+    np.testing.assert_array_equal(procedural_mesh("car", np.int64(2)).vertices, expected.vertices)
+
+
 def test_the_data_set_has_every_class_and_no_file(tmp_path):
     config = shapenet_views.ShapenetViewsConfig(
         name="few", source="procedural", image_size=16, num_views=3, voxel_resolution=8

@@ -5,6 +5,7 @@ nose, a car's hood, the seat of a sofa) look towards -z.
 """
 
 import hashlib
+import numbers
 from collections.abc import Callable
 
 import numpy as np
@@ -18,10 +19,10 @@ def procedural_mesh(name: str, number: int) -> Mesh:
 
     Args:
         name: One of `PROCEDURAL_CLASSES`.
-        number: Which one, from 0. The same name and number always give the same mesh.
+        number: int of at least 0: which one. The same name and number always give the same mesh.
 
     Raises:
-        ValueError: There is no such class.
+        ValueError: There is no such class, or `number` is not as above.
 
     Example:
         >>> procedural_mesh("airplane", 0).normalized().vertices.max().round(3)
@@ -29,6 +30,8 @@ def procedural_mesh(name: str, number: int) -> Mesh:
     """
     if name not in _SHAPES:
         raise ValueError(f"name: expected one of {', '.join(_SHAPES)}; received {name!r}")
+    if not isinstance(number, numbers.Integral) or isinstance(number, bool) or number < 0:
+        raise ValueError(f"number: expected an integer of at least 0; received {number!r}")
     digest = hashlib.sha256(f"{name}/{number}".encode()).digest()
     solids = Assembly()
     _SHAPES[name](solids, np.random.default_rng(list(digest)))
