@@ -12,6 +12,7 @@ from tf_softras.datasets.posed_views import (
     PosedViewsError,
     load_posed_views,
     save_posed_views,
+    views_from_eyes,
 )
 from tf_softras.geometry import (
     Mesh,
@@ -258,3 +259,9 @@ def test_masks_of_another_folder_must_be_there(views, tmp_path):
     (tmp_path / "other").mkdir()
     with pytest.raises(PosedViewsError, match="masks: expected"):
         load_posed_views(tmp_path, masks=tmp_path / "other")
+
+
+def test_a_camera_is_wanted_for_each_picture():
+    pictures = np.zeros((2, 8, 8, 4), np.uint8)
+    with pytest.raises(PosedViewsError, match="rotations: expected one for each of 2"):
+        views_from_eyes(pictures, [[0.0, 0.0, 2.732]])

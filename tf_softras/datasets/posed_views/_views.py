@@ -150,6 +150,11 @@ class PosedViews(Sequence):
                     f"{picture.dtype} {list(picture.shape)}"
                 )
         count = len(pictures)
+        for field, values in (("rotations", rotations), ("translations", translations)):
+            if len(values) != count:
+                raise PosedViewsError(
+                    f"{field}: expected one for each of {count} pictures; received {len(values)}"
+                )
         intrinsics = np.broadcast_to(np.asarray(intrinsics, np.float64), (count, 3, 3))
         return cls(
             PosedView(f"view_{i:03d}", *camera, held_out=i in held_out)
