@@ -226,6 +226,12 @@ def test_a_share_of_the_pictures_is_framed_as_photographs_are_and_no_target_is()
         assert not np.array_equal(inputs["images"], expected["images"])
 
 
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_of_framed_pictures_is_checked(share):
+    with pytest.raises(ValueError, match="framed_share: expected 0 to 1; received"):
+        view_pairs(objects(4), batch_size=1, seed=0, framed_share=share)
+
+
 def test_a_global_seed_of_0_is_no_error_and_changes_nothing():
     options = {"batch_size": 4, "seed": 3}
     expected, _ = next(iter(view_pairs(objects(8), **options)))

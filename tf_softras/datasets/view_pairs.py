@@ -102,8 +102,10 @@ def view_pairs(
 
     Raises:
         ValueError: the data set is empty or has too few views an object, or `batch_size` is
-            less than 1.
+            less than 1, or `framed_share` is not in [0, 1].
     """
+    if not 0.0 <= framed_share <= 1.0:
+        raise ValueError(f"framed_share: expected 0 to 1; received {framed_share}")
     pairs = MeshViewPairs(pictures_per_object, views_per_mesh)
     drawn_views = _num_drawn(pictures_per_object, views_per_mesh, compare_input)
     num_views = _checked(dataset, batch_size).element_spec["images"].shape[0]
