@@ -106,7 +106,8 @@ def only_refused(page, status):
 def download(page, folder, name):
     path = folder / "downloads" / name
     path.unlink(missing_ok=True)
-    page.find_element("link text", name).click()
+    # A new window under load is laid out late: until then its links have no visible text.
+    chromium.wait(page, lambda b: b.find_elements("link text", name))[0].click()
     chromium.wait(page, lambda _: path.exists() and path.stat().st_size)
     return path
 
