@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import logging
 import os
 import pathlib
 import re
@@ -29,6 +30,7 @@ from tf_softras.cli.command import LOG_LEVEL
 from tf_softras.cli.options import open_split
 from tf_softras.config import preset
 from tf_softras.datasets.shapenet_views import shapenet_views_dataset_builder as shapenet_views
+from tf_softras.datasets.shapenet_views.class_names import CLASS_SYNSETS
 from tf_softras.export import ExportedReconstructor
 from tf_softras.geometry import load_mesh
 from tf_softras.models import MeshReconstructor, _pretrained, mesh_reconstructor
@@ -134,6 +136,10 @@ def test_prepare_restores_the_data_that_a_killed_overwrite_had_set_aside(work, t
     assert [path.name for path in version.parent.glob("[!.]*")] == ["1.0.0"]
 
 
+def test_prepare_leaves_the_log_of_the_data_sets_as_it_was(work):
+    assert logging.getLogger("tf_softras.datasets").level == logging.NOTSET
+
+
 def test_train_takes_its_options_and_goes_on_where_it_was(work, tmp_path):
     config = RunFolder.open(work / "run").config
     assert (config.preset, config.steps, config.batch_size, config.seed) == ("small", 2, 2, 3)
@@ -214,6 +220,19 @@ def test_experiment_trains_its_runs_and_goes_on_where_it_was(work, tmp_path):
     views = ("experiment", "views", "--data-dir", work / "data", "--output", tmp_path / "views")
     result = softras(*views, *options)
     assert result.exit_code == 2 and "meshes_120" in result.stderr
+
+
+def test_experiment_names_the_classes_of_its_data_set(work, tmp_path, monkeypatch):
+    given = {}
+
+    def run_experiment(name, config, datasets, output, **options):
+        given.update(options)
+        output.mkdir()
+        (output / "results.md").write_text("")
+
+    monkeypatch.setattr("tf_softras.training.run_experiment", run_experiment)
+    done("experiment", "table1", "--data-dir", work / "data", "--output", tmp_path / "out")
+    assert given["class_names"] == list(CLASS_SYNSETS)
 
 
 @pytest.mark.parametrize("model", ["run", "saved"])

@@ -240,9 +240,11 @@ def test_a_plate_shrinks_to_the_coverage_of_its_masks():
     views = rendered_views(plate(0.018), np.asarray(eyes), image_size=SIZE)
     gradient = SurfaceGradient(crop_views(views, size=SIZE), colored=False, supersampling=4)
     growth = []
-    for thickness in (0.008, 0.027):
+    for thickness in (0.015, 0.021):
         mesh = plate(thickness)
-        sigma = 0.02 * (2.0 / SIZE) ** 2
+        # So sharp that the silhouette's own blur does not thicken the plate. Products instead of
+        # minimum and maximum let it grow to 0.023.
+        sigma = 0.001 * (2.0 / SIZE) ** 2
         _, change, _, _ = gradient(
             mesh.vertices, mesh.faces, np.zeros((8, 3)), np.zeros(10), np.arange(8), sigma
         )
