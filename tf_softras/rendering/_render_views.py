@@ -172,13 +172,16 @@ def _samples(
         perspective(vertices, viewing_angle=viewing_angle), faces, image_size=image_size
     )
     # Samples without a face have index -1; it takes the last owner, which is -1 too.
-    face_index = np.append(owners, -1)[drawn.numpy()]
+    face_index = np.append(owners, -1).take(drawn.numpy(), mode="wrap")
     light = _light(mesh, eyes)
     # The last row is 0; index -1 of an empty sample takes it.
     table = np.zeros((len(eyes), len(mesh.faces) + 1, 4), np.float32)
     table[:, :-1, :3] = light[..., None] * surface.flat_colors
     table[:, :-1, 3] = 1.0
-    samples = table[np.arange(len(eyes))[:, None, None], face_index]
+    # A view at a time: `take` is several times as fast as indexing with two arrays.
+    samples = np.empty((*face_index.shape, 4), np.float32)
+    for rows, index, view in zip(table, face_index, samples, strict=True):
+        rows.take(index, axis=0, mode="wrap", out=view)
     slope = np.tan(np.radians(viewing_angle))
     seen = seen.numpy()
     _color_varied(
