@@ -23,7 +23,15 @@ from tf_softras.fitting import fit_mesh, fit_views
 from tf_softras.fitting._crops import crop_views
 from tf_softras.fitting._hull import object_frame, visual_hull
 from tf_softras.fitting._view_measures import drawn_views
-from tf_softras.geometry import Mesh, eye_from_angles, icosphere, load_mesh, look_at, perspective
+from tf_softras.geometry import (
+    Mesh,
+    eye_from_angles,
+    icosphere,
+    load_mesh,
+    look_at,
+    perspective,
+    save_mesh,
+)
 from tf_softras.ops import rasterize_faces
 from tf_softras.rendering import render_views
 
@@ -87,7 +95,9 @@ def main():
             }
             append_row(rows_file, row)
             print(*row.values(), flush=True)
-            write_sheet(output / f"{category}-{model.model}-{method}.png", truth, mesh)
+            name = f"{category}-{model.model}-{method}"
+            save_mesh(output / f"{name}.glb", mesh)
+            write_sheet(output / f"{name}.png", truth, mesh)
     print(table(read_rows(rows_file)))
 
 
