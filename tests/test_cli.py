@@ -577,7 +577,7 @@ WRONG = {
     "render: no output": (f"render {BOX} -o OUT/none/a.png", "folder that exists"),
     "render: too large": (f"render {BOX} -o OUT/a.png --views 99 --size 4096", "pixels in all"),
     "view: no mesh": ("view {}/none.glb -o OUT/a.html", "No such file"),
-    "view: no glTF": ("view {}/empty.glb -o OUT/a.html", "Expected a binary glTF file"),
+    "view: no glTF": ("view {}/empty.glb -o OUT/a.html", "expected a binary glTF file"),
     "view: no OBJ": ("view {}/mask.png -o OUT/a.html", "ends in .obj"),
     "view: no run": ("view {}/no_run -o OUT/a.html", "is none of these"),
     "view: suffix": (f"view {BOX} -o OUT/a.png", "ends in .html"),
@@ -656,4 +656,4 @@ def test_the_installed_command_ends_with_code_2_and_no_traceback(tmp_path):
     result = in_a_process("render", tmp_path / "none.obj", "-o", tmp_path / "a.png")
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
-    assert result.stderr.splitlines()[-1].startswith("Error: Cannot read")
+    assert result.stderr.splitlines()[-1].startswith(f"Error: '{tmp_path}/none.obj': expected")

@@ -231,7 +231,10 @@ def test_a_folder_that_is_a_link_is_a_folder(write, tmp_path):
         ("", r"faces \(f\); received 0 vertices and no face"),
         ("\n\n# nothing\n", "no face"),
         (SQUARE, "received 5 vertices and no face"),
-        (bytes(range(256)) * 20, "Expected the text of an OBJ file; received binary data"),
+        (
+            bytes(range(256)) * 20,
+            "broken.obj': expected the text of an OBJ file; received binary data",
+        ),
         (bytes(range(128, 256)) * 20, "no face"),
         ("glTF and other words\nsolid cube\n", "no face"),
         (SQUARE + "f 1 2 6", "up to 5, the number of vertices; received 6 in line 6"),
@@ -272,7 +275,7 @@ def test_missing_files_folders_and_other_suffixes_are_named(write, tmp_path):
     with pytest.raises(MeshFileError, match=r"gone\.obj.*No such file"):
         load_mesh(tmp_path / "gone.obj")
     (tmp_path / "folder.obj").mkdir()
-    with pytest.raises(MeshFileError, match=r"folder\.obj.*Expected a file; received a folder"):
+    with pytest.raises(MeshFileError, match=r"folder\.obj.*expected a file; received a folder"):
         load_mesh(tmp_path / "folder.obj")
     with pytest.raises(MeshFileError, match=r"mesh\.fbx.*ends in \.obj or .*; received '\.fbx'"):
         load_mesh(write("solid", "mesh.fbx"))

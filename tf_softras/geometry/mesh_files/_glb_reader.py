@@ -59,7 +59,7 @@ class _Scene:
         """Returns all primitives as one mesh."""
         if not self._num_faces:
             raise ValueError(
-                "Expected a glTF file whose scene shows at least one face; received 0 faces."
+                "expected a glTF file whose scene shows at least one face; received 0 faces"
             )
         vertices = np.concatenate(self._vertices)
         faces = np.concatenate(self._faces)
@@ -91,7 +91,7 @@ class _Scene:
         scenes = document.list_of("scenes")
         children = [child for node in nodes for child in node.get("children", ())]
         if len(set(children)) < len(children):
-            raise ValueError("Expected a tree of nodes; received a node with two parents.")
+            raise ValueError("expected a tree of nodes; received a node with two parents")
         if scenes:
             roots = document.item("scenes", document.tree.get("scene", 0)).get("nodes", [])
         else:
@@ -104,7 +104,7 @@ class _Scene:
             index, outer = waiting.pop()
             node = document.item("nodes", index)
             if index in seen:
-                raise ValueError("Expected a tree of nodes; received a node with two parents.")
+                raise ValueError("expected a tree of nodes; received a node with two parents")
             seen.add(index)
             matrix = outer @ _matrix(node)
             if "mesh" in node:
@@ -129,11 +129,11 @@ class _Scene:
         if "indices" in primitive:
             indices = self._document.accessor(primitive["indices"], widths=(1,))[:, 0]
             if indices.dtype.kind != "u":
-                raise ValueError(f"Expected unsigned indices; received {indices.dtype}.")
+                raise ValueError(f"expected unsigned indices; received {indices.dtype}")
         num_corners = count if indices is None else len(indices)
         num_faces = num_corners // 3 if mode == _TRIANGLES else max(0, num_corners - 2)
         if mode == _TRIANGLES and num_corners % 3:
-            raise ValueError(f"Expected three corners a triangle; received {num_corners} in all.")
+            raise ValueError(f"expected three corners a triangle; received {num_corners} in all")
         if not num_faces:
             return
         self._num_faces += num_faces
@@ -141,7 +141,7 @@ class _Scene:
         corners = np.arange(count) if indices is None else indices.astype(np.int64)
         if corners.max() >= count:
             raise ValueError(
-                f"Expected indices below {count}, the number of vertices; received {corners.max()}."
+                f"expected indices below {count}, the number of vertices; received {corners.max()}"
             )
         faces = _triangles(corners, mode)
         if np.linalg.det(matrix[:3, :3]) < 0.0:
@@ -163,7 +163,7 @@ class _Scene:
         most = 3 * self._reading.limits.max_faces
         if self._num_vertices > most:
             raise ValueError(
-                f"Expected at most {most} vertices (3 max_faces); received {self._num_vertices}."
+                f"expected at most {most} vertices (3 max_faces); received {self._num_vertices}"
             )
         points = self._document.numbers(attributes["POSITION"], widths=(3,))
         self._vertices.append(points @ matrix[:3, :3].T + matrix[:3, 3])

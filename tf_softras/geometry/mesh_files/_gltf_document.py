@@ -56,7 +56,7 @@ class GltfDocument:
         """Returns a list of the tree, empty where there is none."""
         value = self.tree.get(name, [])
         if not isinstance(value, list):
-            raise ValueError(f"Expected a list of {name} in the glTF file; received another value.")
+            raise ValueError(f"expected a list of {name} in the glTF file; received another value")
         return value
 
     def accessor(self, index: int, *, widths=(1, 2, 3, 4), count: int | None = None) -> np.ndarray:
@@ -71,20 +71,20 @@ class GltfDocument:
         found, width = described["count"], _WIDTHS[described["type"]]
         if width not in widths or (count is not None and found != count):
             raise ValueError(
-                f"Expected {'any number of' if count is None else count} elements of "
+                f"expected {'any number of' if count is None else count} elements of "
                 f"{' or '.join(map(str, widths))} components in accessor {index}; received {found} "
-                f"of {width}."
+                f"of {width}"
             )
         if "bufferView" in described:
             array = self._elements(described, width)
         elif "sparse" in described:
             most = 3 * self._reading.limits.max_faces
             if found > most:
-                raise ValueError(f"Expected at most {most} elements; received {found}.")
+                raise ValueError(f"expected at most {most} elements; received {found}")
             array = np.zeros((found, width), _COMPONENTS[described["componentType"]])
         else:
             raise ValueError(
-                "Expected accessors with a bufferView, not compressed; received one without."
+                "expected accessors with a bufferView, not compressed; received one without"
             )
         if "sparse" in described:
             array = self._with_sparse(array.copy(), described, width)
@@ -117,16 +117,16 @@ class GltfDocument:
         for name in required if isinstance(required, list) else [required]:
             if name not in _APPLIED and not str(name).startswith(_WITHOUT_EFFECT):
                 raise ValueError(
-                    f"Expected a glTF file without compression or unknown extensions; received one "
-                    f"that requires {name}."
+                    f"expected a glTF file without compression or unknown extensions; received one "
+                    f"that requires {name}"
                 )
 
     def item(self, name: str, index) -> dict:
         items = self.list_of(name)
         if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(items):
             raise ValueError(
-                f"Expected an index in [0, {len(items)}) into the glTF file's {name}; received "
-                f"{index!r}."
+                f"expected an index in [0, {len(items)}) into the glTF file's {name}; received "
+                f"{index!r}"
             )
         return items[index]
 
@@ -136,8 +136,8 @@ class GltfDocument:
             data = self.bytes_of_uri(uri)
             if data is None:
                 raise ValueError(
-                    "Expected a glTF file that holds all its data; received one with data in "
-                    f"another file, {uri[:60]!r}."
+                    "expected a glTF file that holds all its data; received one with data in "
+                    f"another file, {uri[:60]!r}"
                 )
             self._buffers[index] = memoryview(data)
         return self._buffers[index]
@@ -153,24 +153,24 @@ class GltfDocument:
         start, length = _item_number(view, "byteOffset", 0), _item_number(view, "byteLength")
         if view["buffer"] == 0 and start + length > len(self._buffers[0]):
             raise ValueError(
-                f"Expected {start + length} bytes of data for bufferView {index}; received "
-                f"{len(self._buffers[0])}; the glTF file is cut off."
+                f"expected {start + length} bytes of data for bufferView {index}; received "
+                f"{len(self._buffers[0])}; the glTF file is cut off"
             )
         stride = view.get("byteStride", 4)
         if stride not in _STRIDES:
             raise ValueError(
-                f"Expected a byteStride from 4 to 252 in bufferView {index}; received {stride!r}."
+                f"expected a byteStride from 4 to 252 in bufferView {index}; received {stride!r}"
             )
 
     def _check_accessor(self, index: int):
         described = self.item("accessors", index)
         count = described["count"]
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError("Expected accessors of one element or more; received another count.")
+            raise ValueError("expected accessors of one element or more; received another count")
         if described["componentType"] not in _COMPONENTS or described["type"] not in _WIDTHS:
             raise ValueError(
-                f"Expected a component type and a type of glTF 2 in accessor {index}; received "
-                f"{described['componentType']!r} and {described['type']!r}."
+                f"expected a component type and a type of glTF 2 in accessor {index}; received "
+                f"{described['componentType']!r} and {described['type']!r}"
             )
         if "bufferView" in described:
             self._check_extent(described, index)
@@ -182,15 +182,15 @@ class GltfDocument:
         stride = view.get("byteStride", size)
         if stride < size:
             raise ValueError(
-                f"Expected elements that do not overlap in accessor {index}, {size} bytes each; "
-                f"received a byteStride of {stride}."
+                f"expected elements that do not overlap in accessor {index}, {size} bytes each; "
+                f"received a byteStride of {stride}"
             )
         start = _item_number(described, "byteOffset", 0)
         needed = start + (described["count"] - 1) * stride + size
         if needed > view["byteLength"]:
             raise ValueError(
-                f"Expected {needed} bytes in bufferView {described['bufferView']} for accessor "
-                f"{index}; received {view['byteLength']}."
+                f"expected {needed} bytes in bufferView {described['bufferView']} for accessor "
+                f"{index}; received {view['byteLength']}"
             )
 
     def _elements(self, described: dict, width: int) -> np.ndarray:
@@ -201,7 +201,7 @@ class GltfDocument:
         start, count = described.get("byteOffset", 0), described["count"]
         needed = (count - 1) * (stride or dtype.itemsize * width) + dtype.itemsize * width
         if start + needed > len(view):
-            raise ValueError("Expected all data of an accessor in its buffer; received less.")
+            raise ValueError("expected all data of an accessor in its buffer; received less")
         return np.ndarray(
             (count, width),
             dtype,
@@ -227,7 +227,7 @@ class GltfDocument:
             parts.append(self._elements(part, parts_width))
         indices, values = parts
         if indices.size and indices.max() >= len(array):
-            raise ValueError("Expected sparse indices below an accessor's count; received others.")
+            raise ValueError("expected sparse indices below an accessor's count; received others")
         array[indices[:, 0]] = values
         return array
 
@@ -242,7 +242,7 @@ class malformed:  # noqa: N801
         """Raises a ValueError in place of what indexing a tree may raise."""
         if isinstance(error, (AttributeError, IndexError, KeyError, TypeError, OverflowError)):
             raise ValueError(
-                "Expected the JSON of a glTF file; received one in which "
+                "expected the JSON of a glTF file; received one in which "
                 f"{type(error).__name__}: {error}"
             ) from error
 
@@ -250,22 +250,22 @@ class malformed:  # noqa: N801
 def _item_number(item: dict, name: str, default: int | None = None) -> int:
     value = item[name] if default is None else item.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"Expected {name} from 0 in the glTF file; received {value!r}.")
+        raise ValueError(f"expected {name} from 0 in the glTF file; received {value!r}")
     return value
 
 
 def _chunks(data: bytes) -> tuple[bytes, bytes]:
     """Returns the JSON and the binary chunk, empty if there is none."""
     if len(data) < _HEADER.size + _CHUNK.size:
-        raise ValueError(f"Expected a binary glTF file; received {len(data)} bytes.")
+        raise ValueError(f"expected a binary glTF file; received {len(data)} bytes")
     magic, version, total = _HEADER.unpack_from(data)
     length, kind = _CHUNK.unpack_from(data, _HEADER.size)
     if (magic, version, kind) != (b"glTF", 2, b"JSON"):
-        raise ValueError("Expected a binary glTF 2 file that begins with JSON; received another.")
+        raise ValueError("expected a binary glTF 2 file that begins with JSON; received another")
     if total > len(data):
         raise ValueError(
-            f"Expected the {total} bytes that the glTF file's header says; received {len(data)}; "
-            "the file is cut off."
+            f"expected the {total} bytes that the glTF file's header says; received {len(data)}; "
+            "the file is cut off"
         )
     start = _HEADER.size + _CHUNK.size
     text, rest = data[start : start + length], data[start + length : total]
@@ -279,7 +279,7 @@ def _parsed(text: bytes) -> dict:
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"Expected the JSON of a glTF file, received: {error}") from error
+        raise ValueError(f"expected the JSON of a glTF file; received: {error}") from error
     if not isinstance(tree, dict):
-        raise ValueError("Expected the JSON of a glTF file; received no object.")
+        raise ValueError("expected the JSON of a glTF file; received no object")
     return tree

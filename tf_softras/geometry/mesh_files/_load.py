@@ -81,19 +81,19 @@ def load_mesh(
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise MeshFileError(
-            f"Cannot read '{path}': expected a file whose name ends in "
-            f"{' or '.join(MESH_SUFFIXES)}; received {path.suffix or 'no suffix'!r}."
+            f"'{path}': expected a file whose name ends in "
+            f"{' or '.join(MESH_SUFFIXES)}; received {path.suffix or 'no suffix'!r}"
         )
     limits = Limits(max_bytes, max_faces, max_texture_pixels)
     try:
         return reader(Reading(path, limits, foreign_files=foreign_files, warn=warn))
     except OSError as error:
         raise MeshFileError(
-            f"Cannot read '{path}': expected a readable file, received: {error.strerror or error}."
+            f"'{path}': expected a readable file; received: {error.strerror or error}"
         ) from error
     except ValueError as error:
-        raise MeshFileError(f"Cannot read '{path}'. {error}") from error
+        raise MeshFileError(f"'{path}': {error}") from error
     except MemoryError as error:
         raise MeshFileError(
-            f"Cannot read '{path}': expected a mesh that fits into memory; received a larger one."
+            f"'{path}': expected a mesh that fits into memory; received a larger one"
         ) from error

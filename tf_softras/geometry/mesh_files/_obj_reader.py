@@ -40,7 +40,7 @@ class _ObjFile:
 
     def __init__(self, data: bytes, reading: Reading):
         if b"\0" in data:
-            raise ValueError("Expected the text of an OBJ file; received binary data.")
+            raise ValueError("expected the text of an OBJ file; received binary data")
         self._reading = reading
         self._num_vertices = self._num_uvs = self._num_faces = 0
         self._vertices: list[np.ndarray] = []
@@ -98,8 +98,8 @@ class _ObjFile:
         """Returns what was read as one mesh."""
         if not self._num_faces:
             raise ValueError(
-                "Expected an OBJ file with vertices (v) and faces (f); "
-                f"received {self._num_vertices} vertices and no face."
+                "expected an OBJ file with vertices (v) and faces (f); "
+                f"received {self._num_vertices} vertices and no face"
             )
         vertices = np.concatenate(self._vertices or [np.zeros((0, 3))])
         counts, corners = np.concatenate(self._counts), np.concatenate(self._corners)
@@ -137,8 +137,8 @@ class _ObjFile:
             polygon = int(np.searchsorted(np.cumsum(counts), place, side="right"))
             line = int(np.concatenate(self._lines_of_polygons)[polygon])
             raise ValueError(
-                f"Expected {what} up to {available}, the number of {named}; "
-                f"received {indices[place] + 1} in line {line}."
+                f"expected {what} up to {available}, the number of {named}; "
+                f"received {indices[place] + 1} in line {line}"
             )
 
     def _vertex_colors(self) -> np.ndarray | None:
@@ -337,7 +337,7 @@ class _Block:
                 values += [float(field) for field in fields]
             except ValueError:
                 raise ValueError(
-                    f"Expected {what} in line {self._number(place)}; received {_shown(fields)}."
+                    f"expected {what} in line {self._number(place)}; received {_shown(fields)}"
                 ) from None
         return np.array(values)
 
@@ -392,25 +392,25 @@ class _Block:
             np.flatnonzero(self._is_face).tolist(), vertices_before, strict=True
         ):
             fields = self._line_text(place).split()[1:]
-            where = f"in line {self._number(place)}; received {_shown(fields)}."
+            where = f"in line {self._number(place)}; received {_shown(fields)}"
             try:
                 corners = [int(field.split(b"/", 1)[0]) for field in fields]
                 [int(part) for field in fields for part in field.split(b"/") if part]
             except ValueError:
-                return ValueError(f"Expected whole vertex indices {where}")
+                return ValueError(f"expected whole vertex indices {where}")
             if len(corners) < 3:
-                return ValueError(f"Expected a face of three or more corners {where}")
+                return ValueError(f"expected a face of three or more corners {where}")
             if any(c == 0 or c < -count for c in corners):
                 return ValueError(
-                    f"Expected vertex indices from 1, or from -1 down to -{count} (the vertices so "
-                    f"far), {where}"
+                    f"expected vertex indices from 1, or from -1 down to -{count} (the vertices so "
+                    f"far) {where}"
                 )
             if max(corners) > _LARGEST_INDEX:
                 return ValueError(
-                    f"Expected vertex indices up to {_LARGEST_INDEX}; received {max(corners)} in "
-                    f"line {self._number(place)}."
+                    f"expected vertex indices up to {_LARGEST_INDEX}; received {max(corners)} in "
+                    f"line {self._number(place)}"
                 )
-        return ValueError("Expected whole vertex indices in all faces.")
+        return ValueError("expected whole vertex indices in all faces; received others")
 
     def _gathered(self, chosen: np.ndarray) -> bytes:
         """Returns the chosen lines without their keywords, as one text."""

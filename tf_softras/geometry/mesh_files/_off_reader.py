@@ -28,8 +28,8 @@ def read_off(reading: Reading) -> Mesh:
     words = sum(map(len, lines))
     if 3 * num_vertices + 4 * num_faces > words:
         raise ValueError(
-            f"Expected the {num_vertices} vertices and {num_faces} faces that the header says; "
-            f"received {words} numbers behind it; the OFF file is cut off, or its header is wrong."
+            f"expected the {num_vertices} vertices and {num_faces} faces that the header says; "
+            f"received {words} numbers behind it; the OFF file is cut off, or its header is wrong"
         )
     reading.check_faces(num_faces)
     vertices, vertex_colors, rest = _vertices(lines, num_vertices, prefix)
@@ -37,8 +37,8 @@ def read_off(reading: Reading) -> Mesh:
     reading.check_faces(int((corner_counts - 2).sum()))
     if corners.min() < 0 or corners.max() >= num_vertices:
         raise ValueError(
-            f"Expected vertex indices in [0, {num_vertices}); received {corners.min()} to "
-            f"{corners.max()}."
+            f"expected vertex indices in [0, {num_vertices}); received {corners.min()} to "
+            f"{corners.max()}"
         )
     triangles, polygon = triangulate_polygons(vertices, corners, corner_counts)
     if face_colors is not None and vertex_colors is not None:
@@ -53,12 +53,12 @@ def read_off(reading: Reading) -> Mesh:
 
 def _text(data: bytes) -> bytes:
     if b"\0" in data:
-        raise ValueError("Expected the text of an OFF file; received binary data.")
+        raise ValueError("expected the text of an OFF file; received binary data")
     found = _KEYWORD.match(data.removeprefix(b"\xef\xbb\xbf"))
     if found is None:
-        raise ValueError("Expected an OFF file; received a text that does not begin with OFF.")
+        raise ValueError("expected an OFF file; received a text that does not begin with OFF")
     if found[5] or found[4]:
-        raise ValueError(f"Expected three coordinates a vertex; received {found[0].decode()!r}.")
+        raise ValueError(f"expected three coordinates a vertex; received {found[0].decode()!r}")
     # Many files of ModelNet have the counts right behind the keyword.
     data = data.removeprefix(b"\xef\xbb\xbf")
     return found[0] + b" " + data[found.end() :]
@@ -77,7 +77,7 @@ def _header(lines) -> tuple[bytes, tuple[int, int], list]:
     except ValueError:
         shown = b" ".join(words[:3])[:60].decode("ascii", errors="backslashreplace")
         raise ValueError(
-            f"Expected the numbers of vertices and faces behind OFF; received {shown!r}."
+            f"expected the numbers of vertices and faces behind OFF; received {shown!r}"
         ) from None
     # The third is that of edges, which nobody reads.
     more = words[3:]
@@ -99,7 +99,9 @@ def _vertices(lines, num_vertices: int, prefix: bytes):
         words, rest = flat[: width * num_vertices], [flat[width * num_vertices :]]
     values = numbers(b" ".join(words))
     if values is None or len(values) != width * num_vertices:
-        raise ValueError(f"Expected {width} numbers for each of {num_vertices} vertices.")
+        raise ValueError(
+            f"expected {width} numbers for each of {num_vertices} vertices; received others"
+        )
     rows = values.reshape(num_vertices, width)
     left = width - color_at - (2 if prefix.startswith(b"ST") else 0)
     colors = None
@@ -131,22 +133,22 @@ def _faces(lines, num_faces: int):
                 place += count + 1
             if place != len(words):
                 raise ValueError(
-                    f"Expected {num_faces} faces, as the header says; received "
-                    f"{len(words) - place} numbers more."
+                    f"expected {num_faces} faces, as the header says; received "
+                    f"{len(words) - place} numbers more"
                 )
     except IndexError:
         raise ValueError(
-            f"Expected {num_faces} faces, as the header says; received {len(counts)}; the OFF file "
-            "is cut off, or its header is wrong."
+            f"expected {num_faces} faces, as the header says; received {len(counts)}; the OFF file "
+            "is cut off, or its header is wrong"
         ) from None
     except ValueError as error:
-        if "Expected" in str(error):
+        if "expected" in str(error):
             raise
         raise ValueError(
-            f"Expected whole numbers in the face {len(counts)} of the OFF file."
+            f"expected whole numbers in the face {len(counts)} of the OFF file; received others"
         ) from None
     if min(counts) < 3:
-        raise ValueError(f"Expected faces of three or more corners; received {min(counts)}.")
+        raise ValueError(f"expected faces of three or more corners; received {min(counts)}")
     return np.array(counts), np.array(corners, np.int64), _face_colors(colors)
 
 
@@ -159,7 +161,7 @@ def _face_colors(fields: list[list[bytes]]) -> np.ndarray | None:
         b" ".join(word for one, w in zip(fields, widths, strict=True) if w for word in one)
     )
     if values is None or len(values) != widths.sum():
-        raise ValueError("Expected numbers as colours of the OFF file's faces.")
+        raise ValueError("expected numbers as colours of the OFF file's faces; received others")
     colors = np.ones((len(fields), 4))
     colors[:, :3] = DEFAULT_COLOR
     scale = 255.0 if values.max() > 1.0 else 1.0

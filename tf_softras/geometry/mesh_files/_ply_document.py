@@ -73,11 +73,11 @@ def read_elements(data: bytes) -> tuple[dict[str, Element], list[str]]:
 
 def _header(data: bytes) -> tuple[str, list[Element], list[str], memoryview]:
     if data[:3] != b"ply":
-        raise ValueError("Expected a PLY file; received one that does not begin with 'ply'.")
+        raise ValueError("expected a PLY file; received one that does not begin with 'ply'")
     head = data[:_MOST_HEADER_BYTES]
     end = head.find(b"end_header")
     if end < 0:
-        raise ValueError("Expected a PLY file's header with end_header; received none.")
+        raise ValueError("expected a PLY file's header with end_header; received none")
     body_start = end + len(b"end_header")
     # One line end, of one or two bytes, belongs to the header.
     line_end = data[body_start : body_start + 2]
@@ -95,10 +95,10 @@ def _header(data: bytes) -> tuple[str, list[Element], list[str], memoryview]:
             elif keyword == "property":
                 elements[-1].properties.append(_property(fields, _ORDERS.get(form, "")))
         except (IndexError, KeyError, ValueError):
-            raise ValueError(f"Expected a PLY header; received the line {line[:60]!r}.") from None
+            raise ValueError(f"expected a PLY header; received the line {line[:60]!r}") from None
     if form not in _ORDERS or any(element.count < 0 for element in elements):
         raise ValueError(
-            f"Expected a PLY format of {', '.join(_ORDERS)} and counts from 0; received {form!r}."
+            f"expected a PLY format of {', '.join(_ORDERS)} and counts from 0; received {form!r}"
         )
     return form, elements, comments, memoryview(data)[body_start:]
 
@@ -113,8 +113,8 @@ def _property(fields: list[str], order: str) -> Property:
 
 def _too_short(element: Element) -> ValueError:
     return ValueError(
-        f"Expected {element.count} rows of the element {element.name!r}, as the header says; "
-        "received fewer; the PLY file is cut off, or its header is wrong."
+        f"expected {element.count} rows of the element {element.name!r}, as the header says; "
+        "received fewer; the PLY file is cut off, or its header is wrong"
     )
 
 
@@ -122,7 +122,9 @@ def _read_text(body: memoryview, elements: list[Element]) -> None:
     """Fills the columns of a text: numbers divided by any whitespace, row by row."""
     values = numbers(bytes(body))
     if values is None:
-        raise ValueError("Expected nothing but numbers behind the header of a PLY text.")
+        raise ValueError(
+            "expected nothing but numbers behind the header of a PLY text; received others"
+        )
     place = 0
     for element in elements:
         if not element.properties:
@@ -133,8 +135,8 @@ def _read_text(body: memoryview, elements: list[Element]) -> None:
         place = _read_rows(values, place, element)
     if place != len(values):
         raise ValueError(
-            f"Expected {place} numbers behind the PLY file's header, as it says; received "
-            f"{len(values)}."
+            f"expected {place} numbers behind the PLY file's header, as it says; received "
+            f"{len(values)}"
         )
 
 

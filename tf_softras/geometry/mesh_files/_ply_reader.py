@@ -28,12 +28,12 @@ def read_ply(reading: Reading) -> Mesh:
     vertex = elements.get("vertex")
     points = None if vertex is None else vertex.scalars("xyz")
     if vertex is None or points is None:
-        raise ValueError("Expected an element vertex with x, y and z; received none.")
+        raise ValueError("expected an element vertex with x, y and z; received none")
     counts, corners, face = _polygons(elements, reading)
     if corners.min() < 0 or corners.max() >= len(points):
         raise ValueError(
-            f"Expected vertex indices in [0, {len(points)}); received {corners.min()} to "
-            f"{corners.max()}."
+            f"expected vertex indices in [0, {len(points)}); received {corners.min()} to "
+            f"{corners.max()}"
         )
     triangles, polygon = triangulate_polygons(points, corners, counts)
     vertex_colors = _colors(vertex)
@@ -59,11 +59,11 @@ def _polygons(elements: dict[str, Element], reading: Reading):
     if face is not None and face.count:
         name = next((n for n in ("vertex_indices", "vertex_index") if n in face.columns), None)
         if name is None or not isinstance(face.columns[name], tuple):
-            raise ValueError("Expected faces with a list vertex_indices; received none.")
+            raise ValueError("expected faces with a list vertex_indices; received none")
         counts, corners = face.columns[name]
         if counts.min() < 3:
             raise ValueError(
-                f"Expected faces of three or more corners; received one of {counts.min()}."
+                f"expected faces of three or more corners; received one of {counts.min()}"
             )
         reading.check_faces(int((counts - 2).sum()))
         return counts, _whole(corners), face
@@ -72,13 +72,13 @@ def _polygons(elements: dict[str, Element], reading: Reading):
         corners = _triangles_of_strips(*strips.columns["vertex_indices"])
         reading.check_faces(len(corners))
         return np.full(len(corners), 3), corners.reshape(-1), None
-    raise ValueError("Expected at least one face; received a PLY file with 0 faces.")
+    raise ValueError("expected at least one face; received a PLY file with 0 faces")
 
 
 def _whole(corners: np.ndarray) -> np.ndarray:
     whole = corners.astype(np.int64)
     if (whole != corners).any():
-        raise ValueError("Expected whole numbers as vertex indices; received others.")
+        raise ValueError("expected whole numbers as vertex indices; received others")
     return whole
 
 

@@ -70,16 +70,16 @@ class Reading:
             OSError: It cannot be read.
         """
         if path.exists() and not path.is_file():
-            raise ValueError("Expected a file; received a folder or a device.")
+            raise ValueError("expected a file; received a folder or a device")
         limit = self.limits.max_bytes
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > limit:
-                raise ValueError(f"Expected at most {limit} bytes (max_bytes); received {size}.")
+                raise ValueError(f"expected at most {limit} bytes (max_bytes); received {size}")
             # Reading takes memory for all that it is asked for, also where a file is smaller.
             data = file.read(size + 1)
         if len(data) != size:
-            raise ValueError(f"Expected a file of {size} bytes; received one that changes.")
+            raise ValueError(f"expected a file of {size} bytes; received one that changes")
         return data
 
     def check_faces(self, num_faces: int) -> None:
@@ -90,9 +90,9 @@ class Reading:
         """
         limit = self.limits.max_faces
         if num_faces < 1:
-            raise ValueError(f"Expected at least one face; received {num_faces}.")
+            raise ValueError(f"expected at least one face; received {num_faces}")
         if num_faces > limit:
-            raise ValueError(f"Expected at most {limit} faces (max_faces); received {num_faces}.")
+            raise ValueError(f"expected at most {limit} faces (max_faces); received {num_faces}")
 
     def file_beside(self, name: str, *, kind: str) -> pathlib.Path | None:
         """Returns the file that a mesh file names, or None with a warning.
@@ -114,8 +114,8 @@ class Reading:
                 return found
         if not is_inside and self._foreign_files == "error":
             raise ValueError(
-                f"Expected a {kind} in or below the mesh's own folder or ../images; received "
-                f"'{name}'."
+                f"expected a {kind} in or below the mesh's own folder or ../images; received "
+                f"'{name}'"
             )
         where = "was not found" if is_inside else "leads out of the mesh's own folder and ../images"
         self.warn(f"The {kind} '{name}' {where}; it is left out.")
@@ -168,8 +168,8 @@ class Reading:
                 return _decoded(picture)
         except _TooManyPixels:
             raise ValueError(
-                f"Expected textures of at most {self.limits.max_texture_pixels} pixels in all "
-                f"(max_texture_pixels); received {self._pixels} with '{name}'."
+                f"expected textures of at most {self.limits.max_texture_pixels} pixels in all "
+                f"(max_texture_pixels); received {self._pixels} with '{name}'"
             ) from None
         except Exception as error:  # Pillow's decoders raise many kinds for damaged files.
             self.warn(f"The texture '{name}' cannot be decoded and is left out: {error}")

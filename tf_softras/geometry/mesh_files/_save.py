@@ -39,8 +39,7 @@ def save_mesh(path, mesh: Mesh) -> None:
     contents = encode_mesh(path, mesh)
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"Cannot write a mesh to '{path}': expected a folder that exists; "
-            f"received '{path.parent}'."
+            f"'{path}': expected a folder that exists; received '{path.parent}'"
         )
     for name, content in contents.items():
         with replaced_whole(path.with_name(name)) as written:
@@ -61,11 +60,9 @@ def encode_mesh(name, mesh: Mesh) -> dict[str, bytes]:
     suffix = path.suffix.lower()
     if suffix not in (".obj", ".glb"):
         raise ValueError(
-            f"Cannot write a mesh to '{path}': expected a name that ends in .obj or .glb; "
-            f"received {path.suffix or 'no suffix'!r}."
+            f"'{path}': expected a name that ends in .obj or .glb; "
+            f"received {path.suffix or 'no suffix'!r}"
         )
     if not len(mesh.faces):
-        raise ValueError(
-            f"Cannot write a mesh to '{path}': expected at least one face; received none."
-        )
+        raise ValueError(f"'{path}': expected at least one face; received none")
     return {path.name: encode_glb(mesh)} if suffix == ".glb" else encode_obj(path, mesh)

@@ -32,12 +32,12 @@ def read_stl(reading: Reading) -> Mesh:
         corners = _corners_of_text(data)
         reading.check_faces(len(corners) // 3)
     elif count is None:
-        raise ValueError(f"Expected an STL file; received {len(data)} bytes of another kind.")
+        raise ValueError(f"expected an STL file; received {len(data)} bytes of another kind")
     else:
         room = (len(data) - _HEADER_SIZE) / _TRIANGLE.itemsize
         raise ValueError(
-            f"Expected a binary STL file of the {count} triangles that its header says; received "
-            f"{len(data)} bytes, room for {room:.5g}."
+            f"expected a binary STL file of the {count} triangles that its header says; received "
+            f"{len(data)} bytes, room for {room:.5g}"
         )
     # + 0: -0 and 0 are one place.
     corners = np.ascontiguousarray(corners, np.float32) + np.float32(0.0)
@@ -77,10 +77,12 @@ def _corners_of_text(data: bytes) -> np.ndarray:
         is_closed = keyword == b"endsolid" or (is_closed and not keyword)
     if len(rows) != 3 * facets or ends != facets or (facets and not is_closed):
         raise ValueError(
-            "Expected a whole STL text: three vertices a facet, and endsolid; received "
-            f"{facets} facets, {len(rows)} vertices and {ends} ends."
+            "expected a whole STL text: three vertices a facet, and endsolid; received "
+            f"{facets} facets, {len(rows)} vertices and {ends} ends"
         )
     values = numbers(b"\n".join(rows))
     if values is None or len(values) != 3 * len(rows):
-        raise ValueError("Expected three numbers behind each vertex of the STL text.")
+        raise ValueError(
+            "expected three numbers behind each vertex of the STL text; received others"
+        )
     return values.reshape(-1, 3)
