@@ -54,7 +54,7 @@ def test_folder_of_other_files_is_left_alone(tmp_path):
 def test_what_is_no_run_is_not_opened(tmp_path):
     with pytest.raises(RunFolderError, match="expected a folder that `train` has written"):
         RunFolder.open(tmp_path / "missing")
-    for text, message in (("{", "cannot be used"), ('{"sigma": 1}', "missing ")):
+    for text, message in (("{", "expected JSON"), ('{"sigma": 1}', "all keys; received no ")):
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(RunFolderError, match=message):
             RunFolder.open(tmp_path)
@@ -70,7 +70,7 @@ def test_checkpoint_gives_the_network_that_was_saved(tmp_path):
 
 def test_checkpoints_that_cannot_be_used_are_told_apart(tmp_path):
     folder = RunFolder.create(tmp_path, tiny_config())
-    with pytest.raises(RunFolderError, match="has no checkpoint 'best'"):
+    with pytest.raises(RunFolderError, match="expected the checkpoint 'best'; received none"):
         folder.load_reconstructor()
     with pytest.raises(ValueError, match="expected one of best, last"):
         folder.load_reconstructor("latest")
@@ -79,7 +79,7 @@ def test_checkpoints_that_cannot_be_used_are_told_apart(tmp_path):
         folder.load_reconstructor()
     whole = folder.checkpoint_path().read_bytes()
     folder.checkpoint_path().write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(RunFolderError, match="cannot be read as a checkpoint"):
+    with pytest.raises(RunFolderError, match="expected a whole checkpoint"):
         folder.load_reconstructor()
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(folder.checkpoint_path())
     with pytest.raises(RunFolderError, match="received Sequential"):
@@ -107,7 +107,7 @@ def test_metrics_name_the_best_and_the_last_epoch(tmp_path):
 def test_damaged_metrics_are_named(tmp_path):
     folder = RunFolder.create(tmp_path, tiny_config())
     (tmp_path / "metrics.json").write_text("[]")
-    with pytest.raises(RunFolderError, match="metrics.json cannot be read"):
+    with pytest.raises(RunFolderError, match="metrics.json': expected the metrics of a run"):
         folder.history()
 
 

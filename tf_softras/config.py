@@ -71,7 +71,7 @@ def _checked_fields(cls, values):
     if unknown := sorted(map(str, set(values) - expected)):
         raise _invalid(cls.__name__, f"only the keys {sorted(expected)}", unknown)
     if missing := sorted(expected - set(values)):
-        raise ValueError(f"{cls.__name__}: expected all keys; missing {', '.join(missing)}")
+        raise ValueError(f"{cls.__name__}: expected all keys; received no {', no '.join(missing)}")
     return values
 
 

@@ -69,18 +69,18 @@ class RunFolder:
         """
         path = pathlib.Path(path)
         if path.exists() and not path.is_dir():
-            raise RunFolderError(f"run folder: expected a folder; received a file: {path}")
+            raise RunFolderError(f"'{path}': expected a run folder; received a file")
         if (path / "config.json").exists():
             begun = cls.open(path).config
             if begun.replace(steps=config.steps) != config:
                 raise RunFolderError(
-                    f"configuration for the run in {path}: expected the one it began "
-                    f"with; received {_differences(begun, config)}"
+                    f"configuration for the run in '{path}': expected the one it began with; "
+                    f"received {_differences(begun, config)}"
                 )
         elif path.is_dir() and any(path.iterdir()):
             raise RunFolderError(
-                "run folder: expected an empty or new folder, or a run; "
-                f"received {path}, which holds other files"
+                f"'{path}': expected an empty or new folder, or a run; received a folder that "
+                "holds other files"
             )
         write_json(path / "config.json", config.to_dict())
         return cls(path, config)
@@ -95,13 +95,17 @@ class RunFolder:
         path = pathlib.Path(path)
         if not (path / "config.json").is_file():
             raise RunFolderError(
-                "run folder: expected a folder that `train` has written, with config.json "
-                f"in it; received {path}"
+                f"'{path}': expected a folder that `train` has written; received none with "
+                "config.json in it"
             )
         try:
             config = ReconstructionConfig.from_dict(_read_json(path / "config.json"))
+        except json.JSONDecodeError as error:
+            raise RunFolderError(
+                f"'{path / 'config.json'}': expected JSON; received: {error}"
+            ) from None
         except ValueError as error:
-            raise RunFolderError(f"{path / 'config.json'} cannot be used: {error}") from None
+            raise RunFolderError(f"'{path / 'config.json'}': {error}") from None
         return cls(path, config)
 
     @property
@@ -148,25 +152,26 @@ class RunFolder:
         path = self.checkpoint_path(checkpoint)
         if not path.is_file():
             raise RunFolderError(
-                f"The run in {self.path} has no checkpoint {checkpoint!r}: expected {path}, which "
-                "is written at the end of the first epoch"
+                f"'{path}': expected the checkpoint {checkpoint!r}; received none. The first epoch "
+                "writes it when it ends"
             )
         try:
             reconstructor = keras.saving.load_model(path, compile=False)
         # Keras, zipfile and h5py each have errors of their own for a damaged file.
         except Exception as error:
-            raise RunFolderError(f"{path} cannot be read as a checkpoint: {error}") from error
+            raise RunFolderError(
+                f"'{path}': expected a whole checkpoint; received: {error}"
+            ) from error
         kind = _RECONSTRUCTORS[self.config.method]
         if not isinstance(reconstructor, kind):
             raise RunFolderError(
-                f"checkpoint {path}: expected a {kind.__name__}; "
-                f"received {type(reconstructor).__name__}"
+                f"'{path}': expected a {kind.__name__}; received {type(reconstructor).__name__}"
             )
         if self.config.method == "retrieval":
             return reconstructor
         if reconstructor.config != self.config.model:
             raise RunFolderError(
-                f"checkpoint {path}: expected the network of config.json beside it; "
+                f"'{path}': expected the network of the run's config.json; "
                 f"received {_differences(self.config.model, reconstructor.config)}"
             )
         return reconstructor
@@ -188,7 +193,7 @@ class RunFolder:
             return _read_json(path)["epochs"]
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(
-                f"{path} cannot be read as the metrics of a run: {error}"
+                f"'{path}': expected the metrics of a run; received: {error}"
             ) from None
 
     def record(self, rows: list[dict], *, monitor: str) -> None:
@@ -224,7 +229,7 @@ class RunFolder:
         try:
             entries = _read_json(path) if path.exists() else []
         except ValueError as error:
-            raise RunFolderError(f"{path} cannot be read: {error}") from None
+            raise RunFolderError(f"'{path}': expected JSON; received: {error}") from None
         write_json(path, [*entries, _versions()])
 
 

@@ -211,7 +211,7 @@ def test_batches_for_tensorflow(views):
         ({"frames": [{"file_path": "images/0000.png"}]}, "expected a file_path and a transform"),
         ({"up": "../secret.png"}, "expected files in its own folder"),
         ({"up": "/etc/hostname"}, "expected files in its own folder"),
-        ({"up": "images/none.png"}, "there is none"),
+        ({"up": "images/none.png"}, "beside it; received none"),
         ({"matrix": np.eye(4) * 2}, "expected a rotation"),
         ({"matrix": np.full((4, 4), np.nan)}, "transform_matrix of 4 rows"),
         ({"matrix": "abc"}, "transform_matrix of 4 rows"),
@@ -242,9 +242,9 @@ def test_bad_transforms_are_one_sentence(views, tmp_path, change, message):
 
 
 def test_other_bad_folders_are_one_sentence(tmp_path):
-    with pytest.raises(PosedViewsError, match="there is none"):
+    with pytest.raises(PosedViewsError, match="expected a folder of posed pictures; received none"):
         load_posed_views(tmp_path / "nowhere")
-    with pytest.raises(PosedViewsError, match="holds none of them"):
+    with pytest.raises(PosedViewsError, match="received none of them"):
         load_posed_views(tmp_path)
     (tmp_path / "transforms.json").write_text("{")
     with pytest.raises(PosedViewsError, match="expected JSON"):

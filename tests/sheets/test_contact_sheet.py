@@ -73,7 +73,7 @@ def test_sheet_needs_an_example_and_views_that_there_are(dataset, tmp_path):
 
 def test_curve_is_drawn_of_what_was_logged(tmp_path):
     folder = RunFolder.create(tmp_path / "run", tiny_config())
-    with pytest.raises(RunFolderError, match="no whole epoch"):
+    with pytest.raises(RunFolderError, match="expected a whole epoch"):
         training_curve(folder, tmp_path / "curve.png")
     rows = [
         {"step": 10, "loss": 0.5, "val_loss": float("nan"), "silhouette_iou": 0.4},

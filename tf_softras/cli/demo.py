@@ -90,7 +90,7 @@ def _begin(output: pathlib.Path) -> pathlib.Path:
     from tf_softras._shared.files import write_json
 
     if output.exists() and not output.is_dir():
-        raise WrongInput(f"--output: expected a folder; received the file '{output}'.")
+        raise WrongInput(f"--output: expected a folder; received the file '{output}'")
     if (output / MARKER).is_file():
         if json.loads((output / MARKER).read_text())["finished"]:
             aside = _free_name(output)
@@ -101,7 +101,7 @@ def _begin(output: pathlib.Path) -> pathlib.Path:
     elif output.is_dir() and any(output.iterdir()):
         raise WrongInput(
             f"--output: expected a new or empty folder, or that of an earlier demo; received "
-            f"'{output}', which holds other files."
+            f"'{output}', which holds other files"
         )
     write_json(output / MARKER, {"finished": False})
     return output

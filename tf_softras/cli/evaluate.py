@@ -61,7 +61,7 @@ def evaluate(runs, split, config, data_dir, checkpoint, template, metrics, meshe
     folders = [training.RunFolder.open(run) for run in runs]
     names = [checkpoint] if len(runs) == 1 else [folder.path.name for folder in folders]
     if len(set(names)) < len(names):
-        raise WrongInput(f"RUN: expected folders of different names; received {names}.")
+        raise WrongInput(f"RUN: expected folders of different names; received {names}")
     networks = {
         name: as_reconstructor(folder.load_reconstructor(checkpoint))
         for name, folder in zip(names, folders, strict=True)
@@ -117,7 +117,9 @@ def template_of(networks):
     for network in networks:
         if isinstance(network, MeshNetwork):
             return TemplateBaseline(network.network.template, image_size=network.image_size)
-    raise WrongInput("--template needs a run whose method makes meshes (softras, n3mr).")
+    raise WrongInput(
+        "--template: expected a run whose method makes meshes (softras, n3mr); received none"
+    )
 
 
 def draw_sheet(networks, dataset, path, *, truth, class_names=None):

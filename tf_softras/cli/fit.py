@@ -202,7 +202,7 @@ def _read_state(path):
     except (KeyError, ValueError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise WrongInput(
             f"'{path}': expected the state of an earlier fit; received a damaged file. Begin anew "
-            "with --fresh."
+            "with --fresh"
         ) from error
 
 

@@ -77,13 +77,13 @@ def prepared_builder(config: str | None, data_dir: pathlib.Path | None):
     if not prepared:
         names = " or ".join(builder.builder_config.name for builder in builders)
         raise WrongInput(
-            f"The data set {names} is not prepared in '{builders[0].data_dir_root}': "
-            "run `softras prepare`, or name its --data-dir."
+            f"--data-dir: expected a folder with the data set {names}; received "
+            f"'{builders[0].data_dir_root}', which has none. Run `softras prepare` or name another"
         )
     if len(prepared) > 1:
         raise WrongInput(
-            f"'{builders[0].data_dir_root}' holds {len(prepared)} data sets: choose one with "
-            f"--config {' or --config '.join(CONFIGS)}."
+            f"--config: expected one of {', '.join(CONFIGS)}; received none, and "
+            f"'{builders[0].data_dir_root}' holds {len(prepared)} data sets"
         )
     return prepared[0]
 
@@ -96,8 +96,7 @@ def open_split(builder, split: str):
     """
     if split not in builder.info.splits:
         raise WrongInput(
-            f"The data set in '{builder.data_dir}' has no split {split!r}; it has "
-            f"{', '.join(builder.info.splits)}."
+            f"--split: expected one of {', '.join(builder.info.splits)}; received {split!r}"
         )
     import tensorflow_datasets as tfds
 

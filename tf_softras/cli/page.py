@@ -52,7 +52,7 @@ def page(model, host, port, max_upload, checkpoint):
         from tf_softras.page.app import create_app
     except ModuleNotFoundError as error:
         raise WrongInput(
-            f"The page needs the package {error.name}: pip install 'tf-softras[page]'."
+            f"The page needs the package {error.name}: pip install 'tf-softras[page]'"
         ) from error
     from tf_softras.datasets.shapenet_views.sample_pictures import sample_pictures
     from tf_softras.reconstruction import open_reconstructor
@@ -80,7 +80,8 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise WrongInput(
-            f"Cannot listen on --host {host} --port {port}: {error.strerror or error}."
+            f"--host {host} --port {port}: expected an address of this machine and a free port; "
+            f"received: {error.strerror or error}"
         ) from error
 
 

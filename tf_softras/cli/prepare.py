@@ -100,15 +100,21 @@ def prepare(
     of_meshes = "meshes" if variants is None else "meshes_variants"
     config = config or (of_meshes if meshes else "nmr" if nmr else "sample")
     if config.startswith("meshes") != (meshes is not None):
-        raise WrongInput("--meshes FOLDER goes with the configs whose names begin with meshes.")
+        raise WrongInput(
+            "--meshes: expected a folder for the configs whose names begin with meshes, none for "
+            f"others; received {meshes and repr(str(meshes))} for {config}"
+        )
     if (config == "nmr") != (nmr is not None):
-        raise WrongInput("--nmr FOLDER goes with --config nmr, and with no other.")
+        raise WrongInput(
+            "--nmr: expected a folder for --config nmr, none for others; received "
+            f"{nmr and repr(str(nmr))} for {config}"
+        )
     if splits is not None and meshes is None:
-        raise WrongInput("--splits FILE goes with --meshes FOLDER.")
+        raise WrongInput("--splits: expected --meshes FOLDER beside it; received none")
     if variants is not None and config != "meshes_variants":
-        raise WrongInput("--variants N goes with --config meshes_variants, with no other.")
+        raise WrongInput(f"--variants: expected --config meshes_variants; received {config}")
     if objects is not None and config != "procedural":
-        raise WrongInput("--objects N goes with --config procedural, with no other.")
+        raise WrongInput(f"--objects: expected --config procedural; received {config}")
     limits = {
         "max_faces": max_faces,
         "max_bytes": None if max_megabytes is None else max_megabytes * 2**20,
@@ -126,7 +132,8 @@ def prepare(
     _recover(builder)
     if builder.is_prepared() and not overwrite:
         raise WrongInput(
-            f"A data set {config} is in '{builder.data_dir}' already: --overwrite replaces it."
+            f"'{builder.data_dir}': expected no data set {config}; received one. --overwrite "
+            "replaces it"
         )
     with _set_aside(builder), wrong_input(ValueError):
         prepare_data(builder, meshes=meshes, nmr=nmr, splits=splits, processes=processes)
@@ -215,7 +222,7 @@ def _beam_options(processes: int):
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError as error:
         raise WrongInput(
-            "--processes needs Apache Beam: pip install 'tf-softras[tfds-cli]'."
+            "--processes needs Apache Beam: pip install 'tf-softras[tfds-cli]'"
         ) from error
     return PipelineOptions(
         [

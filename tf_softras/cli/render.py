@@ -80,11 +80,11 @@ def render(
     from tf_softras.viewer import film
 
     if output is None and transforms is None:
-        raise WrongInput("-o: expected a file, or a folder for --transforms; received neither.")
+        raise WrongInput("-o: expected a file, or a folder for --transforms; received neither")
     if views * size**2 > MAX_PIXELS:
         raise WrongInput(
             f"--size: expected at most {MAX_PIXELS:,} pixels in all; received --views {views} of "
-            f"--size {size}."
+            f"--size {size}"
         )
     elevation = cameras.N3MR_ELEVATION if elevation is None else elevation
     azimuths = azimuth + np.arange(views, dtype=np.float32) * (360.0 / views)

@@ -35,9 +35,9 @@ def view(source, output, checkpoint):
     from tf_softras.viewer import view_html
 
     if output.suffix.lower() not in (".html", ".htm"):
-        raise WrongInput(f"-o: expected a name that ends in .html; received '{output}'.")
+        raise WrongInput(f"-o: expected a name that ends in .html; received '{output}'")
     if not output.parent.is_dir():
-        raise WrongInput(f"-o: expected a folder that exists; received '{output.parent}'.")
+        raise WrongInput(f"-o: expected a folder that exists; received '{output.parent}'")
     if source is None or source.is_dir():
         views = _views_of_network(source, checkpoint)
     else:
@@ -47,7 +47,7 @@ def view(source, output, checkpoint):
     if len(page) > MAX_BYTES:
         raise WrongInput(
             f"'{source}': expected a mesh whose page has at most {MAX_BYTES} bytes; received "
-            f"{len(page)} bytes."
+            f"{len(page)} bytes"
         )
     with replaced_whole(output) as written:
         written.write_text(page, encoding="utf-8")

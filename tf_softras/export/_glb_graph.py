@@ -38,7 +38,7 @@ class GlbWriter:
             holes["COLOR_0"] = linear_bytes(template.vertex_colors).numpy().tobytes()
         starts = {name: _start(tree, name) for name in holes}
         if any(binary[starts[name] :][: len(hole)] != hole for name, hole in holes.items()):
-            raise RuntimeError("template's file: expected vertices and colours in one piece each.")
+            raise RuntimeError("template's file: expected vertices and colours in one piece each")
         for name in set(holes) - {"POSITION"}:
             for bound in ("min", "max"):  # glTF requires bounds of vertices only.
                 _accessor(tree, name).pop(bound, None)
@@ -114,7 +114,7 @@ def _accessor(tree: dict, name: str) -> dict:
     (primitive,) = tree["meshes"][0]["primitives"]
     accessor = tree["accessors"][primitive["attributes"][name]]
     if (accessor["componentType"], accessor["type"]) != _TYPES[name]:
-        raise RuntimeError(f"{name}: expected {_TYPES[name]} in the template's file.")
+        raise RuntimeError(f"{name}: expected {_TYPES[name]} in the template's file")
     return accessor
 
 

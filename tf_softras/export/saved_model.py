@@ -81,7 +81,10 @@ def export_saved_model(
         )
         # Another export may have taken the number meanwhile.
         if path.exists():
-            raise SavedModelError(f"Cannot export to '{path}': another export has just made it.")
+            raise SavedModelError(
+                f"'{path}': expected a version that is free; received one that another export has "
+                "just made"
+            )
     return path
 
 

@@ -15,20 +15,18 @@ def free_version(base, version: int | None = None) -> int:
     """
     base = pathlib.Path(base)
     if base.exists() and not base.is_dir():
-        raise SavedModelError(f"Cannot export to '{base}': expected a folder; received a file.")
+        raise SavedModelError(f"'{base}': expected a folder; received a file")
     if (base / MODEL_FILE).exists():
         raise SavedModelError(
-            f"Cannot export to '{base}': expected a folder of versions, or a new one; received a "
-            "SavedModel itself."
+            f"'{base}': expected a folder of versions, or a new one; received a SavedModel itself"
         )
     taken = [number for number, _ in versions_in(base)]
     if version is None:
         return max(taken, default=0) + 1
     if version < 1:
-        raise SavedModelError(f"version: expected at least 1; received {version}.")
+        raise SavedModelError(f"version: expected at least 1; received {version}")
     if version in taken:
         raise SavedModelError(
-            f"Cannot export to '{base / str(version)}': expected a version that is free; received "
-            "one that exists."
+            f"'{base / str(version)}': expected a version that is free; received one that exists"
         )
     return version

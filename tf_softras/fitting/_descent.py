@@ -53,8 +53,8 @@ def descend(loss, variables, *, steps, learning_rate):
 
 def _diverged(learning_rate):
     return (
-        "The fit left the finite numbers. Expected a learning rate that it stands; "
-        f"received {learning_rate}"
+        f"learning_rate: expected one at which the loss stays finite; received {learning_rate}. "
+        "Use a smaller one"
     )
 
 

@@ -42,8 +42,8 @@ def object_frame(crops):
         inside = points[carved(crops, points, side / _COARSE) < 0.5 * side / _COARSE]
         if not len(inside):
             raise FitError(
-                "masks: expected views whose masks show one object; no point of space is inside "
-                "all of them: compare the cameras with the pictures"
+                "masks: expected views whose masks show one object; received masks with no point "
+                "of space inside all of them. Compare the cameras with the pictures"
             )
         low, high = inside.min(axis=0), inside.max(axis=0)
         center = 0.5 * (low + high)
@@ -99,8 +99,8 @@ def visual_hull(crops, *, resolution=128, dilation=0.0, limit=0.56):
         values[side] = values[:, side] = values[:, :, side] = cell
     if values.min() >= 0.0:
         raise FitError(
-            "masks: expected views whose masks show one object; no point of space is inside all "
-            "of them: compare the cameras with the pictures"
+            "masks: expected views whose masks show one object; received masks with no point of "
+            "space inside all of them. Compare the cameras with the pictures"
         )
     vertices, faces, _, _ = measure.marching_cubes(values, 0.0, spacing=(cell,) * 3)
     vertices = vertices + (0.5 - 0.5 * resolution) * cell
@@ -219,8 +219,8 @@ def _seen_cube(crops):
         right_hand += across @ eyes[index]
     if np.linalg.eigvalsh(normal_matrix)[0] < 1e-4 * len(crops):
         raise FitError(
-            "views: expected pictures from several sides of the object; all cameras look along "
-            "one direction"
+            "views: expected pictures from several sides of the object; received cameras that all "
+            "look along one direction"
         )
     center = np.linalg.solve(normal_matrix, right_hand)
     radius = 0.0
@@ -229,8 +229,9 @@ def _seen_cube(crops):
         depth = (crops.rotations[index] @ center + crops.translations[index])[2]
         if depth <= 0.0:
             raise FitError(
-                f"view '{crops.names[index]}': expected a camera that looks at the object; the "
-                "point that the others look at lies behind it: compare the conventions of cameras"
+                f"view '{crops.names[index]}': expected a camera that looks at the object; "
+                "received one whose back is turned to the point that the others look at. Compare "
+                "the conventions of cameras"
             )
         rows, columns = np.nonzero(crops.pictures[index, ..., 3] > 127)
         side = max(np.ptp(columns), np.ptp(rows)) + 2

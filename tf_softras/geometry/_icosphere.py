@@ -26,15 +26,13 @@ def icosphere(level: int) -> Mesh:
         ValueError: If `level` is out of range.
     """
     if isinstance(level, bool):
-        raise TypeError(f"level of an icosphere: expected an integer; received {level!r}.")
+        raise TypeError(f"level of an icosphere: expected an integer; received {level!r}")
     try:
         level = operator.index(level)
     except TypeError:
-        raise TypeError(
-            f"level of an icosphere: expected an integer; received {level!r}."
-        ) from None
+        raise TypeError(f"level of an icosphere: expected an integer; received {level!r}") from None
     if not 0 <= level <= MAX_LEVEL:
-        raise ValueError(f"level of an icosphere: expected 0 to {MAX_LEVEL}; received {level}.")
+        raise ValueError(f"level of an icosphere: expected 0 to {MAX_LEVEL}; received {level}")
     vertices, faces = _icosahedron()
     for _ in range(level):
         vertices, faces = _subdivide(vertices, faces)

@@ -151,7 +151,7 @@ async def _body(request: Request, *, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise _Refused(413, f"request: expected at most {limit} bytes; received more.")
+            raise _Refused(413, f"request: expected at most {limit} bytes; received more")
     return bytes(body)
 
 
@@ -174,19 +174,23 @@ def _asked(body: bytes, max_bytes: int) -> _Asked:
         box = request.get("box")
     except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise _Refused(
-            400, "request: expected JSON with a picture in base64, and perhaps a mask."
+            400,
+            "request: expected JSON with a picture in base64, and perhaps a mask; received "
+            "another form",
         ) from None
     for name, upload in uploads.items():
         if upload is not None and len(upload) > max_bytes:
             raise _Refused(
-                413, f"{name}: expected at most {max_bytes} bytes; received {len(upload)}."
+                413, f"{name}: expected at most {max_bytes} bytes; received {len(upload)}"
             )
     if not uploads["picture"]:
-        raise _Refused(400, "picture: expected a file; received none.")
+        raise _Refused(400, "picture: expected a file; received none")
     if box is not None and not (
         isinstance(box, list) and len(box) == 4 and all(type(value) is int for value in box)
     ):
-        raise _Refused(400, "box: expected four integers: left, top, right, bottom.")
+        raise _Refused(
+            400, "box: expected four integers, left, top, right, bottom; received other values"
+        )
     return _Asked(uploads["picture"], uploads["mask"], box)
 
 
@@ -202,7 +206,7 @@ def _answer(reconstructor: Reconstructor, asked: _Asked) -> dict:
             asked.picture, mask_path=asked.mask, box=asked.box, max_pixels=_MAX_PIXELS
         )
     except ImportError as error:
-        raise _Refused(501, f"{error}.") from error
+        raise _Refused(501, f"{error}") from error
     mesh, seen = mesh_from_picture(reconstructor, picture)
     return {
         "object": png_url(frame_object(picture, image_size=_SHOWN_SIZE)),

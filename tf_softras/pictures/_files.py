@@ -71,13 +71,11 @@ def write_picture(path, picture: np.ndarray) -> None:
     path = pathlib.Path(path)
     if path.suffix.lower() != ".png":
         raise PictureError(
-            f"Cannot write a picture to '{path}': expected a name that ends in .png; received "
-            f"{path.suffix or 'no suffix'!r}."
+            f"'{path}': expected a name that ends in .png; received {path.suffix or 'no suffix'!r}"
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"Cannot write a picture to '{path}': expected a folder that exists; received "
-            f"'{path.parent}'."
+            f"'{path}': expected a folder that exists; received '{path.parent}'"
         )
     with replaced_whole(path) as written:
         PIL.Image.fromarray(picture).save(written, format="PNG")

@@ -50,8 +50,8 @@ def segmented(colors: np.ndarray, box) -> np.ndarray:
     parts, count = ndimage.label((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
     if not count:
         raise PictureError(
-            "box: expected colours in it that are rare outside of it; received none: give a mask "
-            "instead."
+            "box: expected colours in it that are rare outside of it; received none. Give a mask "
+            "instead"
         )
     largest = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
     mask = PIL.Image.fromarray(np.uint8(255 * largest))

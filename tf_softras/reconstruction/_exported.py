@@ -67,8 +67,8 @@ class ExportedReconstructor:
             self.gives: Gives = "colored meshes" if "colors" in outputs else "meshes"
         except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
             raise SavedModelError(
-                f"Cannot use '{folder}': expected a SavedModel of a reconstructor, as "
-                f"`softras export` writes it; received something else: {error}"
+                f"'{folder}': expected a SavedModel of a reconstructor, as `softras export` writes "
+                f"it; received something else: {error}"
             ) from error
 
     def __call__(self, images):

@@ -41,7 +41,7 @@ class MeshFunction:
             raise ReconstructorError(
                 f"function: expected vertices [{len(images)}, num_vertices, 3]; received "
                 f"{vertices.dtype} {list(vertices.shape)}. A function that gives voxels is wrapped "
-                "in VoxelFunction."
+                "in VoxelFunction"
             )
         return Meshes(vertices=vertices, faces=self.faces)
 

@@ -74,15 +74,17 @@ class ServedReconstructor:
         try:
             return call(*arguments)
         except PredictError as error:
-            raise ServingError(f"The model server at {self.url} gives no mesh. {error}") from error
+            raise ServingError(
+                f"'{self.url}': expected meshes from the server; received {error}"
+            ) from error
         # Raised by the client when the answer lacks the expected fields.
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise self._unexpected(f"an answer without {error}") from error
 
     def _unexpected(self, received: str) -> ServingError:
         return ServingError(
-            f"Cannot use the model at {self.url}: expected a reconstructor, as `softras export` "
-            f"writes it, under TensorFlow Serving; received {received}."
+            f"'{self.url}': expected a reconstructor, as `softras export` writes it, under "
+            f"TensorFlow Serving; received {received}"
         )
 
 

@@ -23,7 +23,7 @@ def training_curve(run_folder: RunFolder, path) -> None:
     """
     rows = run_folder.history()
     if not rows:
-        raise RunFolderError(f"The run in {run_folder.path} has no whole epoch to plot yet")
+        raise RunFolderError(f"'{run_folder.path}': expected a whole epoch to plot; received none")
     # Not pyplot: it would choose a backend for the whole process and keep the figure.
     figure = Figure(figsize=(10, 4), layout="constrained")
     for axes, (label, curves) in zip(figure.subplots(1, 2), _PANELS.items(), strict=True):

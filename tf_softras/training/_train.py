@@ -249,9 +249,8 @@ def _has_ended(
         done, steps = rows[-1]["step"], folder.config.steps
         if done < steps:
             raise RunFolderError(
-                f"The run in {folder.path} cannot go on: it was complete after {done} steps, and "
-                f"its backup is gone; steps: expected at most {done}, or a new run folder; "
-                f"received {steps} steps"
+                f"steps: expected at most {done}, because the run in '{folder.path}' was complete "
+                f"then and its backup is gone; received {steps}. Name a new run folder"
             )
         return True
     if options.patience is None:

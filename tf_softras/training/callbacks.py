@@ -89,9 +89,8 @@ class WholeBackupAndRestore(keras.callbacks.BackupAndRestore):
             super().on_train_begin(logs)
         except (ValueError, KeyError, OSError) as error:
             raise RunFolderError(
-                f"The run cannot go on from {self._weights_path}: expected a backup of this "
-                "version of tf_softras. Its checkpoints can still be used; received "
-                f"{' '.join(str(error).split())[:200]}"
+                f"'{self._weights_path}': expected a backup of this version of tf_softras; "
+                f"received {' '.join(str(error).split())[:200]}. The checkpoints can still be used"
             ) from error
 
     def on_train_batch_end(self, batch, logs=None):

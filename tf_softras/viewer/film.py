@@ -34,28 +34,24 @@ def write_film(path, frames: Iterable[np.ndarray], *, frames_per_second: float =
     shapes = {frame.shape for frame in frames}
     if len(shapes) != 1 or any(frame.dtype != np.uint8 for frame in frames):
         raise PictureError(
-            f"Cannot write a film to '{path}': expected uint8 frames of one size; received "
-            f"{len(frames)} of the shapes {sorted(shapes)}."
+            f"'{path}': expected uint8 frames of one size; received "
+            f"{len(frames)} of the shapes {sorted(shapes)}"
         )
     (shape,) = shapes
     if len(shape) != 3 or shape[2] != 3:
-        raise PictureError(
-            f"Cannot write a film to '{path}': expected frames [height, width, 3]; received "
-            f"{list(shape)}."
-        )
+        raise PictureError(f"'{path}': expected frames [height, width, 3]; received {list(shape)}")
     if not 0.0 < frames_per_second <= 50.0:
         raise ValueError(
             f"frames_per_second: expected a number in (0, 50]; received {frames_per_second}"
         )
     if path.suffix.lower() not in SUFFIXES:
         raise PictureError(
-            f"Cannot write a film to '{path}': expected a name that ends in .gif or .mp4; received "
-            f"{path.suffix or 'no suffix'!r}."
+            f"'{path}': expected a name that ends in .gif or .mp4; received "
+            f"{path.suffix or 'no suffix'!r}"
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"Cannot write a film to '{path}': expected a folder that exists; received "
-            f"'{path.parent}'."
+            f"'{path}': expected a folder that exists; received '{path.parent}'"
         )
     write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
     with replaced_whole(path) as written:
@@ -75,7 +71,7 @@ def _write_mp4(path: pathlib.Path, frames: list[np.ndarray], frames_per_second: 
     except ImportError as error:
         raise ModuleNotFoundError(
             "An MP4 needs the package imageio[ffmpeg]: pip install 'tf-softras[film]'. A .gif "
-            "needs nothing."
+            "needs nothing"
         ) from error
     height, width = (side - side % 2 for side in frames[0].shape[:2])
     cut = np.stack([frame[:height, :width] for frame in frames])

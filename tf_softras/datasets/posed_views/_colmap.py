@@ -54,8 +54,8 @@ def _view(model, folder, image, camera):
     kind = camera.model.name
     if kind not in _PARAMETERS:
         raise PosedViewsError(
-            f"'{model}': expected a camera model of {sorted(_PARAMETERS)}; received {kind}: "
-            "undistort with `colmap image_undistorter` first"
+            f"'{model}': expected a camera model of {sorted(_PARAMETERS)}; received {kind}. "
+            "Undistort with `colmap image_undistorter` first"
         )
     lens, distortion = _PARAMETERS[kind]
     fx, fy, cx, cy = (camera.params[index] for index in lens)
@@ -80,5 +80,5 @@ def _picture(model, folder, name):
         if file.is_file() and file.is_relative_to(base):
             return file
     raise PosedViewsError(
-        f"'{model}': expected the picture '{name}' in '{folder / 'images'}'; there is none"
+        f"'{model}': expected the picture '{name}' in '{folder / 'images'}'; received none"
     )

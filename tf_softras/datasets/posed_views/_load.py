@@ -40,7 +40,7 @@ def load_posed_views(folder, *, masks=None, box=None, hold_out=8) -> PosedViews:
     """
     folder = pathlib.Path(folder)
     if not folder.exists():
-        raise PosedViewsError(f"'{folder}': expected a folder of posed pictures; there is none")
+        raise PosedViewsError(f"'{folder}': expected a folder of posed pictures; received none")
     views = _read(folder)
     folder = folder if folder.is_dir() else folder.parent
     if box is not None:
@@ -86,7 +86,7 @@ def _read(folder):
         return read_colmap(model, folder)
     raise PosedViewsError(
         f"'{folder}': expected cameras.json, transforms.json, transforms_train.json or a COLMAP "
-        "model (cameras.bin or .txt) in it or in sparse/0; it holds none of them"
+        "model (cameras.bin or .txt) in it or in sparse/0; received none of them"
     )
 
 

@@ -193,7 +193,7 @@ def _distortion(path, lens):
     if str(lens.get("camera_model", "")).upper().find("FISHEYE") >= 0:
         raise PosedViewsError(
             f"'{path}': expected a pinhole camera with OpenCV's distortion; received "
-            f"{lens['camera_model']}: undistort the pictures first"
+            f"{lens['camera_model']}. Undistort the pictures first"
         )
     values = tuple(_number(path, lens, key) if lens.get(key) else 0.0 for key in _DISTORTION)
     if not any(values):
@@ -260,4 +260,4 @@ def _file_inside(path, name):
     for candidate in (file, *(file.with_name(file.name + suffix) for suffix in SUFFIXES)):
         if candidate.is_file():
             return candidate
-    raise PosedViewsError(f"'{path}': expected the file '{name}' beside it; there is none")
+    raise PosedViewsError(f"'{path}': expected the file '{name}' beside it; received none")

@@ -39,10 +39,10 @@ def _check_members(path, members: list[zipfile.ZipInfo]) -> None:
         if not _MEMBER.fullmatch(member.filename):
             raise ValueError(
                 f"'{path}': expected index.csv and SYNSET/MODEL/models/model_normalized.obj or "
-                f".mtl; received the name {member.filename!r}."
+                f".mtl; received the name {member.filename!r}"
             )
     unpacked = sum(member.file_size for member in members)
     if unpacked > _MAX_BYTES:
         raise ValueError(
-            f"'{path}': expected at most {_MAX_BYTES} bytes unpacked; received {unpacked}."
+            f"'{path}': expected at most {_MAX_BYTES} bytes unpacked; received {unpacked}"
         )

@@ -206,13 +206,13 @@ def _read_splits(folder: pathlib.Path, splits_file) -> dict[str, str] | None:
         if missing:
             raise ValueError(
                 f"'{path}': expected columns synset, model and split; received no column "
-                f"{' and no column '.join(sorted(missing))}."
+                f"{' and no column '.join(sorted(missing))}"
             )
         for row in reader:
             if row["split"] not in SPLITS:
                 raise ValueError(
                     f"'{path}', line {reader.line_num}: expected a split {', '.join(SPLITS)}; "
-                    f"received {row['split']!r}."
+                    f"received {row['split']!r}"
                 )
             # Spreadsheets drop the zeros in front of synsets.
             synset = row["synset"].zfill(8) if row["synset"].isdigit() else row["synset"]

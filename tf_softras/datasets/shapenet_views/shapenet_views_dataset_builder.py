@@ -302,8 +302,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         if not objects:
             last = self._problems[-1]
             raise ValueError(
-                f"Split {split!r}: expected at least one object that can be used; all failed, the "
-                f"last one, {last.name}, because: {last.reason}"
+                f"split {split!r}: expected at least one object that can be used; received none. "
+                f"The last one, {last.name}, failed because: {last.reason}"
             )
 
     def _report(self, said: Problem | Note) -> None:
