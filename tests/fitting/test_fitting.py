@@ -17,7 +17,7 @@ def project(vertices):
 
 
 def drawn(faces, vertices, size=32, *, eyes=EYES, lighting=None, inputs=(), **options):
-    """Pictures and masks from every side, drawn without the soft part of the op."""
+    """Returns pictures and masks from every side, drawn without soft edges."""
     layer = layers.Renderer(
         faces, size, lighting=lighting, aggregation="hard", supersampling=4, **options
     )
@@ -36,13 +36,13 @@ def test_a_mesh_and_its_colours_are_recovered():
     fit = fitting.fit_mesh(ball, project, masks, pictures, steps=60, learning_rate=0.02)
     assert fit.losses.shape == (60,) and fit.losses[-1] < 0.3 * fit.losses[0]
     assert fit.silhouette_iou > 0.93
-    # The box around it, which was 0.8 in each direction, to a pixel on both sides: 2 / 32 of
-    # 3 tan(15), twice.
+    # Its bounding box, which began with 0.8 in each direction, is within a pixel on both sides:
+    # 2 / 32 of 3 tan(15), twice.
     np.testing.assert_allclose(np.ptp(fit.mesh.vertices, axis=0), [1.2, 0.5, 0.9], atol=0.1)
     away_from_seam = np.abs(fit.mesh.vertices[:, 0]) > 0.15
     wanted = np.where(fit.mesh.vertices[:, :1] > 0, [0.9, 0.3, 0.2], [0.2, 0.5, 0.8])
     error = np.abs(fit.vertex_colors - wanted)[away_from_seam]
-    # It was 0.3 off at the start, all grey.
+    # All colours begin grey, 0.3 off.
     assert np.median(error) < 0.06 and error.mean() < 0.1
 
 
@@ -54,7 +54,7 @@ def test_a_mesh_is_recovered_from_silhouettes_alone():
 
 
 def colored_box():
-    """A box of three different sides, subdivided, each corner of its own colour."""
+    """Returns a subdivided box of three different sides whose corners have different colours."""
     vertices = SPHERE.vertices / np.abs(SPHERE.vertices).max(axis=1, keepdims=True)
     return 0.35 * vertices * np.float32([1, 0.8, 0.6]), SPHERE.faces, 0.5 + 0.5 * vertices
 
@@ -67,7 +67,7 @@ def test_a_pose_is_recovered(moves):
     eye = np.float32([[0, 0, 3]])
     posed = (vertices @ truth.as_matrix().T + offset).astype(np.float32)
     pictures, masks = drawn(faces, posed, 24, eyes=eye, inputs={"colors": colors[None]})
-    # Turned away by 70 degrees about some axis, and by 150 about another.
+    # The starts are turned by 70 degrees about one axis, and by 150 about another.
     starts = Rotation.from_rotvec([[0.7, 0.7, 0.7], [1.5, -2.1, 0.0]]) * truth
     fit = fitting.fit_pose(
         vertices,
@@ -79,7 +79,7 @@ def test_a_pose_is_recovered(moves):
         starts=starts.as_quat(),
         moves=moves,
         steps=100,
-        # Soft and fast enough to come from far away.
+        # The starts are far off, so the fit needs soft edges and a high learning rate.
         learning_rate=0.1,
         sigma=(3e-2, 1e-4),
         gamma=(1e-2, 1e-3),
@@ -87,7 +87,8 @@ def test_a_pose_is_recovered(moves):
     np.testing.assert_allclose(fit.first_rotations, starts.as_matrix(), atol=1e-6)
     found = Rotation.from_matrix(fit.rotations[fit.best])
     assert np.degrees((found * truth.inv()).magnitude()) < 4.0
-    # A third of a pixel, 2 / 24 of 3 tan(15); in depth the same over the box's half size of 0.35.
+    # The tolerance is a third of a pixel, 2 / 24 of 3 tan(15). In depth it is the same, divided by
+    # the box's half size of 0.35.
     error = np.abs(fit.translations[fit.best] - offset)
     assert error[0] < 0.025 and error[1] < 0.025 and error[2] < 0.2
     assert fit.losses.shape == (100, 2) and fit.best == np.argmin(fit.losses[-1])
@@ -110,14 +111,14 @@ TURNED = Rotation.from_euler("xyz", [30, 40, -20], degrees=True)
 
 
 def test_starts_are_the_best_of_their_candidates():
-    # Of 64 rotations the nearest is 35 degrees away in the median: 64 (t - sin t) / pi = 0.7. Of
-    # one, 126 degrees.
+    # The nearest of 64 rotations is 35 degrees away in the median: 64 (t - sin t) / pi = 0.7. A
+    # single one is 126 degrees away.
     problem = pose_problem(TURNED)
     tried = {
         count: fitting.fit_pose(*problem, starts=12, candidates=count, steps=1) for count in (1, 64)
     }
     for fit in tried.values():
-        # A step of Adam moves each of a unit quaternion's numbers by 0.03: 2 asin(0.06) = 6.9.
+        # One step of Adam moves each number of a unit quaternion by 0.03: 2 asin(0.06) = 6.9.
         assert np.all(degrees_off(fit.first_rotations, Rotation.from_matrix(fit.rotations)) < 7)
     median = {
         count: np.median(degrees_off(fit.first_rotations, TURNED)) for count, fit in tried.items()
@@ -129,7 +130,7 @@ def test_most_random_starts_find_the_pose():
     fit = fitting.fit_pose(*pose_problem(TURNED), starts=10, steps=60)
     found = degrees_off(fit.rotations, TURNED) < 6.0
     assert found.sum() >= 8 and found[fit.best]
-    # Those that did not say so by their loss.
+    # The losses tell the other starts apart.
     assert fit.losses[-1][found].max() < 0.8 * fit.losses[-1][~found].min(initial=np.inf)
 
 
@@ -152,7 +153,7 @@ def test_a_texture_is_recovered():
         texture_size=(8, 16),
         steps=100,
     )
-    # Without the poles, where a texel is less than a pixel.
+    # Skip the poles, because their texels are smaller than a pixel.
     error = np.abs(fit.texture - texture)[2:-2]
     assert error.mean() < 0.02 and np.abs(0.5 - texture).mean() > 0.15
 

@@ -24,7 +24,7 @@ SIZE = 48
 
 
 def box_mesh(sides=(0.8, 0.4, 0.6)):
-    """A box with a colour for each side."""
+    """Returns a box with a colour for each side."""
     x, y, z = 0.5 * np.array(sides)
     corners = [[i, j, k] for i in (-x, x) for j in (-y, y) for k in (-z, z)]
     quads = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
@@ -34,7 +34,7 @@ def box_mesh(sides=(0.8, 0.4, 0.6)):
 
 
 def fine_box(sides=(0.8, 0.4, 0.6)):
-    """The box with every face cut into 64."""
+    """Returns the box with every face cut into 64."""
     mesh = box_mesh(sides)
     vertices, faces = mesh.vertices, mesh.faces
     for _ in range(3):
@@ -50,7 +50,7 @@ def fine_box(sides=(0.8, 0.4, 0.6)):
 
 
 def moved(views, scale, offset):
-    """The same pictures in a world of another scale and origin."""
+    """Returns the same pictures in a world of another scale and origin."""
     return PosedViews(
         dataclasses.replace(
             view,
@@ -61,7 +61,7 @@ def moved(views, scale, offset):
 
 
 def distance_to_box(points, sides):
-    """The distance of points to the surface of a box about the origin."""
+    """Returns the distance of points to the surface of a box about the origin."""
     outside = np.abs(points) - 0.5 * np.array(sides)
     far = np.linalg.norm(np.maximum(outside, 0.0), axis=-1)
     return np.abs(far + np.minimum(outside.max(axis=-1), 0.0))
@@ -83,10 +83,10 @@ def fitted(views):
 def test_a_box_is_found_in_any_world(fitted):
     vertices = (fitted.mesh.vertices - [30.0, -20.0, 10.0]) / 7.0
     distance = distance_to_box(vertices, (0.8, 0.4, 0.6))
-    # A pixel is 0.03 there: the surface is found within one; corners are rounded, and
-    # the hull that 45 steps begin with has a roof of 0.09 that no camera sees edge-on.
+    # A pixel is 0.03 there, and the surface is found within one. Corners are rounded, and the hull
+    # that the 45 steps begin with has a roof of 0.09 that no camera sees edge-on.
     assert distance.mean() < 0.025 and distance.max() < 0.13
-    # The centre is the hull's, and half of that roof, 0.045 of 7 units, lies above the box's.
+    # The centre is that of the hull. It lies half of that roof, 0.045 of 7 units, above the box's.
     np.testing.assert_allclose(fitted.state.center, [30.0, -20.0, 10.0], atol=0.33)
     assert fitted.mean("iou", held_out=True) > 0.9
 
@@ -109,7 +109,7 @@ def test_held_out_views_only_measure(views, fitted):
 def test_the_texture_has_the_colours_of_the_sides(fitted):
     (material,) = fitted.mesh.materials
     assert material.texture.shape == (128, 128, 3)
-    # Sides are red, green and blue of 0.8 and 0.2, times the light: 0.45 to 1.
+    # Sides are red, green and blue, with values 0.8 and 0.2 times the light of 0.45 to 1.
     for channel in range(3):
         pure = material.texture[..., channel] > 1.8 * np.delete(material.texture, channel, -1).max(
             -1
@@ -154,10 +154,10 @@ def test_a_sphere_and_a_mesh_are_starts_too(views):
 
 
 def test_the_hull_is_the_box_where_views_see_its_sides(views):
-    """From 16 sides the hull of a box is the box, but for what no camera sees edge-on."""
+    """The hull from 16 sides is the box, except for faces that no camera sees edge-on."""
     crops = crop_views(views.training(), size=SIZE)
     center, scale = object_frame(crops)
-    # Coarse cells, and the roof above the box that cameras from above leave.
+    # The tolerance covers coarse cells and the roof that cameras from above leave on the box.
     np.testing.assert_allclose(center, 0.0, atol=0.06)
     assert 0.78 < scale < 0.9
     corners = 0.98 * box_mesh().vertices.astype(np.float64)
@@ -170,7 +170,7 @@ def test_the_hull_is_the_box_where_views_see_its_sides(views):
 
 
 def test_thin_parts_are_not_carved_away():
-    """A plate of a third of a pixel, seen edge-on by half of the cameras, stays."""
+    """A plate a third of a pixel thick stays, though half of the cameras see it edge-on."""
     plate = box_mesh((0.9, 0.012, 0.6))
     views = rendered_views(plate, eyes_around(18), image_size=SIZE)
     crops = crop_views(views, size=SIZE)
@@ -179,7 +179,7 @@ def test_thin_parts_are_not_carved_away():
 
 
 def test_crops_project_like_their_pictures(views):
-    """Every corner's pixel is where it was, counted from the square's corner."""
+    """Every corner keeps its pixel, measured from the square's corner."""
     crops = crop_views(views, size=30)
     corners = box_mesh().vertices.astype(np.float64)
     for index, view in enumerate(views):
@@ -207,7 +207,7 @@ def test_what_a_picture_does_not_show_carves_nothing():
 
 
 def test_texture_and_vertex_colours_reproduce_the_pictures(views):
-    """On the true mesh the drawn pictures are the true ones, but for the light's change by view."""
+    """Pictures of the true mesh are the true ones, except that light changes from view to view."""
     crops = crop_views(views, size=SIZE)
     mesh = fine_box()
     held_out = [False] * len(views)
@@ -219,21 +219,21 @@ def test_texture_and_vertex_colours_reproduce_the_pictures(views):
 
 
 def test_texels_keep_to_the_colours_of_the_pictures_on_a_mesh_that_is_off(views):
-    """Pixels beside an edge contradict the mesh at every step: no texel may run away."""
+    """No texel runs away, though pixels beside an edge contradict the mesh at every step."""
     crops = crop_views(views, size=SIZE)
     mesh = fine_box((0.84, 0.42, 0.63))
     (material,) = textured(mesh, crops, texture_size=128).materials
-    # Colours are 0.2 or 0.8 times a light of 0.45 to 1: from 23 to 204. Seen: 0.016; 0.039 where
-    # texels take the whole correction of pixels that hardly show them.
+    # Colours are 0.2 or 0.8 times a light of 0.45 to 1: from 23 to 204. The share outside was
+    # 0.016, and 0.039 when texels took the whole correction of pixels that hardly show them.
     assert np.mean((material.texture < 10) | (material.texture > 225)) < 0.025
 
 
 def test_a_plate_shrinks_to_the_coverage_of_its_masks():
-    """A plate of 0.6 pixels, seen edge-on: a thinner one grows, a thicker one shrinks."""
+    """A plate thinner than the true 0.6 pixels grows, and a thicker one shrinks."""
 
     def plate(thickness):
         mesh = box_mesh((0.9, thickness, 0.6))
-        # Its middle is that of a row of pixels, of 0.0305 there.
+        # Its middle is the middle of a row of pixels; a pixel is 0.0305 there.
         return Mesh(mesh.vertices + [0.0, 0.015, 0.0], mesh.faces)
 
     eyes = eye_from_angles(2.732, 0.0, np.arange(8) * 45.0)
@@ -242,8 +242,8 @@ def test_a_plate_shrinks_to_the_coverage_of_its_masks():
     growth = []
     for thickness in (0.015, 0.021):
         mesh = plate(thickness)
-        # So sharp that the silhouette's own blur does not thicken the plate. Products instead of
-        # minimum and maximum let it grow to 0.023.
+        # This sigma is so sharp that the silhouette's own blur does not thicken the plate. A loss
+        # of products instead of minimum and maximum let it grow to 0.023.
         sigma = 0.001 * (2.0 / SIZE) ** 2
         _, change, _, _ = gradient(
             mesh.vertices, mesh.faces, np.zeros((8, 3)), np.zeros(10), np.arange(8), sigma
@@ -313,7 +313,7 @@ def inside(views):
 
 
 def shuffled(views):
-    """Masks at the picture's corners, a different one for each view: no object is in all."""
+    """Returns views whose masks lie at different places, so that no object is in all of them."""
 
     def cornered(picture, index):
         result = np.zeros_like(picture)
@@ -332,7 +332,7 @@ def test_starts_are_checked(views):
 
 
 def test_points_of_the_fit_cover_the_box(fitted):
-    """Nothing is missing: every point of the box's sides has a vertex near by."""
+    """Every point of the box's sides has a vertex near by."""
     rng = np.random.default_rng(0)
     points = rng.uniform(-0.5, 0.5, (2000, 3))
     axis = rng.integers(0, 3, 2000)

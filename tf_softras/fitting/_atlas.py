@@ -1,4 +1,4 @@
-"""A texture atlas of a fitted mesh, and its colours out of all pictures."""
+"""Makes a texture atlas for a fitted mesh and colours it from all pictures."""
 
 import functools
 
@@ -21,37 +21,37 @@ from tf_softras.geometry import (
 from tf_softras.ops import rasterize_faces
 from tf_softras.shading import sample_texture
 
-# Texels between charts: as many levels of mip-mapping show no seam.
+# Texels between charts. Charts this far apart show no seam after mip-mapping.
 _PADDING = 4
-# A surface that is seen at a smaller cosine says nothing of its colour.
+# The smallest cosine at which a view of a surface counts for its colour.
 _LEAST_FACING = 0.15
-# A point is seen where its depth is at most that of the nearest face and this, of the object's 1.
+# A point is visible if it lies at most this far behind the nearest face. The object's size is 1.
 _DEPTH_TOLERANCE = 0.012
 _VIEWS_A_STEP = 4
-# How many rings of neighbours hand their colours on.
+# Rounds in which coloured vertices give their colours to neighbours without one.
 _SPREADING = 50
-# A texel is shown if a step's views have this much of a pixel for it.
+# A texel counts as shown if a step's views weigh it with at least this share of a pixel.
 _LEAST_REACH = 1e-3
-# A texel that pixels hardly show takes part of their correction: they may contradict one another.
-# Half of it where the texel is shown as much as the median one.
+# Pixels that hardly show a texel may contradict one another, so such a texel takes only a part of
+# their correction. A texel shown as much as the median one takes half.
 _DAMPING = 1.0
-# Share of a step's correction that is taken: other views pull elsewhere.
+# The share of a step's correction that is applied, because other views pull elsewhere.
 _RELAXATION = 0.7
 
 
 def textured(mesh, crops, *, texture_size, steps=40, seed=0) -> Mesh:
-    """Returns the mesh with a texture that shows it as the pictures do.
+    """Returns the mesh with a texture made from the pictures.
 
-    Every texel begins as the mean of the pixels that show it, by how squarely they do; then the
-    texture is drawn, mip-mapped, and corrected by the difference from the pictures. What
-    no picture shows gets its neighbours' colours, as does the padding around charts.
+    Every texel begins as the weighted mean of the pixels that show it; frontal views weigh more.
+    Then the texture is drawn with mip-mapping, and corrected by the difference from the pictures.
+    Texels that no picture shows, and the padding around charts, get their neighbours' colours.
 
     Args:
         mesh: A `Mesh` in the frame of the crops.
         crops: `Crops`.
         texture_size: Texels along a side.
-        steps: How often the texture is changed after the mean.
-        seed: Of the order of the views.
+        steps: The number of corrections after the mean.
+        seed: Seed of the order of the views.
 
     Raises:
         ImportError: xatlas is not installed.
@@ -66,8 +66,8 @@ def textured(mesh, crops, *, texture_size, steps=40, seed=0) -> Mesh:
     texture[texel_faces >= 0] = colors
     texture = _filled(texture, seen)
     texture, shown = _refined(texture, texel_faces >= 0, vertices, faces, uvs, crops, steps, seed)
-    # What no picture shows, and the padding, follow the refined texels. A texel without a mean may
-    # still be shown, by pixels that see its face at a slant or through a fold of the surface.
+    # Texels that no picture shows, and the padding, follow the refined texels. A texel without a
+    # mean may still be shown, by pixels that see its face at a slant or through a fold.
     texture = _filled(texture, np.maximum(seen, shown))
     encoded = np.asarray(srgb_from_linear(texture.clip(0.0, 1.0)))
     material = Material(texture=np.uint8(np.rint(255.0 * encoded)), wrap="clamp", name="fitted")
@@ -77,7 +77,7 @@ def textured(mesh, crops, *, texture_size, steps=40, seed=0) -> Mesh:
 def painted(mesh, crops) -> Mesh:
     """Returns the mesh with a colour for each vertex: the mean of the pixels that show it.
 
-    A vertex that no picture shows gets the mean of its neighbours, as far as that goes.
+    A vertex that no picture shows gets the mean of its neighbours, up to 50 edges away.
 
     Args:
         mesh: A `Mesh` in the frame of the crops.
@@ -126,7 +126,7 @@ def _unwrapped(mesh, texture_size):
 
 
 def _texels(vertices, faces, uvs, size):
-    """Returns the face of each texel `[size, size]`, and of those with one, points and normals."""
+    """Returns the face of each texel `[size, size]`, and points and normals of texels with one."""
     corners = uvs.reshape(-1, 2)
     plane = np.concatenate([2.0 * corners - 1.0, np.ones((len(corners), 1))], axis=1)
     index = np.arange(len(corners), dtype=np.int32).reshape(-1, 3)
@@ -142,7 +142,7 @@ def _texels(vertices, faces, uvs, size):
 
 
 def _mean_colors(mesh, crops, positions, normals):
-    """Returns linear colours `[texels, 3]` and the weights that they were seen with."""
+    """Returns linear colours `[texels, 3]` and the sums of the weights of their views."""
     total = np.zeros((len(positions), 3))
     weights = np.zeros(len(positions))
     for view in range(len(crops)):
@@ -196,8 +196,8 @@ def _depth(mesh, crops):
 def _filled(texture, known):
     """Returns a texture whose unknown texels have the colours of known ones near by.
 
-    Known texels are averaged to half, quarter and so on; an unknown one takes the finest average
-    that knows any.
+    Known texels are averaged at half the size, a quarter and so on. An unknown texel takes the
+    finest average that holds a known one.
     """
     size = texture.shape[0]
     weights = known[..., None].astype(np.float32)
@@ -215,11 +215,11 @@ def _filled(texture, known):
 def _refined(texture, painted, vertices, faces, uvs, crops, steps, seed):
     """Returns the texture after some steps towards the pictures, and which texels they show.
 
-    A step adds to each texel the mean difference of the pixels that show it, by how much each does
-    (simultaneous iterative reconstruction): no step size is to be chosen.
+    A step adds to each texel the weighted mean difference of the pixels that show it (simultaneous
+    iterative reconstruction), so there is no step size to choose.
 
-    The mesh and its cameras stay: texture coordinates and their slopes at each pixel of a step's
-    views are drawn once a step, for its views alone.
+    Mesh and cameras do not move. Each step draws the texture coordinates and their slopes once, for
+    its own views.
     """
     shown = np.zeros(texture.shape[:2], bool)
     corners = vertices[faces].reshape(-1, 3)
@@ -253,9 +253,9 @@ def _refined(texture, painted, vertices, faces, uvs, crops, steps, seed):
 
 @functools.lru_cache(maxsize=16)
 def _compiled_backprojection(size, texture_size):
-    """Returns the graph of one correction of a texture: one for all meshes.
+    """Returns the graph of one correction of a texture; it serves all meshes.
 
-    It gives the mean difference at each texel, and how many pixels show the texel.
+    The graph returns the sum of differences at each texel, and how many pixels show the texel.
     """
 
     def backprojected(texture, face_uvs, plane, target, weight):

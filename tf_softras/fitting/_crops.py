@@ -1,4 +1,4 @@
-"""Posed pictures cut to squares around the object, in a frame where the object has size 1."""
+"""Cuts posed pictures to squares around the object."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import PIL.Image
 from tf_softras.datasets.posed_views import PosedViewsError
 from tf_softras.pictures import OPAQUE
 
-# Free pixels around the object's box, as a share of its side: a soft edge needs some.
+# Free pixels around the object's box, as a share of its side. A soft edge needs some.
 _MARGIN = 0.06
 
 
@@ -19,10 +19,10 @@ class Crops:
     Attributes:
         names: The views' names.
         pictures: uint8 `[views, size, size, 4]`, straight sRGB and alpha.
-        valid: bool `[views, size, size]`: the pixel lies in the picture that was taken.
+        valid: bool `[views, size, size]`, whether the pixel lies inside the original picture.
         rotations: float64 `[views, 3, 3]`, OpenCV's frame.
         translations: float64 `[views, 3]`.
-        intrinsics: float64 `[views, 3, 3]`, pixels of the square, the corner at (0, 0).
+        intrinsics: float64 `[views, 3, 3]`, in pixels of the square; its corner is (0, 0).
         boxes: int `[views, 4]`: left, top, right and bottom of the square in the picture.
     """
 
@@ -49,7 +49,7 @@ class Crops:
 
     @property
     def eyes(self) -> np.ndarray:
-        """Returns where the cameras stand, float64 `[views, 3]`."""
+        """Returns the positions of the cameras, float64 `[views, 3]`."""
         return -np.einsum("vji,vj->vi", self.rotations, self.translations)
 
     def take(self, indices) -> "Crops":
@@ -64,12 +64,12 @@ class Crops:
         )
 
     def moved(self, center, scale) -> "Crops":
-        """Returns the views of the object moved by -`center` and divided by `scale`."""
+        """Returns the views in a frame whose origin is `center` and whose unit is `scale`."""
         turned = np.einsum("vij,j->vi", self.rotations, np.asarray(center, np.float64))
         return dataclasses.replace(self, translations=(self.translations + turned) / scale)
 
     def reduced(self, size: int) -> "Crops":
-        """Returns the views with fewer pixels, `size` along a side; or these if they are small."""
+        """Returns the views with `size` pixels along a side; never more than they have."""
         if size >= self.size:
             return self
         pictures = np.stack([_resized(picture, size) for picture in self.pictures])
@@ -82,15 +82,15 @@ class Crops:
 def crop_views(views, *, size: int) -> Crops:
     """Returns the views cut to squares around the object, at most `size` pixels a side.
 
-    All squares have the same number of pixels. No picture is enlarged: a small object has more
-    background around it. One picture at a time is in memory, besides the squares.
+    All squares have the same number of pixels. No picture is enlarged, so a small object has more
+    background around it. Only one whole picture is in memory at a time.
 
     Args:
         views: `PosedViews`.
         size: The most pixels along a side.
 
     Raises:
-        PosedViewsError: A picture is not of the size that its camera was given for.
+        PosedViewsError: A picture has another size than its camera.
         PictureError: A file cannot be read, or shows no object.
     """
     boxes, sides = [], []
@@ -148,7 +148,7 @@ def _object_box(view):
 
 
 def _cut(picture, left, top, side):
-    """Returns the square uint8 `[side, side, 4]`, and which of its pixels the picture has."""
+    """Returns the square uint8 `[side, side, 4]`, and which pixels lie inside the picture."""
     height, width = picture.shape[:2]
     square = np.zeros((side, side, 4), np.uint8)
     flags = np.zeros((side, side), bool)

@@ -1,4 +1,4 @@
-"""The loop that all fits share."""
+"""Minimises a loss by Adam; all fits but `fit_views` share this loop."""
 
 import math
 
@@ -8,14 +8,14 @@ import tensorflow as tf
 
 
 def descend(loss, variables, *, steps, learning_rate):
-    """Lowers a loss by Adam, at a learning rate that falls to 0 along a cosine.
+    """Minimises a loss by Adam; the learning rate falls to 0 along a cosine.
 
     Args:
-        loss: a function of the progress, a float32 tensor from 0 to 1, to a scalar or `[items]`;
-            items whose variables are apart are fitted apart.
+        loss: Function from the progress, a float32 tensor from 0 to 1, to a scalar or `[items]`.
+            Items that share no variable are fitted independently.
         variables: `tf.Variable`s.
-        steps: positive int.
-        learning_rate: positive float, of the first step.
+        steps: Positive int.
+        learning_rate: Positive float, the learning rate of the first step.
 
     Returns:
         The losses of all steps, float32 NumPy array `[steps]` or `[steps, items]`.
@@ -59,6 +59,6 @@ def _diverged(learning_rate):
 
 
 def between(ends, progress):
-    """From one of two positive floats to the other by equal factors, for progress from 0 to 1."""
+    """Interpolates geometrically between two positive floats, for progress from 0 to 1."""
     first, last = ends
     return tf.exp((1.0 - progress) * math.log(first) + progress * math.log(last))

@@ -1,4 +1,4 @@
-"""The visual hull: the largest shape that explains all masks, and where the object is."""
+"""Finds the object and its visual hull, the largest shape that fits all masks."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from tf_softras._shared.extras import needs
 from tf_softras.geometry import Mesh
 
 _COARSE = 40
-# Where the coarse grid's object may end, a share of a cell beyond its outermost points.
+# Cells of padding around the object that the coarse grid finds.
 _PADDING = 2.0
-# Points of the fine grid along a side of a block that is looked at first.
+# Points of the fine grid along a side of a block; the middles of blocks are evaluated first.
 _BLOCK = 4
-# A pixel of less coverage is empty; one of more shows an object that is wider than a pixel.
+# A pixel below the first coverage is empty. One above the second shows a part wider than a pixel.
 _LEAST_COVERAGE = 0.06
 _COVERED = 0.9
 
@@ -23,8 +23,8 @@ class FitError(SoftrasError, ValueError):
 def object_frame(crops):
     """Returns centre and longest side of the object, from cameras and masks alone.
 
-    The visual hull is carved on a coarse grid about the point that all cameras look at, then again
-    on a grid that just holds it.
+    The visual hull is carved on a coarse grid about the point that all cameras look at, then on a
+    second grid that fits tightly around it.
 
     Args:
         crops: `Crops` in the world of the cameras.
@@ -53,16 +53,16 @@ def object_frame(crops):
 
 
 def carved(crops, points, band):
-    """Returns how far points are outside of the visual hull, in world units, negative inside.
+    """Returns the signed distance of points to the visual hull, in world units, negative inside.
 
-    It is the largest, over views, of the distance to the mask's boundary in pixels, times what a
-    pixel is at the point's depth: exact at the hull's surface. Beyond `band` it is a lower bound:
-    points that one view puts farther outside are not asked of the others.
+    Each view gives the distance to its mask's boundary in pixels, times the size of a pixel at the
+    point's depth. The result is the maximum over views, which is exact at the hull's surface.
+    Beyond 2 `band` it is a lower bound: later views skip points that an earlier one puts there.
 
     Args:
         crops: `Crops`.
         points: float64 `[points, 3]`.
-        band: float, world units.
+        band: Positive float, world units.
     """
     values = np.full(len(points), -np.inf)
     alive = np.arange(len(points))
@@ -81,8 +81,8 @@ def visual_hull(crops, *, resolution=128, dilation=0.0, limit=0.56):
     Args:
         crops: `Crops` in the object's frame: its bounding box in [-0.5, 0.5]^3.
         resolution: Cells along a side of the grid.
-        dilation: By how many cells the hull is made thicker, so that none of it is lost between
-            the grid's points.
+        dilation: The number of cells by which the hull is made thicker, so that no thin part is
+            lost between the grid's points.
         limit: Half the grid's side.
 
     Raises:
@@ -94,7 +94,7 @@ def visual_hull(crops, *, resolution=128, dilation=0.0, limit=0.56):
     resolution = _BLOCK * -(-resolution // _BLOCK)
     cell = 2.0 * limit / resolution
     values = _field(crops, resolution, cell) - dilation * cell
-    # A hull that the grid's border cuts is closed there.
+    # Close the hull where the grid's border cuts it.
     for side in (0, -1):
         values[side] = values[:, side] = values[:, :, side] = cell
     if values.min() >= 0.0:
@@ -104,21 +104,21 @@ def visual_hull(crops, *, resolution=128, dilation=0.0, limit=0.56):
         )
     vertices, faces, _, _ = measure.marching_cubes(values, 0.0, spacing=(cell,) * 3)
     vertices = vertices + (0.5 - 0.5 * resolution) * cell
-    # scikit-image winds towards falling values; ours rise outwards.
+    # scikit-image winds faces towards falling values. Our values rise outwards.
     return oriented_outwards(Mesh(vertices, faces))
 
 
 def _field(crops, resolution, cell):
-    """Returns how far a grid's points are outside of the hull, float64 `[resolution] * 3`.
+    """Returns the signed distance of a grid's points to the hull, float64 `[resolution] * 3`.
 
-    Blocks whose middle is farther from the hull's surface than their corners are from it have
-    their middle's value.
+    A block that does not reach the hull's surface has the value of its middle everywhere.
     """
     coarse = _grid(resolution // _BLOCK, _BLOCK * cell)
     values = carved(crops, coarse, 2.0 * _BLOCK * cell).reshape((resolution // _BLOCK,) * 3)
     for axis in range(3):
         values = np.repeat(values, _BLOCK, axis=axis)
-    # Half of a block's diagonal is 0.87 of its side; a pixel nearer to the camera is smaller.
+    # Half of a block's diagonal is 0.87 of its side. The rest is for pixels nearer to the camera,
+    # which are smaller.
     close = np.flatnonzero(np.abs(values) < 1.2 * _BLOCK * cell)
     values.reshape(-1)[close] = carved(crops, _grid(resolution, cell)[close], 2.0 * cell)
     return values.clip(-4.0 * cell, 4.0 * cell)
@@ -131,7 +131,7 @@ def _grid(resolution, cell):
 
 
 def oriented_outwards(mesh: Mesh) -> Mesh:
-    """Returns a closed mesh with its faces counter-clockwise seen from outside: volume above 0."""
+    """Returns a closed mesh whose faces are counter-clockwise seen from outside."""
     a, b, c = (mesh.vertices[mesh.faces[:, i]].astype(np.float64) for i in range(3))
     if np.sum(a * np.cross(b, c)) >= 0.0:
         return mesh
@@ -139,7 +139,7 @@ def oriented_outwards(mesh: Mesh) -> Mesh:
 
 
 def _outside(crops, index, points):
-    """Returns by how much the view puts points outside of its mask, world units."""
+    """Returns the signed distance of points to one view's mask, world units, negative inside."""
     camera = points @ crops.rotations[index].T + crops.translations[index]
     depth = camera[:, 2]
     in_front = depth > 1e-6
@@ -152,7 +152,7 @@ def _outside(crops, index, points):
     known = _sampled(np.float32(crops.valid[index]), column - 0.5, row - 0.5) > 0.99
     size = crops.size
     beyond = np.maximum.reduce([-column, column - size, -row, row - size])
-    # Outside of the square lies background, but for what the picture itself does not show.
+    # Points outside of the square are background, unless the picture ends there, too.
     free = (beyond > 0.0) & _beyond_is_background(crops, index, column, row)
     pixels = np.where(beyond > 0.0, np.where(free, beyond + 1.0, -np.inf), pixels)
     pixels = np.where((beyond <= 0.0) & ~known, np.where(pixels > 0, -np.inf, pixels), pixels)
@@ -161,7 +161,7 @@ def _outside(crops, index, points):
 
 
 def _beyond_is_background(crops, index, column, row):
-    """Returns whether points beyond the square's side lie beyond a side that the picture has."""
+    """Returns whether points lie beyond a side of the square that is inside the picture."""
     valid, size = crops.valid[index], crops.size
     sides = (
         (column < 0, valid[:, 0].any()),
@@ -173,11 +173,11 @@ def _beyond_is_background(crops, index, column, row):
 
 
 def _mask_distance(crops, index):
-    """Returns the signed distance to the mask's boundary, pixels, negative inside `[size, size]`.
+    """Returns the signed distance to the mask's boundary `[size, size]`, pixels, negative inside.
 
-    Partly covered pixels place the boundary between pixels. Those that have no fully covered
-    neighbour show something thinner than a pixel, such as a wing seen edge-on: they count as
-    inside, or it would be carved away.
+    Partly covered pixels place the boundary between pixels. A partly covered pixel without a fully
+    covered neighbour shows a part thinner than a pixel, such as a wing seen edge-on. It counts as
+    inside; otherwise the part would be carved away.
     """
     from scipy import ndimage
 
@@ -187,21 +187,22 @@ def _mask_distance(crops, index):
     distance = np.where(
         inside, -ndimage.distance_transform_edt(inside), ndimage.distance_transform_edt(~inside)
     ).astype(np.float32)
-    # It counts from centre to centre: 1 beside the boundary, where alpha says how far that is.
+    # The transform measures from centre to centre, so it is 1 beside the boundary. There alpha
+    # gives the distance.
     partly = (alpha > 0.0) & (alpha < 1.0) & (np.abs(distance) <= 1.0)
     distance = np.where(partly, 0.5 - alpha, distance - np.sign(distance) * 0.5)
     return np.where(is_thin, np.minimum(distance, -0.25), distance)
 
 
 def _sampled(picture, column, row):
-    """Returns bilinear samples at pixel coordinates whose centres are whole; borders go on."""
+    """Returns bilinear samples; pixel centres are at whole numbers, borders are repeated."""
     from scipy import ndimage
 
     return ndimage.map_coordinates(picture, [row, column], order=1, mode="nearest")
 
 
 def _seen_cube(crops):
-    """Returns centre and side of a cube that holds the object, from the rays to the masks' boxes.
+    """Returns centre and side of a cube that holds the object, from the masks' boxes.
 
     Raises:
         FitError: The cameras all look along one direction.

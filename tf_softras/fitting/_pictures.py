@@ -1,4 +1,4 @@
-"""What the fits are given."""
+"""Checks the pictures of fits, and draws the surface that they show."""
 
 import tensorflow as tf
 
@@ -32,10 +32,10 @@ def checked_pictures(pictures, masks):
 
 
 def seen_attributes(project, vertices, faces, attributes, masks):
-    """What of a mesh's surface each pixel's centre shows, for surfaces that stay where they are.
+    """Returns the attributes of a fixed mesh at each pixel's centre, and which pixels show it.
 
     Args:
-        project: from world space to the image plane.
+        project: Function from world space to the image plane.
         vertices: float `[1, num_vertices, 3]`, world space.
         faces: int `[num_faces, 3]`.
         attributes: float `[1, num_vertices, channels]`.
@@ -43,8 +43,8 @@ def seen_attributes(project, vertices, faces, attributes, masks):
 
     Returns:
         attributes: float `[views, height, width, channels]`.
-        is_seen: bool `[views, height, width]`: the pixel shows the mesh, and nothing else by the
-            mask.
+        is_seen: bool `[views, height, width]`, whether the pixel shows the mesh and, by the mask,
+            nothing else.
     """
     views, *image_size = masks.shape
     ones = tf.ones_like(attributes[..., :1])

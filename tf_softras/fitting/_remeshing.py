@@ -1,4 +1,4 @@
-"""Triangles of even size: Botsch and Kobbelt's remeshing, by gpytoolbox."""
+"""Remeshes a surface to triangles of even size."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from tf_softras.geometry import Mesh
 
 
 def remesh(mesh: Mesh, edge_length: float, *, rounds: int = 5) -> Mesh:
-    """Returns the surface with edges of about `edge_length`, as even as edge flips make it.
+    """Returns the surface with triangles of even size, with edges of about `edge_length`.
 
     Args:
-        mesh: A mesh; faces without area and doubled faces are left out.
+        mesh: A mesh. Faces without area and doubled faces are dropped.
         edge_length: Positive float, world units.
-        rounds: How often edges are split, collapsed, flipped and vertices spread.
+        rounds: Rounds of splitting, collapsing and flipping edges and of spreading vertices.
 
     Raises:
         ImportError: gpytoolbox is not installed.

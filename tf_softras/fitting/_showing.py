@@ -1,4 +1,4 @@
-"""A fit to look at: true and fitted views, and films of a mesh that forms."""
+"""Shows a fit: true views beside fitted ones, and films of a mesh that forms."""
 
 import dataclasses
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _GREY = 0.72
 
 
 class ViewComparison(NamedTuple):
-    """One view, as it is and as the fit has it.
+    """One view: the true picture, the fitted one, and how they differ.
 
     Attributes:
         name: The view's name.
@@ -33,13 +33,13 @@ class ViewComparison(NamedTuple):
 
 
 def compared_views(fitted, views, *, size=160, most=12) -> list[ViewComparison]:
-    """Returns some views beside what the fitted mesh looks like there, held-out views first.
+    """Returns some views beside pictures of the fitted mesh, held-out views first.
 
     Args:
         fitted: A `FittedViews`.
         views: The `PosedViews` that it was fitted to.
         size: The most pixels along a side.
-        most: How many views; they are spread evenly.
+        most: The most views; they are spread evenly.
     """
     order = sorted(range(len(views)), key=lambda index: not views[index].held_out)
     some = order if len(order) <= most else [order[i * len(order) // most] for i in range(most)]
@@ -59,7 +59,8 @@ def compared_views(fitted, views, *, size=160, most=12) -> list[ViewComparison]:
 def upright(mesh: Mesh, state, views) -> Mesh:
     """Returns a mesh of the cameras' world centred, of size 1, with the cameras' up as +y.
 
-    Cameras are mostly held upright: the mean of their ups is up, whatever axis the world calls so.
+    Up is the mean of the cameras' up vectors, because cameras are mostly held upright. The world's
+    own axes may point anywhere.
 
     Args:
         mesh: A `Mesh`, world space.
@@ -67,7 +68,7 @@ def upright(mesh: Mesh, state, views) -> Mesh:
         views: `PosedViews`.
     """
     up = -np.sum([view.rotation[1] for view in views], axis=0)
-    # Ups that cancel one another say nothing: the world's own is as good.
+    # Up vectors that cancel one another say nothing. Use the world's +y then.
     up = np.array([0.0, 1.0, 0.0]) if np.linalg.norm(up) < 1e-3 * len(views) else up
     up /= np.linalg.norm(up)
     side = np.eye(3)[np.argmin(np.abs(up))] if abs(up[1]) < 0.99 else np.array([1.0, 0.0, 0.0])
@@ -79,19 +80,22 @@ def upright(mesh: Mesh, state, views) -> Mesh:
 
 
 def fit_film(meshes, fitted, views, *, size=240, turn_frames=40) -> list[np.ndarray]:
-    """Returns frames uint8 `[size, size, 3]`: a grey mesh forms, then turns in its colours.
+    """Returns the frames of a film: a grey mesh forms, then turns in its colours.
 
     Args:
         meshes: `Mesh`es in world space, in the order of the steps.
         fitted: The `FittedViews` that they led to.
         views: Its `PosedViews`.
         size: Pixels along a side.
-        turn_frames: How many frames show the result turning.
+        turn_frames: The number of frames that show the result turning.
+
+    Returns:
+        uint8 arrays `[size, size, 3]`.
     """
     frames = []
     forming = max(1, len(meshes))
     for number, mesh in enumerate(meshes):
-        # One colour a face is drawn faster than colours of vertices.
+        # Colours of faces are drawn faster than colours of vertices.
         grey = np.full((len(mesh.faces), 3), _GREY, np.float32)
         shown = upright(Mesh(mesh.vertices, mesh.faces, face_colors=grey), fitted.state, views)
         frames.extend(_frames(shown, [30.0 + _TURN * number / forming], size))

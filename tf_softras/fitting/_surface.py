@@ -1,4 +1,4 @@
-"""One stage of a fit: preconditioned steps of a surface, and of its colours, towards pictures."""
+"""Runs one stage of a fit: preconditioned steps of a surface and its colours."""
 
 import functools
 import math
@@ -16,17 +16,17 @@ from tf_softras.ops import soft_rasterize, soft_shade
 
 # Adam's decay of the mean gradient and of its square.
 _MOMENTUM, _SECOND_MOMENT = 0.9, 0.999
-# Steps per stage in which the silhouettes' sharpness falls; the rest are the sharpest.
+# The share of a stage's steps in which sigma falls; in the rest it keeps its last value.
 _SHARPENED = 0.7
-# Depth in which a face hides another, as a share of the object's distance range.
+# Gamma of the shader: the depth, as a share of its range, over which a face hides another.
 _GAMMA = 1e-4
 _FAR = 10.0
 
 
 class UniformAdam:
-    """Adam with one second moment for all of an array: steps keep the gradient's direction.
+    """Adam with one second moment for a whole array: steps keep the mean gradient's direction.
 
-    Adam's own second moment, one a coordinate, would undo what smooth coordinates are for.
+    Adam's own second moment, one for each coordinate, would undo the smoothing by preconditioning.
 
     Source: Nicolet et al. 2021, section 3.3 ("AdamUniform").
     """
@@ -36,7 +36,7 @@ class UniformAdam:
         self._steps, self._mean, self._square = 0, 0.0, 0.0
 
     def step(self, gradient, scale=1.0):
-        """Returns what to subtract, for the next gradient; `scale` multiplies the step."""
+        """Returns the step to subtract for the next gradient, times `scale`."""
         self._steps += 1
         self._mean = _MOMENTUM * self._mean + (1.0 - _MOMENTUM) * gradient
         square = float(np.max(gradient**2, initial=0.0))
@@ -47,14 +47,14 @@ class UniformAdam:
 
 
 class SurfaceGradient:
-    """The loss of silhouettes and pictures, and its gradients, for the views of an object.
+    """Computes the loss of silhouettes and pictures, and its gradients, for views of an object.
 
     Args:
         crops: `Crops` in the object's frame.
         colored: Whether pictures are compared, beside silhouettes.
-        supersampling: Samples along a side of a pixel: masks of real pictures are averages.
-        color_weight: Of the pictures' loss.
-        area_weight: Of the surface's area, which flattens what no silhouette shows.
+        supersampling: Samples along a side of a pixel. Masks of real pictures are averages.
+        color_weight: Weight of the pictures' loss.
+        area_weight: Weight of the surface's area. It flattens hollows that no silhouette shows.
     """
 
     def __init__(self, crops, *, colored, supersampling=1, color_weight=1.0, area_weight=0.0):
@@ -92,7 +92,7 @@ class SurfaceGradient:
 
 @functools.lru_cache(maxsize=32)
 def _compiled_gradients(size, supersampling, colored):
-    """Returns the graph that `SurfaceGradient` runs: one for all topologies and objects."""
+    """Returns the graph that `SurfaceGradient` runs; it serves all topologies and objects."""
 
     def gradients(vertices, faces, colors, light, *views_and_weights):
         with tf.GradientTape() as tape:
@@ -117,7 +117,7 @@ def _compiled_gradients(size, supersampling, colored):
     signature = [
         tf.TensorSpec(shape, types.get(index, tf.float32)) for index, shape in enumerate(shapes)
     ]
-    # No loop or branch depends on a tensor: without AutoGraph it is traced in a fifth of the time.
+    # No loop or branch depends on a tensor. Tracing without AutoGraph takes a fifth of the time.
     return tf.function(gradients, input_signature=signature, autograph=False)
 
 
@@ -151,19 +151,20 @@ def _loss(
         normals = _normals(vertices, faces)
         eyes = -tf.linalg.matvec(rotation, translation, transpose_a=True)
         shaded = colors[None] * shade(vertices, normals, eyes, light)
-        # One sample a pixel: colours change less within it than coverage does, and cost more.
+        # One sample a pixel is enough: colours change less within a pixel than coverage does, and
+        # cost more.
         image, _ = soft_shade(
             plane, faces, shaded, image_size=size, sigma=sigma, gamma=_GAMMA, far=_FAR
         )
     overlap = tf.reduce_sum(valid * tf.minimum(masks, alpha), (1, 2))
     union = tf.reduce_sum(valid * tf.maximum(masks, alpha), (1, 2))
     iou = tf.reduce_mean(overlap / tf.maximum(union, 1e-6))
-    # Minimum and maximum, and not the products m a and m + a - m a: with these every pixel would
-    # want to be all or nothing, and a wing that covers 0.4 of its pixels would go.
+    # The loss takes minimum and maximum, not the products m a and m + a - m a. Products push every
+    # pixel to all or nothing, and a wing that covers 0.4 of its pixels would vanish.
     loss = 1.0 - iou
     loss += weights[1] * _area(vertices, faces)
     if image is not None:
-        # Where the truth and the fit are both opaque: where the object ends is said above.
+        # Compare colours where truth and fit are both opaque. The IoU above compares outlines.
         inside = valid * masks * tf.stop_gradient(alpha)
         error = tf.reduce_sum(inside * tf.reduce_sum((image - pictures) ** 2, -1))
         loss += weights[0] * error / (3.0 * tf.reduce_sum(inside) + 1e-6)
@@ -183,9 +184,9 @@ def _pooled(images, factor):
 def shade(vertices, normals, eyes, light):
     """Returns the light on vertices, as each camera sees them: `[views, num_vertices, 1]`.
 
-    The light is what pictures of objects mostly have: some from everywhere, some from the camera (a
-    flash, or the renders of this package), some from the world as spherical harmonics of order 1
-    and 2 (skies, lamps, windows far away).
+    The light has three parts: a constant one; one from the camera (a flash, or the renders of this
+    package); and one from the world as spherical harmonics of order 1 and 2 (skies, lamps, windows
+    far away).
 
     Args:
         vertices: float `[num_vertices, 3]`.
@@ -208,16 +209,17 @@ def _doubled_areas(vertices, faces):
 
 
 def _area(vertices, faces):
-    """Returns the area of a surface; its gradient is finite where a face has none."""
+    """Returns the area of a surface; its gradient is finite for faces without area."""
     return 0.5 * tf.reduce_sum(
         tf.sqrt(tf.reduce_sum(_doubled_areas(vertices, faces) ** 2, -1) + 1e-20)
     )
 
 
 def _normals(vertices, faces):
-    """Returns unit normals of vertices; unlike `geometry.vertex_normals` for any number of faces.
+    """Returns unit normals of vertices.
 
-    So one graph serves all topologies.
+    Unlike `geometry.vertex_normals` it takes faces of unknown number, so one graph serves all
+    topologies.
     """
     of_faces = tf.repeat(_doubled_areas(vertices, faces), 3, axis=0)
     owners, count = tf.reshape(faces, [-1]), tf.shape(vertices)[0]
@@ -247,15 +249,15 @@ def fit_surface(
         colors: float `[num_vertices, 3]`, the surface's colours.
         light: float `[10]`, see `shade`.
         gradient: A `SurfaceGradient`.
-        steps: How many.
-        step_size: Of the first step, in smooth coordinates; the last is a tenth.
+        steps: The number of steps.
+        step_size: Size of the first step, in smooth coordinates; that of the last is a tenth.
         smoothness: Lambda of `LaplacianPreconditioner`.
         sigma: Sharpness of the first and of the last step, squared image-plane units.
         batch: Views a step.
-        seed: Of the order of the views.
-        color_step: Of Adam, for colours and light.
-        after_step: None, or a function of (step, vertices, mean IoU), called after every step; if
-            it returns True the stage ends.
+        seed: Seed of the order of the views.
+        color_step: Adam's step size for colours and light.
+        after_step: None, or a function of (step, vertices, mean IoU), called after every step. The
+            stage ends if it returns True.
     """
     smooth = LaplacianPreconditioner(mesh.faces, len(mesh.vertices), smoothness=smoothness)
     u = smooth.precondition(mesh.vertices.astype(np.float64))

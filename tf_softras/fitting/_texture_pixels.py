@@ -1,4 +1,4 @@
-"""Where the pixels of a picture lie on a texture."""
+"""Finds where the pixels of a picture lie on a texture."""
 
 from typing import Any, NamedTuple
 
@@ -9,12 +9,12 @@ from tf_softras.geometry import pinhole, world_to_camera
 from tf_softras.ops import soft_shade
 from tf_softras.shading import footprint_attributes, uv_derivatives
 
-# Sharper than any pixel; the nearest face alone is drawn, so that only its reach matters.
+# Sharper than any pixel. Only the nearest face is drawn, so sigma sets nothing but its reach.
 _SIGMA = 1e-8
 
 
 class SurfacePixels(NamedTuple):
-    """What each pixel shows of a textured surface.
+    """The point of a textured surface at each pixel.
 
     Attributes:
         uv: float `[views, size, size, 2]`, texture coordinates.

@@ -1,4 +1,4 @@
-"""What a fitted mesh looks like from the cameras of the pictures, and how far it is from them."""
+"""Draws a fitted mesh from the cameras of the pictures, and measures the difference."""
 
 import functools
 
@@ -30,8 +30,9 @@ def drawn_views(mesh, crops) -> np.ndarray:
 def measured_views(mesh, crops, held_out) -> list[dict]:
     """Returns "name", "held_out", "iou" and "psnr" (dB) of each view.
 
-    IoU is that of soft masks, the sum of minima by the sum of maxima. PSNR is of sRGB values over
-    pixels inside the true mask, weighted by alpha; what the mesh leaves free there counts as black.
+    IoU compares soft masks: the sum of minima divided by the sum of maxima. PSNR compares sRGB
+    values over pixels inside the true mask, weighted by alpha. Pixels that the mesh does not cover
+    there count as black.
     """
     measures = []
     for view in range(len(crops)):

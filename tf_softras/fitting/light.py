@@ -1,4 +1,4 @@
-"""The light of a picture."""
+"""Finds the light of pictures."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from tf_softras.shading import DirectionalLight, lambert_light
 
 
 class FittedLight(NamedTuple):
-    """What `fit_light` found.
+    """The result of `fit_light`.
 
     Attributes:
         ambient: float32 `[3]`, linear.
@@ -36,26 +36,26 @@ def fit_light(
     steps=200,
     learning_rate=0.05,
 ):
-    """The ambient and the directional light under which a mesh looks as in the pictures.
+    """Returns the ambient and the directional light under which a mesh looks as in the pictures.
 
-    Loss: the mean squared difference of linear colours over pixels that show the mesh and nothing
-    else. The sun starts where the normals of the brighter pixels point.
+    The loss is the mean squared difference of linear colours over pixels that show the mesh and
+    nothing else. The sun starts in the direction of the normals of the brighter pixels.
 
     Args:
         vertices: float `[num_vertices, 3]`, world space.
         faces: int `[num_faces, 3]`, counter-clockwise seen from outside.
-        colors: float `[num_vertices, 3]` in [0, 1], sRGB: the surface's own.
-        project: the cameras, see `tf_softras.fitting`.
+        colors: float `[num_vertices, 3]` in [0, 1], sRGB, the surface's own.
+        project: The cameras, see `tf_softras.fitting`.
         masks: float `[views, height, width]` in [0, 1].
         pictures: float `[views, height, width, 3]` in [0, 1], sRGB.
-        steps: how often the light is changed.
-        learning_rate: of Adam.
+        steps: The number of steps.
+        learning_rate: Adam's learning rate.
 
     Returns:
         A `FittedLight`.
 
     Raises:
-        ValueError: shapes are not as above.
+        ValueError: Shapes are not as above.
     """
     pictures, masks = checked_pictures(pictures, masks)
     vertices = tf.constant(vertices, tf.float32)[None]
@@ -69,14 +69,14 @@ def fit_light(
     brightness = tf.reduce_mean(target, axis=-1, keepdims=True)
     brighter = brightness - tf.reduce_mean(brightness)
     direction = tf.Variable(tf.math.l2_normalize(tf.reduce_sum(normals * brighter, axis=(0, 1))))
-    # Squares, so that light is never negative.
+    # The variables are roots, so that light is never negative.
     ambient_root, color_root = (tf.Variable(tf.fill([3], 0.5)) for _ in range(2))
 
     def loss(progress):
         del progress
         sun = DirectionalLight(direction, color_root**2)
         light = lambert_light(normals, ambient=ambient_root**2, directional=[sun])
-        # Where the camera's range ended, more light changes nothing.
+        # Pictures clip at 1, so light beyond that changes nothing.
         return tf.reduce_mean((tf.minimum(own_colors * light, 1.0) - target) ** 2)
 
     variables = [direction, ambient_root, color_root]

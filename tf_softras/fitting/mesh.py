@@ -1,4 +1,4 @@
-"""A mesh from its silhouettes, and its colours from pictures."""
+"""Fits a mesh to silhouettes, and its colours to pictures."""
 
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ from tf_softras.ops import soft_rasterize, soft_shade
 
 
 class FittedMesh(NamedTuple):
-    """What `fit_mesh` found.
+    """The result of `fit_mesh`.
 
     Attributes:
-        mesh: the mesh, world space; its faces are the template's.
+        mesh: The mesh, world space; its faces are the template's.
         vertex_colors: float32 `[num_vertices, 3]` in [0, 1], sRGB; None without pictures.
         losses: float32 `[steps]`.
         silhouette_iou: float, the mean over views in the last step.
@@ -42,37 +42,37 @@ def fit_mesh(
     flattening_weight=1e-4,
     color_weight=1.0,
 ):
-    """A mesh whose silhouettes are the masks, and whose colours are those of the pictures.
+    """Returns a mesh whose silhouettes match the masks, and whose colours match the pictures.
 
-    Loss: the mean over views of 1 - IoU (eq. 3), the Laplacian and the flattening loss (eqs. 4 and
-    6) as weighted, and the mean squared difference of sRGB values over the masks. Colours are those
-    of the surface as it is seen: light is not told apart from them.
+    The loss is the sum of four terms: the mean over views of 1 - IoU (eq. 3), the Laplacian and the
+    flattening loss (eqs. 4 and 6), and the mean squared difference of sRGB values over the masks.
+    Colours include the light, which is not told apart from them.
 
     Args:
-        template: a `Mesh` to start from, such as an icosphere of about the object's size.
-        project: the cameras, see `tf_softras.fitting`.
+        template: A `Mesh` to start from, such as an icosphere of about the object's size.
+        project: The cameras, see `tf_softras.fitting`.
         masks: float `[views, height, width]` in [0, 1].
         pictures: None, or float `[views, height, width, 3]` in [0, 1], sRGB.
-        steps: how often the mesh is changed.
-        learning_rate: of Adam, world units; colours move five times as fast.
-        sigma: sharpness of the first and the last step, squared image-plane units.
-        gamma: sharpness in depth.
-        laplacian_weight: of the Laplacian loss.
-        flattening_weight: of the flattening loss.
-        color_weight: of the colours' loss.
+        steps: The number of steps.
+        learning_rate: Adam's learning rate, world units. Colours move five times as fast.
+        sigma: Sharpness of the first and the last step, squared image-plane units.
+        gamma: Sharpness in depth.
+        laplacian_weight: Weight of the Laplacian loss.
+        flattening_weight: Weight of the flattening loss.
+        color_weight: Weight of the colours' loss.
 
     Returns:
         A `FittedMesh`.
 
     Raises:
-        ValueError: shapes are not as above, or the fit diverges.
+        ValueError: Shapes are not as above, or the fit diverges.
     """
     pictures, masks = checked_pictures(pictures, masks)
     views, *image_size = masks.shape
     image_size, faces = tuple(image_size), template.faces
     laplacian, flattening = LaplacianLoss(faces), FlatteningLoss(faces)
     vertices = tf.Variable(template.vertices)
-    # Logits of linear colours, on the scale of the vertices' steps.
+    # Logits of linear colours, scaled so that one learning rate serves vertices and colours.
     logits = tf.Variable(tf.zeros_like(vertices), trainable=pictures is not None)
     last_iou = tf.Variable(0.0, trainable=False)
 

@@ -1,4 +1,4 @@
-"""How an object stands before a camera, from one picture."""
+"""Finds the pose of an object from one picture."""
 
 from typing import NamedTuple
 
@@ -11,19 +11,19 @@ from tf_softras.geometry import linear_from_srgb, rotation_from_quaternion
 from tf_softras.losses import silhouette_iou_loss
 from tf_softras.ops import soft_shade
 
-# The share of the steps after which the picture is as sharp as it gets.
+# The share of the steps in which sigma and gamma fall; after it they keep their last values.
 _SHARPENED = 0.6
 
 
 class FittedPose(NamedTuple):
-    """What `fit_pose` found: for each start, and which one is the best.
+    """The result of `fit_pose`, for each start.
 
     Attributes:
         rotations: float32 `[starts, 3, 3]`; the object's vertices are `rotation @ v + translation`.
         translations: float32 `[starts, 3]`, world units.
         losses: float32 `[steps, starts]`.
-        best: int, the start of the lowest loss in the last step.
-        first_rotations: float32 `[starts, 3, 3]`, what the descents began with.
+        best: int, the start with the lowest loss in the last step.
+        first_rotations: float32 `[starts, 3, 3]`, the rotations before the first step.
     """
 
     rotations: np.ndarray
@@ -51,45 +51,45 @@ def fit_pose(
     far=10.0,
     seed=0,
 ):
-    """The rotation, and if it `moves` the translation, at which an object looks as in a picture.
+    """Returns the rotation at which an object looks as in a picture, and its translation.
 
-    To turn the object is to turn the camera the other way: the camera's extrinsics are those of
-    `project` times the pose. The fit starts from random rotations, all at once and each for itself;
-    soft edges and a soft front at first let far parts of the picture pull, as in Liu et al. 2019,
-    arXiv 1904.01786, section 5.3.
+    Turning the object is the same as turning the camera the other way: the camera's extrinsics are
+    those of `project` times the pose. The fit runs from several random rotations at once, each
+    independent of the others. Edges and depth are soft at first, so that far parts of the picture
+    pull, too (Liu et al. 2019, arXiv 1904.01786, section 5.3).
 
-    Each random start is the best of some rotations, at translation 0, by the loss of the sharpest
-    picture: blur hides what tells rotations apart. That puts it near enough for little blur and a
-    small learning rate; starts of your own that are far off want sigma (3e-2, 1e-4), gamma (1e-2,
-    1e-3) and a learning rate of 0.1. A descent that stays in a local minimum ends at a loss well
-    above that of the others.
+    Each random start is the best of `candidates` rotations, at translation 0. The sharpest picture
+    decides, because blur hides the differences between rotations. Such a start is near enough for
+    little blur and a small learning rate. If you give starts of your own that may be far off, use
+    sigma (3e-2, 1e-4), gamma (1e-2, 1e-3) and a learning rate of 0.1. A start that ends in a local
+    minimum has a loss well above that of the others.
 
     Args:
         vertices: float `[num_vertices, 3]`, the object about its own origin.
         faces: int `[num_faces, 3]`.
-        colors: float `[num_vertices, 3]` in [0, 1], sRGB, as they are seen: no light is added.
-        project: the camera, see `tf_softras.fitting`.
+        colors: float `[num_vertices, 3]` in [0, 1], sRGB, light included.
+        project: The camera, see `tf_softras.fitting`.
         mask: float `[height, width]` in [0, 1].
         picture: float `[height, width, 3]` in [0, 1], sRGB.
-        starts: how many random starts; or quaternions `[starts, 4]` (x, y, z, w) to start from.
-        candidates: positive int: of how many random rotations each random start is the best.
-        moves: whether the translation is fitted, too.
-        steps: how often the poses are changed.
-        learning_rate: of Adam, for unit quaternions; translations move by a tenth of it.
-        sigma: sharpness of the first and the last step, squared image-plane units.
-        gamma: sharpness in depth of the first and the last step.
-        far: scales gamma: a depth beyond the object.
-        seed: of the random rotations.
+        starts: The number of random starts, or quaternions `[starts, 4]` (x, y, z, w).
+        candidates: Positive int, the number of random rotations that each start is chosen from.
+        moves: Whether the translation is fitted, too; else it stays 0.
+        steps: The number of steps.
+        learning_rate: Adam's learning rate for unit quaternions; translations move by a tenth.
+        sigma: Sharpness of the first and the last step, squared image-plane units.
+        gamma: Sharpness in depth of the first and the last step.
+        far: A depth beyond the object; it scales gamma.
+        seed: Seed of the random rotations.
 
     Returns:
         A `FittedPose`.
 
     Raises:
-        ValueError: shapes are not as above, or the fit diverges.
+        ValueError: Shapes are not as above, or the fit diverges.
     """
     picture, mask = checked_pictures(np.asarray(picture)[None], np.asarray(mask)[None])
     target = linear_from_srgb(picture) * mask[..., None]
-    # Pixels on the mask's edge have the background's colour mixed in.
+    # Pixels on the mask's edge contain some of the background's colour, so they are left out.
     is_pure = tf.cast((mask > 0.99) | (mask < 0.01), tf.float32)[..., None]
     brightness = tf.reduce_sum(is_pure * target**2) + 1e-6
     tried = _quaternions(starts, candidates, seed)
@@ -132,7 +132,7 @@ def fit_pose(
 
 
 def _quaternions(starts, candidates, seed):
-    """Quaternions to choose from `[candidates, starts, 4]`, random ones uniform over rotations."""
+    """Returns quaternions to choose from `[candidates, starts, 4]`, uniform over rotations."""
     if candidates != int(candidates) or candidates < 1:
         raise ValueError(f"candidates: expected a positive int; received {candidates}")
     if np.ndim(starts) == 0:
@@ -148,10 +148,10 @@ def _quaternions(starts, candidates, seed):
 
 
 def _best_of(tried, rotations, loss):
-    """Of the quaternions `[candidates, starts, 4]`, for each start, that of the lowest last loss.
+    """Returns for each start the candidate with the lowest loss at the sharpest picture.
 
-    They are tried a candidate of all starts at a time, in the variable of the descent, so that
-    nothing needs more memory than a step does.
+    Each round tries one candidate for all starts, in the variable of the descent, so it needs no
+    more memory than a step.
     """
     if len(tried) == 1:
         return tried[0]

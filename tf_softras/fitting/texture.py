@@ -1,4 +1,4 @@
-"""The texture of a mesh from pictures of it."""
+"""Fits the texture of a mesh to pictures of it."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from tf_softras.shading import sample_texture
 
 
 class FittedTexture(NamedTuple):
-    """What `fit_texture` found.
+    """The result of `fit_texture`.
 
     Attributes:
         texture: float32 `[height, width, 3]` in [0, 1], sRGB; row 0 is the top, where v is 1.
@@ -37,30 +37,30 @@ def fit_texture(
     smoothness=1e-3,
     wrap="repeat",
 ):
-    """The texture that makes a mesh look as in the pictures.
+    """Returns the texture that makes a mesh look as in the pictures.
 
-    Loss: the mean squared difference of sRGB values over pixels that show the mesh and nothing
-    else, and `smoothness` times the mean squared difference of neighbouring texels, which fills in
-    what no picture shows.
+    The loss is the mean squared difference of sRGB values over pixels that show the mesh and
+    nothing else, plus `smoothness` times the mean squared difference of neighbouring texels. The
+    second term fills in texels that no picture shows.
 
     Args:
         vertices: float `[num_vertices, 3]`, world space.
         faces: int `[num_faces, 3]`.
-        face_uvs: float `[num_faces, 3, 2]`: texture coordinates of the faces' corners, v up.
-        project: the cameras, see `tf_softras.fitting`.
+        face_uvs: float `[num_faces, 3, 2]`, texture coordinates of the faces' corners, v up.
+        project: The cameras, see `tf_softras.fitting`.
         masks: float `[views, height, width]` in [0, 1].
         pictures: float `[views, height, width, 3]` in [0, 1], sRGB.
         texture_size: (height, width) in texels.
-        steps: how often the texture is changed.
-        learning_rate: of Adam, for logits of linear colours.
-        smoothness: weight of the differences of neighbours.
+        steps: The number of steps.
+        learning_rate: Adam's learning rate, for logits of linear colours.
+        smoothness: Weight of the differences of neighbouring texels.
         wrap: "repeat" or "clamp".
 
     Returns:
         A `FittedTexture`.
 
     Raises:
-        ValueError: shapes are not as above.
+        ValueError: Shapes are not as above.
     """
     pictures, masks = checked_pictures(pictures, masks)
     corners = face_corners(np.asarray(vertices, np.float32)[None], faces)

@@ -1,4 +1,4 @@
-"""A textured mesh out of pictures with known cameras."""
+"""Fits a textured mesh to pictures with known cameras."""
 
 import dataclasses
 import time
@@ -15,13 +15,13 @@ from tf_softras.fitting._view_measures import measured_views
 from tf_softras.geometry import Mesh, icosphere
 
 STARTS = ("hull", "sphere")
-# The views that one step looks at.
+# Views a step.
 _BATCH = 8
-# More faces than these would make a step slow, whatever the pictures show.
+# The most faces; more would make steps slow.
 _MOST_FACES = 40_000
-# Fewer faces than these are made finer, down to this share of a stage's edges.
+# A mesh with fewer faces is remeshed finer, down to this share of a stage's edge length.
 _FEWEST_FACES, _FINEST_EDGE = 6_000, 0.65
-# Texture pictures have at most this side: more is for film posters.
+# The most pixels along a side of the pictures that textures are made from.
 _TEXTURE_PICTURES = 1024
 _SPHERE_RADIUS = 0.35
 _NO_LIGHT = np.r_[1.0, np.zeros(9)]
@@ -29,18 +29,18 @@ _NO_LIGHT = np.r_[1.0, np.zeros(9)]
 
 @dataclasses.dataclass(frozen=True)
 class _Stage:
-    """What one stage of the fit does.
+    """One stage of the fit.
 
     Attributes:
-        steps: How many, of 100 %.
+        name: Its name, for progress bars.
+        steps: The number of steps, unless the caller gives a total.
         edge: The edge length it remeshes to, in pixels; None keeps the triangles.
-        step_size: Of the first step, in smooth coordinates of an object of size 1.
+        step_size: Size of the first step, in smooth coordinates of an object of size 1.
         smoothness: Lambda of the preconditioner.
         sigma: First and last, in squared pixels.
         area: Weight of the surface's area.
         supersampling: Samples along a side of a pixel.
-        colored: Whether pictures are compared too.
-        name: For progress bars.
+        colored: Whether pictures are compared, too.
     """
 
     name: str
@@ -69,14 +69,14 @@ _COLOR_STAGE = _Stage(
 
 
 class Progress(NamedTuple):
-    """Where a fit is, for progress bars and films.
+    """The progress of a fit, for progress bars and films.
 
     Attributes:
         stage: The stage's name.
-        step: Of all steps.
-        steps: All of them.
+        step: The number of steps done, over all stages.
+        steps: The number of all steps.
         iou: The mean IoU of the step's views.
-        mesh: The `Mesh` now, world space.
+        mesh: The present `Mesh`, world space.
     """
 
     stage: str
@@ -87,15 +87,15 @@ class Progress(NamedTuple):
 
 
 class FitState(NamedTuple):
-    """What a fit needs to go on.
+    """The state from which a fit can go on.
 
     Attributes:
-        stage: int, the stage that comes next, or that was interrupted.
+        stage: int, the stage that comes next or was interrupted.
         vertices: float32 `[num_vertices, 3]`, the object's frame.
         faces: int32 `[num_faces, 3]`.
         center: float64 `[3]`, the origin of the object's frame, world space.
         scale: float, the object's longest side, world units.
-        interrupted: Whether the stage had begun.
+        interrupted: Whether the stage has begun.
     """
 
     stage: int
@@ -107,13 +107,13 @@ class FitState(NamedTuple):
 
 
 class FittedViews(NamedTuple):
-    """What `fit_views` found.
+    """The result of `fit_views`.
 
     Attributes:
         mesh: The `Mesh`, world space, with a texture or with colours of its vertices.
         measures: A list of dicts, one a view: "name", "held_out", "iou" and "psnr" (dB).
-        state: A `FitState`, to go on from.
-        seconds: float, how long the fit took.
+        state: A `FitState` to go on from.
+        seconds: float, the duration of the fit.
         interrupted: Whether Ctrl-C or the time limit ended it.
     """
 
@@ -144,25 +144,25 @@ def fit_views(
 ) -> FittedViews:
     """Fits a textured mesh to pictures with known cameras.
 
-    The object is found from the cameras and masks, at any scale. The mesh begins as the visual
-    hull, a sphere or one that is given, and moves by preconditioned steps (Nicolet et al. 2021) on
-    1 - IoU, remeshed to finer triangles between stages; then pictures move it too. A small weight
-    on its area flattens what no silhouette shows. At last every texel gets the colours that the
-    pictures show.
+    Cameras and masks give the object's place and size. The mesh begins as the visual hull, a sphere
+    or a given mesh. Preconditioned steps (Nicolet et al. 2021) move it on 1 - IoU, and remeshing
+    makes its triangles finer between stages; in the last stage pictures move it, too. A small
+    weight on its area flattens hollows that no silhouette shows. In the end every texel gets the
+    colours that the pictures show.
 
-    A held-out view only measures. Ctrl-C ends the fit and returns what it has so far.
+    Held-out views only measure the fit. Ctrl-C ends the fit and returns the result so far.
 
     Args:
         views: `datasets.posed_views.PosedViews`.
-        size: The most pixels along a side that the object's square has in the fit.
+        size: The most pixels along a side of the square around the object.
         start: "hull", "sphere", or a `Mesh` in world space.
-        steps: None, or how many steps in all.
+        steps: None, or the number of steps in all.
         time_limit: None, or seconds after which the steps end; the texture is fitted after them.
-        texture_size: Texels along a side; or None for colours of vertices.
+        texture_size: Texels along a side, or None for colours of vertices.
         use_pictures: Whether pictures move the surface, beside masks.
-        seed: Of the order of views.
+        seed: Seed of the order of views.
         on_step: None, or a function of a `Progress`, called after each step.
-        state: None, or the `FitState` of an earlier fit, to go on from.
+        state: None, or the `FitState` of an earlier fit to go on from.
 
     Returns:
         A `FittedViews`.
@@ -189,7 +189,7 @@ def fit_views(
 
 
 class _Fit:
-    """One fit: what its stages share."""
+    """One fit: the state that its stages share."""
 
     def __init__(
         self, views, *, size, start, steps, time_limit, use_pictures, seed, on_step, state
@@ -201,7 +201,7 @@ class _Fit:
         if count < 2:
             raise FitError(
                 "views: expected at least 2 that are not held out, from several sides; received "
-                f"{count}: one view does not tell how deep an object is"
+                f"{count}. One view does not tell how deep an object is"
             )
         training = views.training()
         if not isinstance(start, Mesh) and start not in STARTS:
@@ -226,19 +226,19 @@ class _Fit:
         if state is None:
             self.mesh = self._first_mesh(start)
         else:
-            # A finished fit does its last stage again.
+            # A finished fit runs its last stage again.
             self.stage = min(state.stage, len(self.stages) - 1)
             self.mesh = Mesh(state.vertices, state.faces)
             self.resumed = state.interrupted or state.stage >= len(self.stages)
 
     @property
     def pixel(self):
-        """Returns what a pixel is at the object's centre, in the object's frame."""
+        """Returns the size of a pixel at the object's centre, in the object's frame."""
         depth = np.linalg.norm(self.crops.eyes, axis=1)
         return float(np.mean(depth / self.crops.intrinsics[:, 0, 0]))
 
     def run(self):
-        """Does the stages that are left, until they are done, Ctrl-C or the time limit."""
+        """Runs the stages that are left, until Ctrl-C or the time limit."""
         try:
             while self.stage < len(self.stages):
                 self._run_stage(self.stages[self.stage])
@@ -249,7 +249,7 @@ class _Fit:
             self.interrupted = True
 
     def finished(self, texture_size) -> FittedViews:
-        """Returns the mesh with its colours, and what it is worth."""
+        """Returns the mesh with its colours, and its measures."""
         mesh = self.mesh
         pictures = crop_views(self.views.training(), size=_TEXTURE_PICTURES)
         pictures = pictures.moved(self.center, self.scale)
@@ -288,7 +288,7 @@ class _Fit:
         total = sum(each.steps for each in self.stages)
 
         def after_step(step, vertices, iou):
-            # What Ctrl-C leaves is the mesh of the last whole step.
+            # After Ctrl-C the mesh is that of the last whole step.
             self.mesh = Mesh(vertices, self.mesh.faces)
             if self.on_step is not None:
                 world = self._in_world(self.mesh)
@@ -326,14 +326,14 @@ class _Fit:
         area = 0.5 * np.linalg.norm(np.cross(*sides), axis=1).sum()
         # An even triangle has an area of 0.43 edge^2.
         fewest, most = (np.sqrt(area / (0.43 * count)) for count in (_FEWEST_FACES, _MOST_FACES))
-        # What has little surface, such as a glider, is thin: finer triangles cost it nothing.
+        # An object with little surface, such as a glider, is thin, and finer triangles cost little.
         return remesh(self.mesh, max(most, min(edge, max(fewest, _FINEST_EDGE * edge))))
 
     def _in_world(self, mesh: Mesh) -> Mesh:
         return dataclasses.replace(mesh, vertices=mesh.vertices * self.scale + self.center)
 
     def _check_cameras(self):
-        """Raises FitError if a camera stands in the object's box and sees it from within."""
+        """Raises FitError if a camera stands inside the object's box."""
         inside = (np.abs(self.crops.eyes) < 0.5).all(axis=1)
         if inside.any():
             name = self.crops.names[int(np.argmax(inside))]
