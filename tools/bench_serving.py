@@ -1,4 +1,4 @@
-"""Measures how fast a model server answers, and counts what it refuses.
+"""Measures how fast a model server answers, and counts its refusals.
 
 python tools/bench_serving.py grpc://127.0.0.1:8500/chair
 """
@@ -59,7 +59,7 @@ from tf_softras.cli.options import PATH
 def bench_serving(
     url, signature, calls, concurrency, batch_size, time_limit, timeout, picture, output, remote
 ):
-    """Call a model again and again, and tell how long the answers took.
+    """Call a model again and again, and print how long the answers took.
 
     URL is grpc://HOST:PORT/MODEL or http://HOST:PORT/v1/models/MODEL. One call is made first, and
     not counted. The exit code is 1 if any call fails.

@@ -1,14 +1,14 @@
-"""Prints what data cost: preparing them, and feeding a training step from them.
+"""Prints the time of preparing data, and of feeding a training step.
 
-Alone on the machine, or the figures say little:
+Run it alone on the machine, or the figures say little:
 
     python tools/benchmark_data.py --meshes FOLDER [--objects 40]
     python tools/benchmark_data.py --data-dir data [--config meshes] [--preset paper] [--steps 30]
 
 The first renders and voxelises meshes of a folder in ShapeNet's layout, in this process. The second
-times a preset's training step on batches of a prepared data set, read, paired, shuffled and cached
-as `train` does it from its second pass on, against the same step on one batch that is in memory.
-Both kinds of step alternate, so that a change of the machine's load meets both.
+compares a preset's training step on batches of a prepared data set with the same step on one batch
+in memory. The batches are read, paired, shuffled and cached as `train` does it from its second pass
+on. Both kinds of step alternate, so that a change of the machine's load affects both.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def time_preparing(folder, count):
 def time_feeding(data_dir, config_name, preset_name, steps):
     preset = config.preset(preset_name)
     dataset = open_split(prepared_builder(config_name, data_dir), "train").cache()
-    for _ in dataset:  # As of the second pass.
+    for _ in dataset:  # Fill the cache, as the first pass does.
         pass
     batches = iter(view_pairs(dataset, batch_size=preset.batch_size, seed=0))
     kept = iter(tf.data.Dataset.from_tensors(next(batches)).repeat())

@@ -1,6 +1,6 @@
-"""The rows of the rasteriser's benchmark in Python, and this package's times on one thread.
+"""Defines the rows of the rasteriser's benchmark, and times this package on one thread.
 
-For `compare_deodr.py` and `compare_pytorch3d.py`, which time other renderers beside it.
+`compare_deodr.py` and `compare_pytorch3d.py` use it to time other renderers beside this one.
 """
 
 import os
@@ -18,7 +18,7 @@ from tf_softras.geometry import cameras
 
 
 class Row(NamedTuple):
-    """A scene: icospheres of 20 * 4^level faces, each seen from an azimuth of its own."""
+    """A scene: icospheres of 20 * 4^level faces, each seen from its own azimuth."""
 
     level: int
     batch: int
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     sigma: float
 
 
-# As in cc/benchmarks/scenes.h.
+# The rows are those of cc/benchmarks/scenes.h.
 ROWS = {
     "a": Row(3, 64, 64, 3e-5),
     "b": Row(3, 64, 64, 1e-4),
@@ -36,7 +36,7 @@ ROWS = {
 
 
 def use_one_thread():
-    """Must be called before TensorFlow computes anything."""
+    """Makes TensorFlow use one thread. Call it before TensorFlow computes anything."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
@@ -79,7 +79,7 @@ def silhouettes(row):
 
 
 def pictures(row, gamma=1e-4):
-    """The same for pictures of vertex colours."""
+    """Returns the same two calls for pictures of vertex colours."""
     vertices, faces, colors = scene(row)
     vertices, colors = tf.constant(vertices), tf.constant(colors)
 

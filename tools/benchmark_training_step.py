@@ -1,7 +1,7 @@
-"""Prints what rendering costs: against dense TensorFlow, and as a share of a training step.
+"""Compares the op with dense TensorFlow, and prints the share of rendering in a training step.
 
-Verifies the op against the reference first. The second part of `make bench`; alone on the machine,
-or the figures say little:
+It first verifies the op against the reference. `make bench` ends with it. Run it alone on the
+machine, or the figures say little:
 
     python tools/benchmark_training_step.py [--repeats 5] [--threads 1 2]
 """
@@ -25,15 +25,15 @@ from tf_softras.training._compiled_model import compiled_model
 
 # Row a of the rasteriser's benchmark.
 SIDE, BATCH, SIGMA = 64, 64, 3e-5
-# The dense reference holds batch x pixels x faces several times over: this many items are 5 GB.
+# The dense reference holds several arrays of batch x pixels x faces; this many items take 5 GB.
 REFERENCE_BATCH = 2
 OBJECTS = 64
-# What fits and multi-view recipes do: this many meshes, each seen by as many cameras.
+# The sizes of fits and multi-view recipes: meshes, and cameras that see each of them.
 MESHES, VIEWS = 32, 8
 
 
 def projected_spheres(batch):
-    """Icospheres of 1280 faces, each seen by an N3MR camera from an azimuth of its own."""
+    """Returns icospheres of 1280 faces, each seen by an N3MR camera from its own azimuth."""
     mesh = geometry.icosphere(3)
     azimuths = 5.73 + 40.1 * np.arange(batch, dtype=np.float32)
     eyes = cameras.eye_from_angles(cameras.N3MR_DISTANCE, cameras.N3MR_ELEVATION, azimuths)
@@ -41,7 +41,7 @@ def projected_spheres(batch):
 
 
 def rendering(vertices, faces, implementation):
-    """A compiled call that renders and differentiates."""
+    """Returns a compiled call that renders and differentiates."""
 
     @tf.function(jit_compile=False)
     def run():
@@ -57,9 +57,9 @@ def rendering(vertices, faces, implementation):
 
 
 def many_views(is_chain):
-    """A compiled call that renders `MESHES` meshes from `VIEWS` cameras each, and differentiates.
+    """Returns a compiled call that renders `MESHES` meshes from `VIEWS` cameras with gradients.
 
-    From the meshes on, through `LookAt` and `Perspective`; or the op alone, from the image plane.
+    The call starts from meshes, through `LookAt` and `Perspective`, or from the image plane.
     """
     mesh = geometry.icosphere(3)
     scales = np.linspace(0.4, 0.6, MESHES, dtype=np.float32)
@@ -86,7 +86,7 @@ def many_views(is_chain):
 
 
 def training_step(preset, batch):
-    """A compiled step of `fit`: forward, backward, Adam."""
+    """Returns a compiled step of `fit`: forward, backward, Adam."""
     model = compiled_model(config.preset(preset).replace(batch_size=batch))
     size = model.reconstructor.config.image_size
     random = np.random.default_rng(0)
@@ -102,7 +102,7 @@ def training_step(preset, batch):
 
 
 def seconds(run, repeats):
-    """Median, fastest and slowest of `repeats`, after a call that warms up."""
+    """Returns median, fastest and slowest of `repeats` calls, after one that warms up."""
     run()
     times = []
     for _ in range(repeats):
@@ -130,13 +130,13 @@ def verify():
 
 
 def print_row(what, batch, timing):
-    """A row of the table."""
+    """Returns a row of the table."""
     median, fastest, slowest = (1e3 * value for value in timing)
     print(f"| {what} | {batch} | {median:.1f} ({fastest:.1f}-{slowest:.1f}) |", flush=True)
 
 
 def run_with_threads(threads, repeats):
-    """The rows for a number of intra-op threads, which TensorFlow fixes at its start."""
+    """Prints the rows for a number of intra-op threads, which TensorFlow fixes at its start."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     verify()

@@ -1,4 +1,4 @@
-"""Checks what a wheel holds, against the source tree: python tools/check_wheel.py WHEEL [ANOTHER].
+"""Checks the files of a wheel against the source tree: python tools/check_wheel.py WHEEL [ANOTHER].
 
 With two wheels, their files must also have the same names.
 """
@@ -15,7 +15,7 @@ DATA = {".typed", ".md", ".bib", ".txt", ".tsv", ".zip", ".html", ".css", ".js"}
 
 
 def files(path: pathlib.Path) -> set[str]:
-    """The names in a wheel, but for its own folder of facts and what auditwheel adds."""
+    """Returns the names in a wheel, without its metadata and the files that auditwheel adds."""
     with zipfile.ZipFile(path) as wheel:
         assert wheel.testzip() is None, f"{path} is damaged"
         names = (name for name in wheel.namelist() if not name.endswith("/"))
@@ -23,7 +23,7 @@ def files(path: pathlib.Path) -> set[str]:
 
 
 def expected() -> set[str]:
-    """The names that the source tree says: Python, and the files that are read at run time."""
+    """Returns the expected names: Python modules, and the files that are read at run time."""
     package = ROOT / "tf_softras"
     found = {
         str(path.relative_to(ROOT))
@@ -36,7 +36,7 @@ def expected() -> set[str]:
 
 
 def check(path: pathlib.Path) -> None:
-    """Raises AssertionError where the wheel is not as it should be."""
+    """Raises AssertionError unless the wheel holds the expected files."""
     names = files(path)
     optional = {name for name in names if re.fullmatch(r"tf_softras/ops/_softras_\w+\.so", name)}
     missing, unknown = expected() - names, names - expected() - optional
@@ -57,7 +57,7 @@ def check(path: pathlib.Path) -> None:
 
 
 def main() -> None:
-    """Checks the wheels that are named."""
+    """Checks the wheels of the command line."""
     paths = [pathlib.Path(argument) for argument in sys.argv[1:]]
     for path in paths:
         check(path)

@@ -1,8 +1,8 @@
 """Times DEODR, a differentiable renderer on the CPU, beside this package: one thread.
 
-DEODR draws hard surfaces whose outlines alone are blurred, over a pixel (de La Gorce et al., PAMI
-2011): another model, so images are compared by eye only, and by how much they cover. Its own call
-is timed, forward and backward, without the projection and without the search for outlines.
+DEODR draws hard surfaces and blurs only their outlines, over a pixel (de La Gorce et al., PAMI
+2011). The model differs, so images are compared only by eye and by the area that they cover. Its
+own call is timed, forward and backward, without the projection and the search for outlines.
 
     pip install deodr
     python tools/compare_deodr.py [--rows abcd] [--repeats 5]
@@ -22,7 +22,7 @@ from benchmark_scenes import ROWS, pictures, scene, seconds, silhouettes, use_on
 
 
 def outline_flags(points, faces):
-    """Which edges of which faces are outlines: bool `[num_faces, 3]`, edges 0-1, 1-2 and 2-0."""
+    """Returns bool `[num_faces, 3]`, whether edges 0-1, 1-2 and 2-0 of each face are outlines."""
     a, b, c = (points[faces[:, k]] for k in range(3))
     u, v = b - a, c - a
     is_front = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] < 0
@@ -33,7 +33,7 @@ def outline_flags(points, faces):
 
 
 def deodr_scenes(row, channels):
-    """One Scene2D for each item; `channels` 1 is the silhouette, 3 the vertices' colours."""
+    """Returns one Scene2D an item; `channels` 1 is the silhouette, 3 the vertices' colours."""
     vertices, faces, colors = scene(row)
     faces = faces.astype(np.uint32)
     for plane, color in zip(vertices.astype(np.float64), colors, strict=True):

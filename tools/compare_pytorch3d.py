@@ -1,7 +1,8 @@
-"""Times PyTorch3D's soft silhouettes on the CPU beside this package's, where it is installed.
+"""Times PyTorch3D's soft silhouettes on the CPU beside this package's.
 
-PyTorch3D keeps the nearest K faces of each pixel; here all that reach it count. So the table says
-how far PyTorch3D's image is from this package's, too: K has to grow until that is small.
+PyTorch3D has to be installed. It keeps the nearest K faces of each pixel, and this package counts
+all that reach it. So the table has the difference of the images, too; K has to grow until it is
+small.
 
     python tools/compare_pytorch3d.py [--rows abc] [--faces-per-pixel 30] [--repeats 3]
 """
@@ -25,7 +26,7 @@ from benchmark_scenes import ROWS, scene, seconds, silhouettes, use_one_thread
 def pytorch3d_calls(row, faces_per_pixel):
     """Returns a call that renders and differentiates a batch, and one that returns the images."""
     vertices, faces, _ = scene(row)
-    # Its x points left.
+    # PyTorch3D's x points left.
     vertices = torch.tensor(vertices * np.float32([-1, 1, 1]), requires_grad=True)
     faces = torch.tensor(faces.astype(np.int64))[None].expand(row.batch, -1, -1)
 
@@ -33,7 +34,7 @@ def pytorch3d_calls(row, faces_per_pixel):
         pix_to_face, _, _, distances = rasterize_meshes(
             Meshes(verts=vertices, faces=faces),
             image_size=row.side,
-            # Its own bound, as in its tutorials; squared image-plane units.
+            # PyTorch3D's cut-off, as in its tutorials; squared image-plane units.
             blur_radius=math.log(1.0 / 1e-4 - 1.0) * row.sigma,
             faces_per_pixel=faces_per_pixel,
             perspective_correct=False,

@@ -1,6 +1,6 @@
 """Draws docs/images/conventions.png: python tools/draw_conventions.py [PNG].
 
-World, cameras and image plane, placed by the package's own functions: what moves there moves here.
+The package's own functions place world, cameras and image plane, so the picture follows them.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main():
 
 
 def steps():
-    """An object that no mirror image leaves as it is: a seat with a back and one arm."""
+    """Returns an object without mirror symmetry: a seat with a back and one arm."""
     boxes = [((0, -0.1, 0), (0.7, 0.1, 0.7)), ((0, 0.2, -0.3), (0.7, 0.6, 0.1))]
     boxes.append(((0.3, 0.05, 0.05), (0.1, 0.25, 0.6)))
     parts = [trimesh.creation.box(size).apply_translation(at) for at, size in boxes]
@@ -42,7 +42,7 @@ def steps():
 
 
 def arrow(axis):
-    """A unit arrow from the origin along an axis."""
+    """Returns a unit arrow from the origin along an axis."""
     direction = np.eye(3)["xyz".index(axis)]
     shaft = trimesh.creation.cylinder(0.02, segment=[0 * direction, 0.9 * direction])
     tip = trimesh.creation.cone(0.06, 0.2)
@@ -52,7 +52,7 @@ def arrow(axis):
 
 
 def camera(eye):
-    """A pyramid, its tip at the eye, that opens towards the origin."""
+    """Returns a pyramid with its tip at the eye, which opens towards the origin."""
     cone = trimesh.creation.cone(0.16, 0.3, sections=4)
     turn = trimesh.geometry.align_vectors([0, 0, 1], eye / np.linalg.norm(eye))
     turn[:3, 3] = eye * (1 - 0.3 / np.linalg.norm(eye))
@@ -84,7 +84,7 @@ def draw_world(axes):
 
 
 def project(points):
-    """Image-plane coordinates of the world's points in the picture of the world."""
+    """Returns image-plane coordinates of points in the picture of the world."""
     seen = geometry.look_at(points.astype(np.float32), EYE[0])
     return np.asarray(geometry.perspective(seen, viewing_angle=HALF_ANGLE))
 
@@ -98,7 +98,7 @@ def draw_view(axes):
 
 
 def draw_image_plane(axes):
-    """Pixels of a picture of 2 rows and 3 columns, by a triangle that covers one of them."""
+    """Draws pixels of 2 rows and 3 columns, and a triangle that covers one of them."""
     height, width = 2, 3
     for row in range(height):
         for column in range(width):

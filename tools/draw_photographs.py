@@ -1,10 +1,10 @@
 """Draws docs/images/photographs.png: python tools/draw_photographs.py [PNG].
 
-Five pictures with a background, as a user has them: each is cut out by a box (GrabCut) and
-reconstructed by the network that comes with tf_softras. Two are photographs of scikit-image, free
-of rights, of objects that are in none of the network's classes. Three are renders: objects of the
-embedded sample (CC0) that the network was not trained on, before a photographed wall and on a
-photographed floor of scikit-image (CC0).
+It shows five pictures with a background, as users have them. A box cuts each object out (GrabCut),
+and the network that comes with tf_softras reconstructs it. Two are photographs of scikit-image,
+free of rights; their objects belong to none of the network's classes. Three are renders of objects
+of the embedded sample (CC0) that the network was not trained on, on a floor and before a wall
+photographed for scikit-image (CC0).
 """
 
 import argparse
@@ -66,7 +66,7 @@ def scene(mesh):
     floor = float(mesh.vertices[:, 1].min())
     room = render_views(room_of(floor, eye[0]), eye, image_size=size)[0][..., :3]
     seen = render_views(mesh, eye, image_size=size)[0]
-    # Its shadow: the mesh flattened on the floor, away from a light above on the left.
+    # The shadow is the mesh flattened on the floor, away from a light above on the left.
     height = mesh.vertices[:, 1:2] - floor
     flat = mesh.vertices - height * np.float32([0.45, 1.0, -0.25]) + np.float32([0, 0.002, 0])
     shadow = render_views(Mesh(flat, mesh.faces), eye, image_size=size)[0][..., 3] / 255.0
@@ -104,7 +104,7 @@ def room_of(floor, eye):
 
 
 def light(texture):
-    """Returns a grey picture as a texture, uint8 [height, width, 3], as in more light."""
+    """Returns a grey picture as a brightened texture, uint8 [height, width, 3]."""
     return np.repeat(np.clip(1.8 * texture[..., None], 0, 255).astype(np.uint8), 3, -1)
 
 

@@ -1,11 +1,11 @@
-"""Fits of validation objects in numbers, by class: unseen views, F-score, chamfer, seconds.
+"""Measures fits of validation objects by class: unseen views, F-score, chamfer, seconds.
 
     tools/fit_table.py shapenet_like --size 128 --per-class 1 --output build/fit_table
 
-A folder in ShapeNet's layout is split as `softras prepare` splits it; each validation object is
-rendered from 32 sides, fitted, and compared with the truth from 16 sides that the fit has not seen.
-Rows are appended to OUTPUT/rows.csv as they come; a run that was ended goes on. Seconds are
-processor time of the fit: the machine may be shared.
+A folder in ShapeNet's layout is split as by `softras prepare`. Each validation object is rendered
+from 32 sides, fitted, and compared with the truth from 16 sides that the fit has not seen. Rows are
+appended to OUTPUT/rows.csv as they come, so that a run goes on after an interruption. Seconds are
+processor time of the fit, because the machine may be shared.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from tf_softras.ops import rasterize_faces
 from tf_softras.rendering import render_views
 
 DISTANCE = 2.732
-# The prototype's cameras: four rings of eight, and two rings of eight that only measure.
+# The prototype's cameras: four rings of eight for the fit, and two rings of eight to measure it.
 EYES = np.concatenate(
     [
         np.asarray(eye_from_angles(DISTANCE, elevation, np.arange(8) * 45.0 + 11.0 * ring))
@@ -50,7 +50,7 @@ UNSEEN = np.concatenate(
     ]
 )
 FIELDS = ("category", "model", "method", "iou", "f_score", "chamfer", "seconds", "faces")
-# (unseen-view IoU, F-score) of the prototype, of one object of each class at 128 pixels.
+# (unseen-view IoU, F-score) of the prototype for one object of each class, at 128 pixels.
 PROTOTYPE = {
     "airplane": (0.880, 0.864),
     "bench": (0.864, 0.842),
@@ -108,8 +108,10 @@ def parsed_arguments():
     parser.add_argument("--size", type=int, default=128, help="pixels along a picture's side")
     parser.add_argument("--per-class", type=int, default=1000, help="objects of each class")
     parser.add_argument("--methods", nargs="+", choices=sorted(METHODS), default=["fit", "hull"])
-    parser.add_argument("--part", type=int, default=0, help="of the parts below, for processes")
-    parser.add_argument("--of", type=int, default=1, help="parts that objects are dealt to")
+    parser.add_argument("--part", type=int, default=0, help="number of this process's part")
+    parser.add_argument(
+        "--of", type=int, default=1, help="number of parts that objects are divided into"
+    )
     return parser.parse_args()
 
 
@@ -130,7 +132,7 @@ def chosen_objects(arguments):
 
 
 class Truth:
-    """A mesh, its pictures, and what a fit is compared with."""
+    """A mesh, its pictures, and the truth that a fit is compared with."""
 
     def __init__(self, mesh, size):
         self.mesh, self.size = mesh, size
@@ -195,7 +197,7 @@ def hull(truth):
 
 
 def before(truth):
-    """The fit before `softras fit`: Adam, the paper's regularisers, one topology, 150 steps."""
+    """Runs the fit before `softras fit`: Adam, the paper's regularisers, 150 steps."""
     masks = np.stack([view.rgba()[..., 3] for view in truth.views])
     ball = icosphere(3)
     fitted = fit_mesh(
@@ -213,7 +215,7 @@ METHODS = {"fit": fit, "silhouettes": fit_silhouettes, "hull": hull, "before": b
 def write_sheet(path, truth, mesh):
     """Writes the truth above the fit, from four unseen sides.
 
-    The colours of a fit hold the light of its pictures: it is drawn without another one.
+    The colours of a fit contain the light of its pictures, so no other light is added.
     """
     eyes = UNSEEN[[1, 3, 9, 13]]
     if mesh.uvs is None and mesh.vertex_colors is None:
@@ -241,7 +243,7 @@ def append_row(path, row):
 
 
 def table(rows):
-    """Returns a Markdown table: a line a class and method, means over its objects."""
+    """Returns a Markdown table: a row for each class and method, means over objects."""
     lines = [
         "| class | method | objects | unseen IoU | F-score 1 % | chamfer | processor seconds |"
     ]

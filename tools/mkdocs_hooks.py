@@ -7,10 +7,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def on_page_markdown(markdown, page, **_):
-    """Leaves the words of links to files of the repository that are not in docs.
+    """Replaces links to files of the repository outside docs by their text.
 
-    Where the pages are read beside the sources they lead there. A file that is not there stays a
-    link, and a warning.
+    Such links work for readers of the repository only. A link to a missing file stays, and causes a
+    warning.
     """
     folder = (ROOT / "docs" / page.file.src_uri).parent
 

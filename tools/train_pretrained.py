@@ -7,10 +7,10 @@
         --procedural data/procedural --run runs/pretrained \
         --output tf_softras/models/pretrained/thirteen-classes.npz
 
-`collect` copies the training objects whose licence, in the column `licence` of their folder's
-index.csv, is one of LICENCES, and all objects of the split val. `train` learns from the former and
-from procedural objects. The split val chooses nothing: the last weights are written. They are
-evaluated on it, whatever the licences there.
+`collect` copies the training objects whose licence is one of LICENCES, and all objects of the split
+val. The licence is in the column `licence` of a folder's index.csv. `train` learns from the
+training objects and from procedural ones. It writes the last weights, so the split val chooses
+nothing; the weights are evaluated on all objects of val, whatever their licences.
 """
 
 import argparse
@@ -32,11 +32,11 @@ from tf_softras.models._pretrained import save_pretrained
 from tf_softras.pictures._framing import framed
 from tf_softras.training import comparison_table, evaluate, train
 
-# Licences that let weights learned from an object be given away, with attribution.
+# Licences that allow to publish weights learned from an object, with attribution.
 LICENCES = ("CC0-1.0", "CC-BY-3.0", "CC-BY-3.0-US", "MIT")
-# `softras reconstruct` frames what it is given; renders come as they are.
+# `softras reconstruct` frames its pictures; the data set's renders are not framed.
 FRAMED_SHARE = 0.5
-# What the attribution's table says of each object.
+# The columns of the attribution's table.
 COLUMNS = ("category", "model", "licence", "attribution", "source")
 
 
@@ -117,7 +117,7 @@ def write_rows(path, rows, columns):
 
 
 def collect(output, folders):
-    """Copies what may be learned from, and the split val, into one folder with its index.csv."""
+    """Copies the allowed training objects and the split val into one folder with its index.csv."""
     rows = []
     for folder in folders:
         for row in read_rows(folder / "index.csv"):
