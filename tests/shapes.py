@@ -18,7 +18,7 @@ RENDERING = Rendering(
 )
 # Flat, long and round.
 RADII = [(0.5, 0.15, 0.5), (0.15, 0.5, 0.15), (0.5, 0.5, 0.5), (0.5, 0.2, 0.2)]
-# Of RADII, as indices of Table 1's classes: table, lamp, lamp, sofa.
+# The classes of RADII, as indices of Table 1's classes: table, lamp, lamp, sofa.
 LABELS = [10, 6, 6, 9]
 
 

@@ -111,7 +111,7 @@ def test_samples_lie_on_faces_by_their_areas_and_move_with_the_corners():
     points = losses.sample_surface(vertices, faces, 4000, seed=1).numpy()[0]
     on_second = points[:, 2] > 0.5
     np.testing.assert_allclose(points[:, 2], on_second, atol=1e-15)
-    # Of 4,000 draws: 0.75 +- 0.0068 (one sigma).
+    # The share of 4,000 draws is 0.75 +- 0.0068 (one sigma).
     assert abs(on_second.mean() - 0.75) < 4 * 0.0068
     first = points[~on_second]
     assert first.min() >= 0 and (first[:, 0] + first[:, 1]).max() <= 1

@@ -23,7 +23,7 @@ def test_fits_find_what_they_are_given_the_right_way_round():
     # Row, then the columns of what was given, of the start and of what was found.
     for row, given, start, found in ((0, 0, 1, 2), (1, 0, 1, 2), (2, 0, None, 1), (3, 0, None, 1)):
         error = np.abs(cell(row, given) - cell(row, found)).mean()
-        # Of 255; 2.3 was seen. Mirrored, the found ones were off by 3.9 times as much or more.
+        # The error was at most 2.3 of 255. Mirrored pictures are off by 3.9 times as much or more.
         assert error < 4, (row, error)
         assert np.abs(cell(row, given)[:, ::-1] - cell(row, found)).mean() > 2.5 * error
         if start is not None:

@@ -16,10 +16,10 @@ from tf_softras.ops._library import library
 
 SIGMAS = [3e-5, 1e-3, 1e-1]
 IMAGE_SIZE = (24, 32)
-# Of the float64 ops against the reference, both of them rounded to 1e-16 a term; where terms cancel
-# the norm of all pixels is what they are compared with.
+# The bound of the float64 ops against the reference. Both are rounded to 1e-16 a term. If terms
+# cancel, errors are compared with the norm of all pixels.
 EXACT = 1e-8
-# Of float32 vertices and results; the sums are made in double.
+# The bound for float32 vertices and results; the sums are made in double.
 SINGLE = 1e-5
 
 

@@ -154,7 +154,7 @@ class TestAccuracy:
         vertices = scene.vertices[:1].astype(np.float64)
         ones = np.ones((1, vertices.shape[1], 1))
         image, _ = soft_shade(vertices, scene.faces, ones, summed_channels=1, **options)
-        # Of a face alone, over the background: w_b = 1 / (1 + D) where all depths are alike.
+        # If all depths are alike, a single face leaves the background w_b = 1 / (1 + D).
         alike = {**options, "gamma": 1e30, "epsilon": 0.0}
         share = [soft_shade(vertices, face[None], ones, **alike)[0] for face in scene.faces]
         expected = tf.add_n([s / (1.0 - s) for s in share])

@@ -12,8 +12,8 @@ def standardize_masks(name, masks, *, grid_rank=2, is_bounded=True):
     """Returns masks as a float tensor in [0, 1] whose last axes are those of the grid.
 
     - bool is 0 and 1, and uint8 is divided by 255. Other integers are refused.
-    - Floats are taken as they are. Where values are known (NumPy arrays, eager tensors) a value
-      outside [0, 1] is refused; in a graph it is not looked for. NaN passes: it stays NaN.
+    - Floats are taken as they are. A value outside [0, 1] is refused if values are known (NumPy
+      arrays, eager tensors), and not looked for in a graph. NaN passes: it stays NaN.
     - uint8 with a largest value of 1 is a mask of 0 and 1 that would almost vanish: it is refused,
       in a graph when it runs (but not under XLA, which drops assertions).
     - A last axis of one channel is removed: [batch, ..., height, width, 1].

@@ -49,8 +49,8 @@ def export_saved_model(
         sigma: The sharpness of silhouettes.
         implementation: "op", or "reference": silhouettes by TensorFlow's own operations, so that
             any TensorFlow runs it; "op" needs the op library, or a server that is linked with it.
-        max_pixels: The most pixels of a picture or a mask. Of the server's memory each call that is
-            in work takes about 20 bytes a pixel.
+        max_pixels: The most pixels of a picture or a mask. Each call in work takes about 20 bytes
+            a pixel of the server's memory.
 
     Raises:
         ReconstructorError: The network gives voxels.

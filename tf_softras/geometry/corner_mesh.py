@@ -76,13 +76,12 @@ def face_corners(vertices, faces, attributes=None):
 
 
 def clip_to_near(vertices, faces, attributes=None, *, near):
-    """Cuts meshes at the near plane, so that a face which crosses it keeps what lies beyond.
+    """Cuts meshes at the near plane, so that a face which crosses it keeps its part beyond.
 
-    What remains of a triangle has 0, 3 or 4 corners, two triangles at most; the corners of those
-    that are not there are hidden (see `CornerMesh`), so that all shapes are fixed. Cut edges carry
-    gradients to both of their ends, in all three coordinates and the attributes. Which side of a
-    face is its front does not change. Corners that are not finite are never hidden: the op, which
-    refuses them, sees them.
+    A cut triangle has 0, 3 or 4 corners, so it is two triangles at most. Corners of missing
+    triangles are hidden (see `CornerMesh`), so that all shapes are fixed. Cut edges carry gradients
+    to both of their ends, in all three coordinates and the attributes. The front of a face stays
+    its front. Corners that are not finite are never hidden, so that the op refuses them.
 
     Project the result, and give the op a `near` that is less than this one (0 does), or it leaves
     out the faces that end at the plane.
@@ -91,7 +90,7 @@ def clip_to_near(vertices, faces, attributes=None, *, near):
         vertices: float `[batch, num_vertices, 3]`, camera space: z is the depth.
         faces: int `[num_faces, 3]`, or `[batch, num_faces, 3]` padded with faces of -1.
         attributes: None, or float `[batch, num_vertices, channels]`, linear over a face in space.
-        near: positive float: the depth of the plane. What lies on it is kept.
+        near: positive float: the depth of the plane. Points on it are kept.
 
     Returns:
         A `CornerMesh` of 4 corners and 2 faces for each face.
@@ -265,8 +264,8 @@ def _hidden(dtype):
 def _cut_fraction(depth, kept, near):
     """Returns where the plane cuts each edge, from a corner to the next `[batch, faces, 3, 1]`.
 
-    0 where the edge does not cross it. Where it does, one end is at the plane or beyond and the
-    other before it, so they differ.
+    The fraction is 0 if the edge does not cross the plane. If it does, one end is at the plane or
+    beyond and the other before it, so their depths differ.
     """
     following = roll(depth, -1, axis=-1)
     crosses = kept != roll(kept, -1, axis=-1)

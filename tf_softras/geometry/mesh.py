@@ -11,8 +11,8 @@ from tf_softras.geometry.material import Material
 class Mesh:
     """Triangles in the world frame (right-handed, +y up), with their surfaces.
 
-    A surface may have materials, and beside them a colour for each face or each vertex. Where a
-    face has both, their product counts; a face with neither is grey (0.7, sRGB).
+    A surface may have materials, and beside them a colour for each face or each vertex. If a face
+    has both, their product counts; a face with neither is grey (0.7, sRGB).
     `tf_softras.geometry.surfaces` has the formula.
 
     The arrays are checked, converted and copied, and the copies are read-only.

@@ -42,9 +42,9 @@ def vertex_normals(vertices, faces):
 def corner_normals(vertices, faces):
     """Returns unit normals at faces' corners: those of the vertices, on the side of each face.
 
-    For meshes whose faces are wound at random, or given twice, once in each direction. Where the
-    faces around a vertex cancel, or nearly, they are turned to the side of the largest one before
-    they are added up; and each face sees the result on its own side. Where all faces around a
+    They serve meshes whose faces are wound at random, or given twice, once in each direction. If
+    the faces around a vertex cancel, or nearly, they are turned to the side of the largest one
+    before they are added up. Each face sees the result on its own side. If all faces around a
     vertex are wound alike and lie within 90 degrees of its normal, this is `vertex_normals`.
 
     Args:

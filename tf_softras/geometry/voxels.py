@@ -27,7 +27,7 @@ def voxelize(vertices: np.ndarray, faces: np.ndarray, *, resolution: int = 32) -
     Index order [x, y, z], rising along the world axes over [-0.5, 0.5]^3. A cell is True if a face
     touches it, exactly, or if a walk from outside the grid through empty cells, face to face,
     cannot reach it. So a mesh need not be watertight: a gap that lets no cell through does not
-    leak, and a vessel with a wider opening stays hollow. What lies outside the grid is cut off.
+    leak, and a vessel with a wider opening stays hollow. Parts outside the grid are cut off.
 
     Args:
         vertices: float32 `[num_vertices, 3]`, world coordinates.

@@ -104,7 +104,7 @@ class Renderer(GeometryLayer):
             By default 1e-5 with the default sigma, in proportion more with a larger one, at most
             3e-4.
         near: positive float, world units of depth: faces are cut there.
-        far: float, world units of depth: the unit of gamma. What lies beyond is drawn too.
+        far: float, world units of depth: the unit of gamma. Points beyond it are drawn, too.
         aggregation: "soft", or "hard" for the nearest face alone.
         supersampling: int, samples along each side of a pixel. They are averaged in linear light,
             except depth and normals: a pixel has those of its sample nearest to the centre that
@@ -385,7 +385,7 @@ class Renderer(GeometryLayer):
 
     @property
     def _is_two_sided(self):
-        """Whether it does not matter which side of a face is its front."""
+        """Whether both sides of a face look the same."""
         return self.lighting is None or getattr(self.lighting, "two_sided", False)
 
     def _lit(self, shown, given, lights):

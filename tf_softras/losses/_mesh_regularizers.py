@@ -90,11 +90,11 @@ def flattening_loss(vertices, faces):
     the faces' normals, so nothing is divided by an edge's length. Winding plays no part. Edges
     that have one face, or more than two, are left out.
 
-    Away from degenerate faces the cosine is the true one, to rounding. Of a face whose normal
-    (the cross product of two sides) is shorter than 1e-3 of the sum of its squared sides, or than
-    1e-12 squared object units, the normal is divided by that bound and not by its own length. So
-    the cosine fades to 0 and the edge's loss to 1 as the face vanishes, and the gradient, which
-    would grow without end, stays finite.
+    Away from degenerate faces the cosine is the true one, to rounding. A face is degenerate if its
+    normal (the cross product of two sides) is shorter than 1e-3 of the sum of its squared sides, or
+    than 1e-12 squared object units. Its normal is divided by that bound and not by its own length.
+    So the cosine fades to 0 and the edge's loss to 1 as the face vanishes, and the gradient stays
+    finite, which would otherwise grow without end.
 
     Args:
         vertices: [batch, ..., num_vertices, 3], object units; middle axes are averaged.

@@ -20,7 +20,7 @@ def sample_surface(vertices, faces, num_points, *, seed=None):
         seed: None for other points at each call, or an int, for the same.
 
     Returns:
-        Float `[batch, num_points, 3]`. Where a mesh has no area, points of any of its faces.
+        Float `[batch, num_points, 3]`; points of any faces if a mesh has no area.
 
     Raises:
         ValueError: An argument is not as above, or there is no face.

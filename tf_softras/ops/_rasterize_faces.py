@@ -15,9 +15,9 @@ def rasterize_faces(vertices, faces, *, image_size, near=0.0, interpolation="per
 
     A face covers a pixel if the pixel's centre is inside it or on its boundary, seen from either
     side; faces that share an edge leave no gap between them. Depth is interpolated with
-    perspective (1/z is linear on the image plane), or linearly for parallel projection. Of faces at
-    equal depth the one with the lower index is kept. Faces without area, and faces with a vertex at
-    z <= `near`, are left out: cut them before with `clip_to_near`.
+    perspective (1/z is linear on the image plane), or linearly for parallel projection. If two
+    faces have equal depth, the one with the lower index is kept. Faces without area, and faces with
+    a vertex at z <= `near`, are left out: cut them before with `clip_to_near`.
 
     The result is the same for any number of threads. There is no gradient: for learning, use
     `soft_rasterize`.

@@ -53,9 +53,9 @@ def soft_shade(
     nearer a face must be to hide another one, as a share of far - near; with defaults, 0.01 of
     depth is a factor e.
 
-    `far` is a unit for gamma and cuts nothing off: a point beyond it has a negative l. Where a face
-    counts, the background has no weight, however far away the face is, unless `epsilon` gives it a
-    level: then it hides what lies beyond that level, while alpha, which knows no far, stays.
+    `far` is a unit for gamma and cuts nothing off: a point beyond it has a negative l. The
+    background has no weight at pixels where a face counts, however far away the face is. With
+    `epsilon` the background has a level and hides faces beyond it; alpha does not change.
 
     `min_coverage` ends a face's reach at
     sqrt(sigma log(1 / min_coverage - 1)) from its boundary. The image jumps there, from the face's

@@ -25,10 +25,10 @@ _MAX_SIDE = 65535
 def read_picture(path, *, mask_path=None, box=None, max_pixels: int = 50_000_000) -> np.ndarray:
     """Returns uint8 `[height, width, 4]`: straight sRGB colours and an alpha that shows an object.
 
-    Alpha is the picture's own, or the grey values of the mask: white is the object, and what is
-    transparent in the mask counts as black. With a box around the object, alpha is what GrabCut
-    takes for it: the colours that are rare outside of the box, the largest connected part. A
-    picture that a camera stored turned (EXIF) is turned back. Of several frames the first is read.
+    Alpha is the picture's own, or the grey values of the mask: white is the object, and transparent
+    pixels of the mask count as black. With a box around the object, GrabCut finds the object: the
+    largest connected part whose colours are rare outside of the box. A picture that a camera stored
+    turned (EXIF) is turned back. Only the first of several frames is read.
 
     Args:
         path: A PNG, JPEG, WebP, BMP, TIFF or GIF file of at most 256 MiB, or its bytes.

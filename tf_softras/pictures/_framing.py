@@ -67,8 +67,8 @@ def framed(picture, *, image_size: int, object_share: float = OBJECT_SHARE):
     centre = tf.cast(low + high, tf.float32) / 2.0
     start = centre - side / 2.0
     scale = image_size / side
-    # Whole pixels of the square, with those that the resampling kernel reaches beyond it. What is
-    # not in the picture is transparent.
+    # Whole pixels of the square, with those that the resampling kernel reaches beyond it. Pixels
+    # outside of the picture are transparent.
     margin = tf.cast(tf.math.ceil(tf.maximum(1.0, 1.0 / scale)), tf.int32) + 1
     size = tf.shape(picture)[:2]
     first = tf.cast(tf.floor(start), tf.int32) - margin

@@ -1,10 +1,10 @@
 """The colour of a mesh's surface at samples of pictures.
 
-A sample is a ray from the camera. Where it meets the plane of a face with camera-space corners A, B
-and C, the barycentric weights are proportional to d.(B x C), d.(C x A) and d.(A x B) with the ray's
-direction d: exact in perspective, also for faces that reach behind the camera. A texture coordinate
-is then a ratio of two functions that are linear in d, and so is its change from sample to sample,
-which chooses the level of a mip-mapped texture.
+A sample is a ray from the camera, with direction d. It meets the plane of a face with camera-space
+corners A, B and C at barycentric weights proportional to d.(B x C), d.(C x A) and d.(A x B). This
+is exact in perspective, also for faces that reach behind the camera. A texture coordinate is then a
+ratio of two functions that are linear in d. So is its change from sample to sample, which chooses
+the level of a mip-mapped texture.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Textures and light, which give surfaces their colours, as functions of `keras.ops`.
 
-Everything here is linear: colours add up as light does. What a file holds is sRGB-encoded, and goes
-through `geometry.linear_from_srgb` first; `layers.Renderer` does that, and nothing else does.
+Everything here is linear: colours add up as light does. Colours of files are sRGB-encoded and go
+through `geometry.linear_from_srgb` first; only `layers.Renderer` does that by itself.
 """
 
 from tf_softras.shading.lighting import DirectionalLight, PointLight, lambert_light

@@ -12,10 +12,10 @@ WRAPS = ("repeat", "clamp")
 def sample_texture(texture, uv, uv_derivatives=None, *, wrap="repeat", texture_index=None):
     """Returns a texture's colours at texture coordinates, bilinear between four texels.
 
-    With `uv_derivatives` it is mip-mapped (trilinear): where a pixel covers many texels they are
-    averaged, so that a texture far away neither flickers nor hides from gradients what lies between
-    the pixels' centres. The levels of `mip_levels` before and after `level_of_detail` are sampled,
-    and interpolated in turn. Where a pixel covers a texel or less nothing changes.
+    With `uv_derivatives` it is mip-mapped (trilinear): a pixel that covers many texels shows their
+    mean. So a texture far away does not flicker, and texels between the pixels' centres get
+    gradients. The levels of `mip_levels` before and after `level_of_detail` are sampled, and then
+    interpolated. Nothing changes for a pixel that covers a texel or less.
 
     u goes to the right and v UP, as OBJ files have them: (0, 0) is the lower left corner of the
     picture, whose row 0 is its top, and (1, 1) the upper right one. The centre of texel (row r,

@@ -103,7 +103,7 @@ class MeshViewer {
     this.upload();
   }
 
-  // Of each face that something is seen through: its number, its group, its middle.
+  // Lists the number, the group and the middle of each transparent face.
   clearFaces() {
     const { groups, indices, positions } = this.scene, faces = [];
     for (const group of groups.filter((one) => one.clear))

@@ -21,7 +21,7 @@ _RANDOM_DISTANCES = (2.3, 3.5)
 
 @dataclasses.dataclass(eq=False, kw_only=True)
 class Rendering:
-    """How meshes are rendered and voxelised.
+    """The settings by which meshes are rendered and voxelised.
 
     Workers on other machines unpickle it. The builder's configuration would not do, because `tfds
     build` imports the builder under another name, `shapenet_views`.

@@ -8,7 +8,7 @@ from tf_softras.datasets.shapenet_views.class_names import CLASS_SYNSETS
 from tf_softras.datasets.shapenet_views.object_views import Rendering, object_views
 from tf_softras.datasets.shapenet_views.sources import Example
 
-# Of every ten objects of a class, the last is in split val.
+# The last of every ten objects of a class is in split val.
 _OF_TEN = 10
 
 

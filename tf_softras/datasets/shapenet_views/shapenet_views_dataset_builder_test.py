@@ -1,4 +1,4 @@
-"""What tfds expects of a data set, for both configs."""
+"""Runs the tests that tfds has for data sets, for both configs."""
 
 import pytest
 import tensorflow_datasets as tfds

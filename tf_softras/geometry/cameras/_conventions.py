@@ -10,7 +10,7 @@ N3MR_ELEVATION = 30.0
 """The elevation of N3MR's cameras, degrees."""
 
 N3MR_NUM_VIEWS = 24
-"""How many cameras N3MR has, at equal steps of azimuth."""
+"""The number of N3MR's cameras, at equal steps of azimuth."""
 
 N3MR_VIEWING_ANGLE = 15.0
 """HALF the angle of view of N3MR's cameras, degrees."""

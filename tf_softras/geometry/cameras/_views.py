@@ -1,4 +1,4 @@
-"""Where cameras stand: eyes and up vectors of angles, and the views of the published renders."""
+"""Gives eyes and up vectors of angles, and the views of the published renders."""
 
 import math
 

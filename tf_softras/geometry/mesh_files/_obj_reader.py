@@ -1,8 +1,8 @@
 """Reads OBJ files, block by block, with NumPy instead of a loop over lines.
 
 A block is a few megabytes of whole lines. Its lines are sorted by keyword; the numbers of all lines
-of one keyword are parsed in one call. Where that fails, the lines are looked at one by one to say
-which of them is wrong.
+of one keyword are parsed in one call. If that fails, the lines are parsed one by one, to name the
+line that is wrong.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Which way faces turn: culling, the two sides of a closed mesh, normals of two-sided surfaces."""
+"""Handles the two sides of faces: culling, closed meshes, normals of two-sided surfaces."""
 
 import keras
 

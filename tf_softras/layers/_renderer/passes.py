@@ -36,13 +36,13 @@ def gamma_for(sigma: float, sharp_sigma: float) -> float:
 
 
 class Surface(NamedTuple):
-    """What each sample shows.
+    """The surface at each sample.
 
     Attributes:
         attributes: dict of float `[batch, height, width, channels]`, means over the faces there.
         hit: bool `[batch, height, width, 1]`, whether there is a surface.
         alpha: float `[batch, height, width, 1]`, the silhouette.
-        coverage: float `[batch, height, width, 1]`, what the picture covers the background with.
+        coverage: float `[batch, height, width, 1]`, the share of the background it hides.
     """
 
     attributes: dict[str, Any]

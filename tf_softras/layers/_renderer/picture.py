@@ -49,7 +49,7 @@ def mean_of_samples(samples, factor):
 def middle_sample(samples, hit, factor):
     """Returns the sample nearest to the pixel's centre among those that hit something.
 
-    Of samples equally near, the upper left one. Where none hits, the first of them all.
+    If several are equally near, it is the upper left one. If none hits, it is the first of all.
 
     Args:
         samples: float `[batch, factor * height, factor * width, channels]`.

@@ -1,4 +1,4 @@
-"""What the textures of a scene show at each sample."""
+"""Samples the textures of a scene."""
 
 import keras
 
