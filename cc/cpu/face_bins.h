@@ -1,4 +1,4 @@
-// Which faces of a batch's items reach which tiles of their images.
+// Finds the faces of a batch's items that reach each tile of their images.
 //
 // Faces are listed in the cells of a loose pyramid (tile_pyramid.h): each in at
 // most four, so memory is O(faces) for every sigma, also when each face reaches

@@ -1,4 +1,4 @@
-// How one source becomes code for several instruction sets.
+// Compiles one source for several instruction sets.
 #ifndef TF_SOFTRAS_CC_CPU_SIMD_H_
 #define TF_SOFTRAS_CC_CPU_SIMD_H_
 

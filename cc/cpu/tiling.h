@@ -1,4 +1,4 @@
-// How an image is cut into tiles.
+// Cuts an image into tiles.
 #ifndef TF_SOFTRAS_CC_CPU_TILING_H_
 #define TF_SOFTRAS_CC_CPU_TILING_H_
 

@@ -143,7 +143,7 @@ struct FacesOfUnit {
   int64_t patch_side;
   int64_t parts;  // blocks that share a large face's patches
 
-  // How many units there are.
+  // The number of units.
   TF_SOFTRAS_INLINE int64_t count() const {
     return slice.num_items * groups() * parts;
   }
@@ -218,7 +218,7 @@ __device__ void SumOverFaces(const FacesOfUnit<T>& faces, int64_t unit,
   }
 }
 
-// How many blocks share a large face.
+// Returns the number of blocks that share a large face.
 template <typename T>
 int64_t PartsOfFaces(const Slice<T>& slice, int64_t patch_side,
                      int64_t units_of_a_part) {

@@ -39,8 +39,9 @@ Slice<T> MakeSlice(const RasterizeInputs<T>& inputs, int64_t first_item,
   return slice;
 }
 
-// How many blocks share a unit of work, where there are too few units to fill a
-// device. It depends on shapes alone, so that bits are the same on all devices.
+// Returns the number of blocks that share a unit of work, if there are too few
+// units to fill a device. It depends on shapes alone, so that bits are the same
+// on all devices.
 inline int64_t PartsThatFillADevice(int64_t units, int64_t most) {
   constexpr int64_t kUnits = 1024;
   return MaxInt(1, MinInt(most, kUnits / units));

@@ -23,8 +23,8 @@ constexpr int kWarpsPerTile = kThreadsPerTile / kThreadsPerWarp;
 constexpr int kWarpColumns = 8;
 constexpr int kWarpRows = kThreadsPerWarp / kWarpColumns;
 constexpr int kWarpsPerTileRow = kTile / kWarpColumns;
-// Where an image has too few tiles to fill a device, up to this many blocks
-// share the faces of one.
+// The most blocks that share the faces of a tile, if an image has too few tiles
+// to fill a device.
 constexpr int64_t kMostPartsOfATile = 16;
 // The most cells of a slice.
 constexpr int64_t kCellsPerSlice = int64_t{1} << 22;

@@ -1,5 +1,5 @@
-// What must hold for every scene. No test framework: a fuzzer and a unit test
-// share it.
+// Checks the properties that must hold for every scene. They use no test
+// framework, because a fuzzer and a unit test share them.
 #ifndef TF_SOFTRAS_CC_FUZZING_CHECKS_H_
 #define TF_SOFTRAS_CC_FUZZING_CHECKS_H_
 

@@ -23,10 +23,10 @@
 
 namespace tf_softras {
 
-// Where x is clamped. Above: the pixel is opaque to the last digit (e^-80
-// against 2^-24, e^-300 against 2^-53) and a product of a few still saturates
-// cleanly. Below: e^x stays a normal number, so that an overflown excess times
-// e^x is never infinity times zero.
+// The bounds at which x is clamped. At the upper one the pixel is opaque to the
+// last digit (e^-80 against 2^-24, e^-300 against 2^-53) and a product of a few
+// still saturates cleanly. At the lower one e^x is still a normal number, so an
+// overflown excess times e^x is never infinity times zero.
 template <typename T>
 struct Exponent;
 template <>
@@ -147,8 +147,8 @@ TF_SOFTRAS_INLINE double TransparencyFromExcess(double excess) {
   return 1.0 / (1.0 + excess);
 }
 
-// How far the rasteriser looks. Pairs with x < -cutoff are left out; both
-// cutoffs are derived here.
+// The cutoffs of the rasteriser: pairs with x < -cutoff are left out. Both are
+// derived here.
 //
 // Forward. The N faces left out at a pixel add at most N e^-X to -log(1 - S),
 // hence at most that to S. A twentieth of the promised bound is granted: X =
@@ -156,8 +156,8 @@ TF_SOFTRAS_INLINE double TransparencyFromExcess(double excess) {
 //
 // Backward. A pair's gradient is at most (1 - S) D 2 d / sigma <= 2 e^-x
 // sqrt(x) / sqrt(sigma), falling in x for x > 1/2. Over P pixels and N faces,
-// with Cauchy-Schwarz over the upstream g, what is left out has a norm of at
-// most |g| sqrt(P) N 2 sqrt(X) e^-X / sqrt(sigma). It shall stay below a tenth
+// with Cauchy-Schwarz over the upstream g, the omitted part has a norm of at
+// most |g| sqrt(P) N 2 sqrt(X) e^-X / sqrt(sigma). It has to stay below a tenth
 // of the promised relative error of the smallest true gradient that the promise
 // covers, 1e-3 |g| / sqrt(sigma): X = log(N / share) + log(4 X P) / 2 with
 // share = 0.1 * 1e-3 * (1e-5 or 1e-8). The same bound lets the backward pass

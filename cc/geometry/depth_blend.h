@@ -142,9 +142,9 @@ TF_SOFTRAS_INLINE BlendSums<C, kCount> JoinBlends(
   return joined;
 }
 
-// What a loss asks of one pair: its derivatives with respect to the logarithm
-// of w_j, to that of D_j where D_j is no part of w_j, and to the weights w_k of
-// the corners less their mean.
+// The derivatives of a loss for one pair: with respect to the logarithm of w_j,
+// to that of D_j where it is no part of w_j, and to the corners' weights w_k
+// less their mean.
 template <typename C>
 struct PairLoss {
   C log_weight;

@@ -81,15 +81,16 @@ class EdgeSweep {
   TF_SOFTRAS_INLINE double last_line() const {
     return height_ > 0.0 ? to_.line : from_.line;
   }
-  // How far the crossing with a line moves when the vertex `from`, or `to`,
-  // moves by 1 along the lines and the other one stays. Their sum is 1.
+  // The distance by which the crossing with a line moves if the vertex `from`,
+  // or `to`, moves by 1 along the lines and the other one stays. Their sum
+  // is 1.
   TF_SOFTRAS_INLINE double share_of_from(double line) const {
     return (to_.line - line) / height_;
   }
   TF_SOFTRAS_INLINE double share_of_to(double line) const {
     return (line - from_.line) / height_;
   }
-  // Where the line crosses the edge.
+  // Returns the place where the line crosses the edge.
   TF_SOFTRAS_INLINE double Crossing(double line) const {
     return share_of_from(line) * from_.along + share_of_to(line) * to_.along;
   }

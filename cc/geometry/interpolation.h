@@ -1,5 +1,5 @@
-// What a face's corners give at a point of it, attributes and depth, and the
-// gradient of both.
+// Interpolates attributes and depth from a face's corners to a point of it,
+// with the gradients of both.
 //
 // With b_k >= 0 the point's barycentric coordinates on the image plane (their
 // sum is 1) and z_k > 0 the corners' depths, attribute = sum_k w_k A_k with
@@ -7,11 +7,11 @@
 //     z = 1 / sum_k (b_k / z_k),  w_k = b_k z / z_k;
 //   parallel projection (z is linear there): w_k = b_k,  z = sum_k b_k z_k.
 //
-// A pixel outside a face takes the face's closest point to it, the one that
-// eq. 1 measures the distance to. It exists for every face, those without area
-// too, and moves no faster than the pixel does. (Barycentric coordinates that
-// are clamped at 0 and divided by their sum name a point too, but not where the
-// area is 0, and near a sliver that point runs from end to end.)
+// A pixel outside a face takes the face's closest point to it, which eq. 1
+// measures the distance to. This point exists for every face, also without
+// area, and moves no faster than the pixel does. (Barycentric coordinates
+// clamped at 0 and divided by their sum give a point, too, but not for faces
+// without area, and near a sliver that point runs from end to end.)
 #ifndef TF_SOFTRAS_CC_GEOMETRY_INTERPOLATION_H_
 #define TF_SOFTRAS_CC_GEOMETRY_INTERPOLATION_H_
 

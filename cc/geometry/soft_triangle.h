@@ -282,10 +282,10 @@ TF_SOFTRAS_INLINE T SignedSquaredDistance(const TriangleSample<T>& sample) {
   return sample.inside ? sample.squared_distance : -sample.squared_distance;
 }
 
-// How much farther the second nearest edge's line is than the nearest one's.
-// From inside, the gradient jumps from one edge's corners to the other's where
-// this is 0. (From outside, the closest point of a triangle is unique: edges
-// tie in a shared corner only, where either gives the same.)
+// The distance to the second nearest edge's line less that to the nearest
+// one's. Inside, the gradient jumps from one edge's corners to the other's
+// where this is 0. (Outside, the closest point of a triangle is unique: edges
+// tie in a shared corner only, and either gives the same there.)
 template <typename T>
 TF_SOFTRAS_INLINE T EdgeGap(const TriangleSample<T>& sample) {
   const T c0 = sample.edges[0].c, c1 = sample.edges[1].c,
@@ -306,13 +306,13 @@ TF_SOFTRAS_INLINE T NearnessKey(const EdgeSample<T>& sample) {
   return sample.squared_distance * (is_end ? kHair : T(1));
 }
 
-// Where on the triangle a point's closest point lies, and how far away.
+// The closest point of the triangle to a point, and the vector from there.
 template <typename T>
 struct Closest {
   T rx, ry;      // p - (closest point)
   T corners[3];  // the closest point's barycentric coordinates
-  // The edge that has it: 0, 1, or neither, and its unit direction; its inverse
-  // length where the closest point is no end of it, else 0.
+  // The edge that it lies on: 0, 1, or neither, and its unit direction; its
+  // inverse length if the closest point is no end of it, else 0.
   bool first, second;
   T ux, uy;
   T inverse_length;

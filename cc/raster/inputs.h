@@ -1,8 +1,8 @@
-// What the rasterisers and the shader read, on any device.
+// The inputs of the rasterisers and of the shader, on any device.
 //
 // Arrays are row-major, already checked, and valid for the call. The structs
-// are no aggregates: whoever fills one names its fields, so that no two sizes
-// can trade places.
+// are no aggregates: callers fill them field by field, so that no two sizes can
+// trade places.
 #ifndef TF_SOFTRAS_CC_RASTER_INPUTS_H_
 #define TF_SOFTRAS_CC_RASTER_INPUTS_H_
 

@@ -21,8 +21,8 @@ struct BruteForce {
   // num_vertices, 3], and the sum of its terms' absolute values.
   std::vector<double> gradient;
   std::vector<double> absolute;
-  // Where two points of a boundary are equally near, the gradient jumps. This
-  // is the norm of the difference between the sides, summed.
+  // The gradient jumps where two points of a boundary are equally near. This is
+  // the norm of the difference between the sides, summed.
   double ties = 0;
   // The most that the gradient changes, at first order, when all distances
   // change by 1: the factor of their rounding errors.

@@ -1,5 +1,5 @@
-// What a pool of threads may do with a pass, and whether it left the bits
-// alone.
+// Runs a pass under the schedules that a pool of threads may choose, and checks
+// that the bits stay the same.
 #ifndef TF_SOFTRAS_CC_REFERENCE_SCHEDULES_H_
 #define TF_SOFTRAS_CC_REFERENCE_SCHEDULES_H_
 

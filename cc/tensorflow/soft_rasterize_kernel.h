@@ -1,5 +1,5 @@
-// What the kernels of Softras>SoftRasterize and of its derivatives have in
-// common, but for those under XLA.
+// Shared by the kernels of Softras>SoftRasterize and of its derivatives, except
+// those under XLA.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_SOFT_RASTERIZE_KERNEL_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_SOFT_RASTERIZE_KERNEL_H_
 

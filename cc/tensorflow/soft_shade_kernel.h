@@ -1,5 +1,5 @@
-// What Softras>SoftShade and its gradients have in common, but for the kernels
-// under XLA: shapes, and a kernel's reading of its inputs.
+// Shared by Softras>SoftShade and its gradients, except the kernels under XLA:
+// shapes, and reading a kernel's inputs.
 #ifndef TF_SOFTRAS_CC_TENSORFLOW_SOFT_SHADE_KERNEL_H_
 #define TF_SOFTRAS_CC_TENSORFLOW_SOFT_SHADE_KERNEL_H_
 
@@ -16,10 +16,10 @@
 
 namespace tf_softras {
 
-// What all of them share: attributes [batch, num_vertices, channels] merged
-// with the vertices' shape, sigma and gamma scalars, background [channels] or
-// [batch, height, width, channels]. Gives the image's shape without channels
-// and with them.
+// The shape function that all of them share: attributes [batch, num_vertices,
+// channels] merged with the vertices' shape, sigma and gamma scalars,
+// background [channels] or [batch, height, width, channels]. Gives the image's
+// shape without channels and with them.
 inline absl::Status ShadedShapes(
     tensorflow::shape_inference::InferenceContext* c,
     tensorflow::shape_inference::ShapeHandle* plane,

@@ -232,7 +232,7 @@ void ForwardIn(const SoftRasterizeInputs<T>& inputs, T* silhouette,
   const int64_t slice = MaxInt(1, 1024 / tiling.count());
   for (int64_t first = 0; first < inputs.batch; first += slice) {
     const int64_t items = MinInt(slice, inputs.batch - first);
-    // Which faces reach which tiles, and the units that this makes.
+    // Find the faces that reach each tile, and divide the tiles into units.
     const std::vector<FaceBins> bins =
         BinFaces(inputs, tiling, first, items, radius, parallel_for);
     const std::vector<Unit> units =

@@ -127,7 +127,7 @@ TF_SOFTRAS_INLINE void AddFaces(const MeshItem<T>& item,
 }
 
 // Sums the faces of a tile, in the order of the lists of all levels, or of the
-// mesh where there are no bins. What the clones do.
+// mesh if there are no bins. The body of the clones.
 template <typename T>
 TF_SOFTRAS_INLINE void SumTile(const MeshItem<T>& item,
                                const Tangents<T>& tangents,

@@ -368,8 +368,8 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
 }
 
 // One face's part in kLanes pixels' sums: sums so far times `keep`, plus corner
-// k's attributes times parts[k]. What is summed, not blended, gets summed_parts
-// instead.
+// k's attributes times parts[k]. Channels that are summed, not blended, get
+// summed_parts instead.
 struct GroupTerms {
   double keep[kLanes];
   double weight[kLanes];

@@ -7,9 +7,9 @@
 //     a patch's sums are added to double ones, lanes are added pairwise
 //   a warp a vertex: add up the corners that meet there            lists.h
 //
-// Which edge is nearest decides which corners get a pixel's gradient. Where T
-// cannot tell for some pixel of a patch (thin faces, close calls, small
-// pictures), the warp sums the patch again in double.
+// The nearest edge decides which corners get a pixel's gradient. If T cannot
+// tell it for some pixel of a patch (thin faces, close calls, small pictures),
+// the warp sums the patch again in double.
 #include <cmath>
 #include <limits>
 

@@ -61,9 +61,9 @@ struct NearestFace {
   int32_t index = -1;
   T depth = T(0);
 
-  // Depths are compared in T. Of equally near faces the lower index stays,
-  // which must be asked for: the lists of a tile's levels are not in the order
-  // of the faces.
+  // Depths are compared in T. If faces are equally near the lower index stays.
+  // The index is compared, because the lists of a tile's levels are not in the
+  // order of the faces.
   __device__ void Offer(int32_t face, T face_depth) {
     if (index < 0 || face_depth < depth ||
         (face_depth == depth && face < index)) {

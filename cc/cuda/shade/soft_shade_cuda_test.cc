@@ -193,8 +193,8 @@ void TestHardAccuracyAndDeterminism() {
   Check(worst.gradients >= 12, "gradients to check: %d", worst.gradients);
 }
 
-// Of equally near faces the one with the lower index is seen, whichever level
-// of a tile's lists it is in.
+// The face with the lower index is seen if two are equally near, whichever
+// level of a tile's lists it is in.
 template <typename T>
 void TestTheFirstOfEqualsIsNearest() {
   for (const bool is_large_first : {true, false}) {
