@@ -35,7 +35,7 @@ def test_what_the_server_says_is_handed_on():
 
 
 WRONG = {
-    "no JSON": (b"<html>", "the answer is no JSON"),
+    "no JSON": (b"<html>", "answer: expected JSON"),
     "other metadata": ({"metadata": {}}, "expected a reconstructor"),
     "a list": ([], "expected a reconstructor"),
 }

@@ -422,8 +422,9 @@ class _Pictures(dict):
     def __missing__(self, name):
         # keras.layers.TimeDistributed asks for the first size of the only output.
         raise ValueError(
-            "Renderer has five outputs, by name; a wrapper such as TimeDistributed takes a layer "
-            'of one: keras.Model(vertices, renderer(vertices)["image"])'
+            "Renderer: expected a call without a wrapper such as TimeDistributed, because it has "
+            "five outputs by name; received a wrapper that takes one output. Wrap a model of one: "
+            'keras.Model(vertices, renderer(vertices)["image"])'
         )
 
 

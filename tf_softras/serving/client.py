@@ -232,7 +232,9 @@ class RestClient:
         except requests.Timeout as error:
             raise PredictError("DEADLINE_EXCEEDED", str(error)) from None
         except ValueError:
-            raise PredictError(f"HTTP {response.status_code}", "the answer is no JSON") from None
+            raise PredictError(
+                f"HTTP {response.status_code}", "answer: expected JSON; received other content"
+            ) from None
         except requests.RequestException as error:
             raise PredictError("UNREACHABLE", str(error)) from None
         if response.status_code != requests.codes.ok:
@@ -257,7 +259,7 @@ def _array(content: bytes) -> np.ndarray:
 
 def _no_signature(signature: str, content) -> PredictError:
     names = ", ".join(sorted(name for name in content if not name.startswith("__")))
-    return PredictError("NOT_FOUND", f"no signature {signature!r}; the model has {names}")
+    return PredictError("NOT_FOUND", f"signature: expected one of {names}; received {signature!r}")
 
 
 def _to_json(array: np.ndarray):
