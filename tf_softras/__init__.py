@@ -1,8 +1,8 @@
 """Soft rasterisation for TensorFlow and Keras: silhouettes that are smooth in the vertices.
 
 Importing the package registers its ops with TensorFlow, and its layers, losses, metrics and models
-with Keras: ``import tf_softras`` is all that ``tf.saved_model.load``, ``TFSMLayer`` and
-``keras.models.load_model`` need before they load what was saved with them.
+with Keras. After ``import tf_softras``, ``tf.saved_model.load``, ``TFSMLayer`` and
+``keras.models.load_model`` load models that use them.
 
 Example:
     >>> import tf_softras

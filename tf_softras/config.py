@@ -201,8 +201,8 @@ class ReconstructionConfig:
         warmup_steps: Steps in which the learning rate rises from 0 along a line.
         final_learning_rate: If given, the learning rate falls along half a cosine, from the end of
             the warm-up to this at the last step.
-        weight_averaging: If positive, what is evaluated and saved is the exponential moving average
-            of the weights, with this decay a step, such as 0.999. Training itself is unchanged.
+        weight_averaging: If positive, an exponential moving average of the weights is evaluated
+            and saved, with this decay a step, such as 0.999. Training itself is unchanged.
 
     Raises:
         ValueError: A value is out of range; the message names it.

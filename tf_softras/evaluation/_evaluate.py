@@ -97,7 +97,7 @@ def evaluate(
     """Returns the voxel IoU of the reconstruction of every view of every object.
 
     Each mesh is voxelised as `geometry.voxelize` does, on a grid of the data set's resolution (see
-    `solid_voxels` for what is outside it); voxels are cut at 0.5. The mean is over the objects and
+    `solid_voxels` for parts outside it); voxels are cut at 0.5. The mean is over the objects and
     views of a class, then over classes.
 
     Args:
@@ -160,7 +160,7 @@ class Scores:
         self._objects += np.bincount(labels, minlength=len(self._class_names))
 
     def evaluation(self, *, views: int) -> Evaluation:
-        """Returns what was counted, of so many answers an object."""
+        """Returns the scores of `views` answers an object."""
         return Evaluation(
             per_class=self._metric.per_class(),
             objects=dict(zip(self._class_names, self._objects.tolist(), strict=True)),

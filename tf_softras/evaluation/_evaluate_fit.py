@@ -1,4 +1,4 @@
-"""3D IoU of meshes that are fitted to the silhouettes of the very object: what they allow."""
+"""Evaluates fits to each object's own silhouettes, about a bound for networks."""
 
 import numpy as np
 import tensorflow as tf
@@ -16,8 +16,8 @@ def evaluate_fit(
 ) -> Evaluation:
     """Returns the voxel IoU of a mesh fitted to all views of each object.
 
-    No network learns anything: every object is fitted to its own silhouettes, of which a network
-    sees one. So this is what the supervision by these views allows, about.
+    There is no network: every object is fitted to all of its own silhouettes, and a network sees
+    only one. So this is about the best that supervision by these views allows.
 
     Args:
         dataset: Examples of `shapenet_views`, not batched.

@@ -16,11 +16,11 @@ from scipy.spatial import cKDTree
 from tf_softras._shared.extras import needs
 from tf_softras.geometry import Mesh
 
-# An F-score counts what is nearer than 2 % of the object's longest side.
+# An F-score counts points nearer than 2 % of the object's longest side.
 F_SCORE_DISTANCE = 0.02
 # On a sphere of radius 0.5 a share of exp(-12) of the points has no other within that distance.
 NUM_POINTS = 30_000
-# For these points the exact distance to the faces is measured, which takes longer.
+# The points whose exact distance to the faces is measured, which takes longer.
 _SCAN_POINTS = 3_000
 # Contacts that FCL may report for a face, those with its neighbours among them.
 _CONTACTS_PER_FACE = 64

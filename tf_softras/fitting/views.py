@@ -60,7 +60,7 @@ _SPHERE_STAGES = (
 )
 _STAGES = (
     _Stage("shape", 80, 1.9, 0.03, 15.0, (0.56, 0.056), area=0.01),
-    # So sharp at last that the silhouette's own blur does not thin what is thinner than a pixel.
+    # The last sigma is so sharp that its blur does not thin parts thinner than a pixel.
     _Stage("detail", 200, 1.5, 0.015, 4.0, (0.14, 0.002), area=0.003, supersampling=2),
 )
 _COLOR_STAGE = _Stage(

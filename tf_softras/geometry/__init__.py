@@ -73,7 +73,7 @@ __all__ = [
     "voxelize",
     "world_to_camera",
 ]
-# trimesh takes a while to load, and whoever renders or trains on arrays does without it.
+# They load on first use: they need the extra `meshes`, and arrays do not.
 _FROM_MESH_FILES = ("MeshFileError", "encode_mesh", "load_mesh", "save_mesh")
 
 

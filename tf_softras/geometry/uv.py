@@ -13,7 +13,7 @@ def spherical_uvs(mesh: Mesh) -> np.ndarray:
     axis takes the u of the middle of its face.
 
     Args:
-        mesh: a mesh around the origin, such as an icosphere or what it was fitted to.
+        mesh: a mesh around the origin, such as an icosphere or a fit that began with one.
 
     Returns:
         float32 `[num_faces, 3, 2]`: (u, v) of each corner of each face.

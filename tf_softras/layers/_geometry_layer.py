@@ -64,17 +64,17 @@ class GeometryLayer(keras.layers.Layer):
 
     @property
     def optional_names(self) -> tuple[str, ...]:
-        """The names of what a dict of inputs may hold beside them."""
+        """The names of further inputs that a dict may hold."""
         return ()
 
     @property
     def trailing_names(self) -> tuple[str, ...]:
-        """Those of them that a list may end with."""
+        """The names of further inputs that a list may end with."""
         return ()
 
     @property
     def reason(self) -> str:
-        """Why these inputs are expected; it ends the error about others."""
+        """The reason why these inputs are expected; it ends the error about others."""
         return ""
 
     def split(self, inputs):

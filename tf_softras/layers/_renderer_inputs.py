@@ -12,15 +12,15 @@ _ROUNDING = 1e-4
 
 
 def renderer_inputs(mesh, *, max_texture_size=1024, ignore_opacity=False):
-    """Returns what `Renderer` is made with and called with, to draw a mesh with its surfaces.
+    """Returns the arguments and inputs of a `Renderer` that draws a mesh with its surfaces.
 
     Base colours and the colours of faces and vertices become "colors", one for each corner of each
     face; they multiply the textures, as `tf_softras.geometry.surfaces` says. All textures become
     one array, which may be learned: those of other sizes are resampled to the largest one's.
 
-    The picture is that of `rendering.render_views` but for its light, with two differences: colours
+    Apart from light, the picture differs from that of `rendering.render_views` in two ways: colours
     that change over a face are interpolated in linear light instead of as stored, and every face
-    hides what is behind it.
+    hides those behind it.
 
     Args:
         mesh: `Mesh`.

@@ -15,7 +15,7 @@ from tf_softras.ops._soft_rasterize_reference import pixel_centres
 
 @keras.saving.register_keras_serializable(package="Softras")
 class ProjectVoxels(GeometryLayer):
-    """Returns silhouettes of voxels: what is fullest along the ray through each pixel's centre.
+    """Returns silhouettes of voxels: the fullest sample on the ray of each pixel's centre.
 
     Formula: ``S(pixel) = max_k V(eye + depth_k * ray(pixel))``, with V interpolated linearly
     between the cells' centres and 0 outside the cube, at depths a cell's side apart that cover
@@ -95,7 +95,7 @@ class ProjectVoxels(GeometryLayer):
         return "float32"
 
 
-# Compiled, the samples, of which there are some hundred times as many as pixels, stay in registers.
+# There are some hundred samples a pixel. Compiled, they stay in registers.
 @tf.function(jit_compile=True)
 def _fullest(padded, eyes, rays, depths):
     """Returns the index of each ray's first largest sample, int64 `[batch, pixels]`."""

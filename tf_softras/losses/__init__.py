@@ -1,7 +1,7 @@
 """Losses of mesh reconstruction: silhouettes, colours, points, mesh regularisers.
 
-Each gives one value a batch item, computed in float32 (float64 where that is what it is given),
-whatever the policy.
+Each gives one value a batch item, computed in float32, or in float64 for float64 inputs, whatever
+the policy.
 
 Source: Liu et al., "Soft Rasterizer", eqs. 3 to 6; each loss names its own.
 """

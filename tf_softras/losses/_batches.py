@@ -39,12 +39,12 @@ def mean_of_middle_axes(values):
 
 
 def split_weights(sample_weight, shape, *, grid_rank, dtype):
-    """Returns the weights of items and those of cells, None where there are none.
+    """Returns the weights of items and those of cells, or None for missing ones.
 
     Args:
         sample_weight: None; weights of items, [], [batch] or [batch, ...]; or weights of cells,
             [batch, ..., grid axes]. A last axis of 1 more is removed.
-        shape: The static shape [batch, ..., grid axes] of what is weighted.
+        shape: The static shape [batch, ..., grid axes] of the weighted values.
         grid_rank: The number of grid axes.
         dtype: The type of the weights returned.
 

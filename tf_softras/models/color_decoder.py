@@ -60,9 +60,9 @@ class SampledPalette(keras.layers.Layer):
 class ColorDecoder(keras.Model):
     """Turns [codes [batch, code_size], images] into colours [batch, num_vertices, 3] in [0, 1].
 
-    Colours are sRGB, as the pictures have them, with the light that is in them. Dense layers with
-    ReLU, then one that gives either three numbers a vertex, of which the sigmoid is taken, or the
-    weights of a `SampledPalette`. The last layers compute in float32 under a mixed policy.
+    Colours are sRGB as in the pictures, light included. Dense layers with ReLU are followed by one
+    that gives either three numbers a vertex, passed through a sigmoid, or the weights of a
+    `SampledPalette`. The last layers compute in float32 under a mixed policy.
 
     Args:
         code_size: Length of the code.

@@ -135,10 +135,10 @@ def _options(op):
 
 
 def is_skipped(op, index):
-    """Returns whether nobody wants the gradient of an input, as far as is known.
+    """Returns whether the gradient of an input is known to be unwanted.
 
-    Tapes know it. A graph does not, and prunes what is not used; but all that a backward function
-    returns is used.
+    Tapes know it. A graph does not: it prunes unused operations, but uses all outputs of a backward
+    function.
     """
     if isinstance(op, tf.Operation):
         return op.inputs[index].op.type in ("Const", "StopGradient")

@@ -86,19 +86,19 @@ def soft_shade_reference(
 
 
 def _perspective(coordinates, depths):
-    """Weights of the corners `[..., 3]` and depth `[...]` at barycentric coordinates."""
+    """Returns weights of the corners `[..., 3]` and depth `[...]` at barycentric coordinates."""
     scaled = coordinates / depths
     inverse_depth = tf.reduce_sum(scaled, axis=-1)
     return scaled / inverse_depth[..., None], 1.0 / inverse_depth
 
 
 def _linear(coordinates, depths):
-    """The same for parallel projection."""
+    """Returns the same for parallel projection."""
     return coordinates, tf.reduce_sum(coordinates * depths, axis=-1)
 
 
 def _own_coordinates(seen):
-    """The pixels' barycentric coordinates: corner k lies opposite edge k + 1."""
+    """Returns the pixels' barycentric coordinates: corner k lies opposite edge k + 1."""
     area = tf.where(seen.area == 0, tf.ones_like(seen.area), seen.area)
     return roll(seen.across, -1, axis=-1) / area[..., None]
 

@@ -18,8 +18,8 @@ def require(value, *conditions):
 
     Args:
         value: A tensor.
-        *conditions: Triples of a bool scalar, a message that ends in what was received, and the
-            tensor to show behind it.
+        *conditions: Triples of a bool scalar, a message that ends in "received ...", and the tensor
+            to show behind it.
 
     Raises:
         PictureError: Called eagerly, the first condition that fails.

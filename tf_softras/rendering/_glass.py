@@ -1,14 +1,14 @@
 """Lays transparent faces over a picture of the opaque ones.
 
-Each sample gathers the clear faces in front of what is opaque there, sorts them by depth and blends
-them from the front: exact in any order of faces, also where they cross.
+Each sample gathers the clear faces in front of the opaque surface, sorts them by depth and blends
+them from the front. This is exact in any order of faces, also where they cross.
 """
 
 import numpy as np
 
 from tf_softras.rendering._surface import Surface, plane_values, ray_planes
 
-# Samples that are looked at together: about 200 MB.
+# Samples that are blended together: about 200 MB.
 _AT_ONCE = 1 << 19
 
 

@@ -20,7 +20,7 @@ _DECODED_BYTES = decoded(np.arange(256, dtype=np.float32) / 255.0)
 
 
 class Surface:
-    """A mesh's colours, and what they need prepared once for all views.
+    """A mesh's colours, prepared once for all views.
 
     Attributes:
         flat_colors: float32 `[num_faces, 3]`, sRGB: the colours of faces with a single colour.

@@ -32,7 +32,7 @@ def color_sheet(
             the 13 of the published tables.
         input_view: Index of the view that the network sees.
         num_views: Sides that are compared, evenly spread, the input's the first.
-        sigma: Sharpness of what is rendered.
+        sigma: Sharpness of the renders.
 
     Raises:
         ValueError: There is no example, no such view, or the network gives no colours.

@@ -126,9 +126,9 @@ def run_experiment(
 ) -> dict[str, Result]:
     """Returns title -> result of each run, and writes them to a folder.
 
-    `results.md` (tables), `results.json` and `picture.png` lie in it beside the run folders.
-    Called again it goes on: a run after its last backup; what was evaluated at the steps that the
-    run has now is not evaluated again.
+    `results.md` (tables), `results.json` and `picture.png` lie in it beside the run folders. A
+    second call goes on: each run from its last backup. It does not repeat an evaluation of a run
+    that has had no further steps.
 
     Args:
         name: A key of `EXPERIMENTS`.

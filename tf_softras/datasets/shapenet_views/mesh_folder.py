@@ -59,7 +59,7 @@ class MeshModel:
         return class_name(self.synset)
 
     def examples(self, rendering: Rendering) -> Iterator[Example | Problem | Note]:
-        """Yields notes on parts that are left out, then its example, or what is wrong with it."""
+        """Yields notes on parts that are left out, then the example or its problem."""
         notes: list[str] = []
         try:
             mesh = load_mesh(self.path, **rendering.limits(), warn=notes.append)

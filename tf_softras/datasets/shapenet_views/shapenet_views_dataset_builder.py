@@ -255,7 +255,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             self.info.features["label"].names = labels_of(one.label for one in sources)
 
     def _sources(self, dl_manager) -> tuple[Sequence[Source], list[Problem]]:
-        """Returns what is to be read, and what cannot be."""
+        """Returns the objects to read, and problems with the others."""
         source = self.builder_config.source
         if source == "embedded":
             unpack_sample(self._scratch)

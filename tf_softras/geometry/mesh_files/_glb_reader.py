@@ -21,10 +21,10 @@ _NO_MATERIAL = "none"
 
 
 def read_glb(reading: Reading) -> Mesh:
-    """Returns the one mesh that all parts of a scene make; see `load_mesh`.
+    """Returns all parts of a scene as one mesh; see `load_mesh`.
 
     Raises:
-        ValueError: It is no binary glTF 2 with triangles, needs what is not known here, or is
+        ValueError: It is no binary glTF 2 with triangles, requires an unknown extension, or is
             larger than allowed.
         OSError: It cannot be read.
     """

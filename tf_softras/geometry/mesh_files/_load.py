@@ -36,12 +36,12 @@ def load_mesh(
     foreign_files: str = "warn",
     warn: Callable[[str], None] | None = None,
 ) -> Mesh:
-    """Returns the one mesh that all parts of a mesh file make together, in its coordinates.
+    """Returns all parts of a mesh file as one mesh, in the file's coordinates.
 
-    Colours are sRGB and combine as `Mesh` and `tf_softras.geometry.surfaces` say. Polygons become
-    triangles: a convex one a fan about its first corner, a concave one by earcut. A file that is
-    cut off, or whose counts are not true, is refused, and no memory is taken for what it promises
-    and does not hold.
+    Colours are sRGB and combine as `Mesh` and `tf_softras.geometry.surfaces` say. A convex polygon
+    becomes a fan about its first corner; earcut cuts a concave one. A file that is cut off, or
+    whose counts are wrong, is refused. No memory is allocated for data that a header promises and
+    the file does not hold.
 
     OBJ: vertices keep the file's order and number, also those that no face uses; faces keep its
     order. Colours behind coordinates (`v x y z r g b`) are those of the vertices. Materials are
@@ -60,9 +60,9 @@ def load_mesh(
     place become one vertex.
 
     Only the mesh file is opened and, for OBJ and PLY, the material libraries and textures that it
-    names in or below its own folder, or in or below the folder `images` beside that one, links
-    resolved. Textures are PNG, JPEG, BMP, GIF, TGA, TIFF or WebP. One that is missing or damaged is
-    left out, with a warning; its material's colour counts then.
+    names. These have to be in or below its own folder, or in or below the folder `images` beside
+    that one, links resolved. Textures are PNG, JPEG, BMP, GIF, TGA, TIFF or WebP. A missing or
+    damaged texture is left out, with a warning; its material's colour counts then.
 
     Args:
         path: The file; its suffix, `.obj`, `.glb`, `.ply`, `.off` or `.stl`, says which format.

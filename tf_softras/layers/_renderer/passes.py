@@ -79,7 +79,7 @@ class Passes:
         else:
             sums, alpha = self._drawn(scene, names, "hard")
         hit = sums["share"] > 0.0
-        # The background has a weight, too: without it, what is left is the surface's mean.
+        # The background has a weight, too. Division by the share gives the surface's mean.
         share = keras.ops.where(hit, sums["share"], 1.0)
         means = {name: value / share for name, value in sums.items()}
         if self.aggregation == "soft":

@@ -18,7 +18,7 @@ class Scene(NamedTuple):
         vertices: float `[batch, num_corners, 3]`, camera space or image plane.
         faces: int32 `[num_faces, 3]`, the same for every item.
         attributes: dict of float `[batch, num_corners, channels]`. "share" is 1 at each corner, so
-            what is drawn of it is the share of the surface in a blend with the background.
+            its picture is the share of the surface in a blend with the background.
     """
 
     vertices: Any
