@@ -19,7 +19,7 @@ template <typename T>
 std::string CheckMeshGpu(const SoftRasterizeInputs<T>& inputs,
                          const GpuContext& context, bool* is_valid);
 
-// Copies the meshes to the host, which then tells what is wrong with them.
+// Copies the meshes to the host, which then finds the fault in them.
 template <typename T>
 std::string CopyMeshFromGpu(const SoftRasterizeInputs<T>& inputs,
                             const GpuContext& context, std::vector<T>* vertices,
@@ -31,8 +31,8 @@ template <typename T>
 std::string CheckShadeInputsGpu(const SoftShadeInputs<T>& inputs,
                                 const GpuContext& context, bool* is_valid);
 
-// Copies attributes and background to the host, which then tells what is wrong
-// with them.
+// Copies attributes and background to the host, which then finds the fault in
+// them.
 template <typename T>
 std::string CopyColorsFromGpu(const SoftShadeInputs<T>& inputs,
                               const GpuContext& context,

@@ -152,7 +152,7 @@ struct PairLoss {
   C deviation[3];
 };
 
-// The loss through what is blended. `weight` is w_j; values[k] the upstream
+// The loss through blended channels. `weight` is w_j; values[k] the upstream
 // gradient times corner k's attributes, summed over channels; `mean` the same
 // of the pixel. With G_j = sum_k w_k values[k], the loss falls by w_j (G_j -
 // mean) as the pair's log-weight does.
@@ -167,7 +167,7 @@ TF_SOFTRAS_INLINE PairLoss<C> BlendedLoss(const ShadedPair<C>& pair, C weight,
            weight * (values[2] - value)}};
 }
 
-// Adds the loss through what is summed; values as above.
+// Adds the loss through summed channels; values as above.
 template <typename C>
 TF_SOFTRAS_INLINE void AddSummedLoss(const ShadedPair<C>& pair,
                                      const C (&values)[3], PairLoss<C>* loss) {

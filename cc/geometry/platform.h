@@ -5,8 +5,8 @@
 #if defined(__CUDACC__)
 #define TF_SOFTRAS_INLINE __host__ __device__ __forceinline__
 #else
-// always_inline, because a function that is cloned per instruction set only
-// vectorises what is inlined into the clone.
+// always_inline, because a function that is cloned per instruction set
+// vectorises only the code that is inlined into the clone.
 #define TF_SOFTRAS_INLINE inline __attribute__((always_inline))
 #endif
 

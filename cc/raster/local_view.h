@@ -13,9 +13,9 @@
 namespace tf_softras {
 
 // The CPU visits this many pixels of a row at once. Rows of scratch are padded
-// by as many, so the last group of a row needs no mask: what it adds beyond the
-// face's rectangle is either a true contribution that could have been left out,
-// or falls into the padding.
+// by as many, so the last group of a row needs no mask. Its sums beyond the
+// face's rectangle are either true contributions that could have been left out,
+// or fall into the padding.
 constexpr int64_t kLanes = 8;
 
 // A face's edges about the middle of a rectangle of pixels, and the offsets of

@@ -97,7 +97,7 @@ struct FaceValues {
   }
 };
 
-// The first visit: what is blended times the upstream gradient.
+// The first visit: blends the channels times the upstream gradient.
 template <typename T>
 struct MeanVisitor {
   const ShadedItem<T>& item;
@@ -105,7 +105,7 @@ struct MeanVisitor {
   const UpstreamPlanes& upstream;
   FaceValues<T> values;
   // Each pixel's nearest level so far, its sum of weights relative to that, and
-  // the same sum of what is blended.
+  // the same sum of blended values.
   std::vector<double> level, total, mean;
 
   TF_SOFTRAS_INLINE MeanVisitor(const ShadedItem<T>& item,
