@@ -99,9 +99,9 @@ TF_SOFTRAS_INLINE ShadedFace MakeShadedFace(const ShadedItem<T>& item,
           item.blend.Level(depths.nearest) + hidden_behind};
 }
 
-// The pixels of a block where a face counts.
+// The pixels of a block where a face may count.
 struct PackedPixels {
-  static constexpr int64_t kMost = 8 * kLanes;
+  static constexpr int64_t kMost = 2 * kLanes * kLanes;
 
   int64_t count = 0;
   int32_t at[kMost];            // in the planes of the tile
@@ -139,61 +139,100 @@ struct GroupOffsets {
   }
 };
 
-// Hands the pixels of a block where the face counts and is not hidden to
-// visitor.Pairs(face, view, pixels), whose count is a multiple of kLanes.
+// Three half planes. Together they hold a face and what lies within a distance
+// of it, and little more: the corners are not rounded off.
+struct HalfPlanes {
+  double nx[3], ny[3], c[3];  // nx x + ny y + c >= 0
+
+  TF_SOFTRAS_INLINE HalfPlanes(const LocalTriangle<double>& triangle,
+                               double distance) {
+    // More than rounding, so that no pixel that counts is lost.
+    const double reach = distance + 1e-12;
+    for (int k = 0; k < 3; ++k) {
+      nx[k] = triangle.edges[k].nx;
+      ny[k] = triangle.edges[k].ny;
+      c[k] = triangle.edges[k].c + reach;
+    }
+    // A face without area has one edge; the normals of the others are 0. It is
+    // seen from both sides.
+    if (triangle.inside_above > 0.0) {
+      nx[0] = nx[0] + nx[1] + nx[2];
+      ny[0] = ny[0] + ny[1] + ny[2];
+      c[0] = Min(Min(c[0], c[1]), c[2]);
+      nx[1] = nx[2] = -nx[0];
+      ny[1] = ny[2] = -ny[0];
+      c[1] = c[2] = 2.0 * reach - c[0];
+    }
+  }
+};
+
+// Hands the pixels of a block where the face may count and is not hidden to
+// visitor.Pairs(face, view, pixels), whose count is a multiple of kLanes. Where
+// it does not count after all, its coverage is 0.
 template <typename Visitor>
-TF_SOFTRAS_INLINE void VisitBlock(const DepthBlend<double>& blend,
-                                  const ShadedTile& tile,
+TF_SOFTRAS_INLINE void VisitBlock(const ShadedTile& tile,
                                   const ShadedFace& face,
-                                  const LocalView<double>& view_reference,
+                                  const LocalView<double>& view, double radius,
                                   const PixelRect& block, Visitor& visitor) {
-  const LocalView<double> view = view_reference;
-  const double inverse_sigma = blend.inverse_sigma, cutoff = blend.cutoff;
+  const HalfPlanes planes(view.triangle, radius);
   const double hidden_below = face.hidden_below;
   const double* levels = visitor.levels();
+  const int64_t stride = tile.stride();
   PackedPixels pixels;
-  for (int64_t row = block.row_begin, column = block.column_begin;
-       row < block.row_end;) {
-    const double qy = view.qy(row);
-    const int64_t at = tile.offset(row, column);
-    const int64_t left = block.column_end - column;
-    const double* __restrict level = levels + at;
-    // Not negative where the face counts and is not hidden.
-    double qx[kLanes], score[kLanes];
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      qx[lane] = view.qx(column + lane);
-      const double squared =
-          SignedSquaredDistance(Sample(view.triangle, qx[lane], qy));
-      score[lane] = squared * inverse_sigma + cutoff;
-    }
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      score[lane] = Min(score[lane], hidden_below - level[lane]);
-    }
-    // A bit a lane: comparisons would not become vector code.
-    uint64_t negative[kLanes], bits = 0;
-    std::memcpy(negative, score, sizeof negative);
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      bits |= (~negative[lane] >> 63) << lane;
-    }
-    bits &= left < kLanes ? (uint64_t{1} << left) - 1 : ~uint64_t{0};
-    for (; bits != 0; bits &= bits - 1) {
-      const int lane = __builtin_ctzll(bits);
-      pixels.at[pixels.count] = static_cast<int32_t>(at + lane);
-      pixels.qx[pixels.count] = qx[lane];
-      pixels.qy[pixels.count] = qy;
-      ++pixels.count;
-    }
-    // The next pixels of the row, or of the next one.
-    const bool ends = left <= kLanes;
-    column = ends ? block.column_begin : column + kLanes;
-    row += ends ? 1 : 0;
-    const bool is_last = row == block.row_end;
-    // Only here, or the visitor would be compiled more than once.
-    if (pixels.count > PackedPixels::kMost - kLanes ||
-        (is_last && pixels.count > 0)) {
-      pixels.Pad(tile.no_pixel());
-      visitor.Pairs(face, view, pixels);
-      pixels.count = 0;
+  // Cells of 8 x 8 pixels, a bit a pixel.
+  for (int64_t row = block.row_begin; row < block.row_end; row += kLanes) {
+    for (int64_t column = block.column_begin; column < block.column_end;
+         column += kLanes) {
+      const int64_t at = tile.offset(row, column);
+      const int64_t rows = MinInt(kLanes, block.row_end - row);
+      const int64_t columns = block.column_end - column;
+      double qx[kLanes], qy[kLanes];
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        qx[lane] = view.qx(column + lane);
+        qy[lane] = view.qy(row + lane);
+      }
+      uint64_t marks[kLanes] = {};
+      for (int64_t r = 0; r < rows; ++r) {
+        const double* __restrict level = levels + at + r * stride;
+        const double c[3] = {planes.ny[0] * qy[r] + planes.c[0],
+                             planes.ny[1] * qy[r] + planes.c[1],
+                             planes.ny[2] * qy[r] + planes.c[2]};
+        // Not negative where the face may count and is not hidden.
+        double score[kLanes];
+        for (int64_t lane = 0; lane < kLanes; ++lane) {
+          score[lane] = Min(
+              Min(planes.nx[0] * qx[lane] + c[0],
+                  planes.nx[1] * qx[lane] + c[1]),
+              Min(planes.nx[2] * qx[lane] + c[2], hidden_below - level[lane]));
+        }
+        // Signs, because comparisons would not become vector code.
+        uint64_t negative[kLanes];
+        std::memcpy(negative, score, sizeof negative);
+        for (int64_t lane = 0; lane < kLanes; ++lane) {
+          marks[lane] |= (~negative[lane] >> 63) << (kLanes * r);
+        }
+      }
+      uint64_t bits = 0;
+      for (int64_t lane = 0; lane < kLanes; ++lane) bits |= marks[lane] << lane;
+      if (columns < kLanes) {
+        bits &= ((uint64_t{1} << columns) - 1) * 0x0101010101010101u;
+      }
+      for (; bits != 0; bits &= bits - 1) {
+        const int bit = __builtin_ctzll(bits);
+        const int64_t r = bit / kLanes, lane = bit % kLanes;
+        pixels.at[pixels.count] = static_cast<int32_t>(at + r * stride + lane);
+        pixels.qx[pixels.count] = qx[lane];
+        pixels.qy[pixels.count] = qy[r];
+        ++pixels.count;
+      }
+      const bool is_last = row + kLanes >= block.row_end && columns <= kLanes;
+      // Only here, or the visitor would be compiled more than once.
+      if (pixels.count > PackedPixels::kMost - kLanes * kLanes ||
+          (is_last && pixels.count > 0)) {
+        pixels.Pad(tile.no_pixel());
+        visitor.Pairs(face, view, pixels);
+        pixels.count = 0;
+      }
     }
   }
 }
@@ -354,7 +393,7 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
                    : MakeLocalView<double>(item.mesh.MakeFace(ids[lane]),
                                            item.mesh.plane, block);
         if (is_one || !OutOfReach(seen, block, item.mesh.radius)) {
-          VisitBlock(item.blend, tile, shaded, seen, block, visitor);
+          VisitBlock(tile, shaded, seen, item.mesh.radius, block, visitor);
         }
         column += side;
         if (column >= rect.column_end) {
