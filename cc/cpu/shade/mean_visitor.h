@@ -46,6 +46,7 @@ struct UpstreamPlanes {
   TF_SOFTRAS_INLINE void Read(const int32_t* __restrict at,
                               double* __restrict group) const {
     for (int64_t c = 0; c < channels; ++c) {
+      OneByOne(c);
       const double* g = values.data() + c * size;
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         group[c * kLanes + lane] = g[at[lane]];
@@ -63,6 +64,7 @@ struct UpstreamPlanes {
       for (double& lane : corner) lane = 0.0;
     }
     for (int64_t c = first; c < last; ++c) {
+      OneByOne(c);
       const double* g = group + c * kLanes;
       for (int k = 0; k < 3; ++k) {
         const double attribute = attributes[k * channels + c];
@@ -181,6 +183,18 @@ struct MeanVisitor {
 
   TF_SOFTRAS_INLINE double BackgroundWeight(int64_t at) const {
     return blend.Falloff(level[at] - blend.background_level) * total[at];
+  }
+
+  // The same at kLanes pixels from `at` on.
+  TF_SOFTRAS_INLINE void BackgroundWeights(int64_t at,
+                                           double (&weights)[kLanes]) const {
+    const DepthBlend<double> own = blend;
+    const double* __restrict nearest = level.data() + at;
+    const double* __restrict inverse = total.data() + at;
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      weights[lane] =
+          own.Falloff(nearest[lane] - own.background_level) * inverse[lane];
+    }
   }
 };
 

@@ -86,18 +86,57 @@ TF_SOFTRAS_INLINE double NearestDepth(const MeshItem<T>& mesh, int64_t face) {
           mesh.vertex(face, 2)[2]));
 }
 
-template <typename T>
-TF_SOFTRAS_INLINE ShadedFace MakeShadedFace(const ShadedItem<T>& item,
-                                            int64_t face,
-                                            const LocalTriangle<double>& local,
-                                            double hidden_behind) {
-  const MeshItem<T>& mesh = item.mesh;
-  const FaceDepths<double> depths =
-      MakeFaceDepths<double>(mesh.vertex(face, 0)[2], mesh.vertex(face, 1)[2],
-                             mesh.vertex(face, 2)[2], mesh.is_linear);
-  return {face, depths, MakeEdgeShares(local),
-          item.blend.Level(depths.nearest) + hidden_behind};
-}
+// What ShadedFace needs, for the faces of a FaceBatch, one a lane: nine
+// divisions a face.
+struct ShadedBatch {
+  static constexpr int kFaces = FaceBatch<double>::kFaces;
+
+  double nearest[kFaces], perspective[kFaces];
+  double ratio[3][kFaces], inverse[3][kFaces], beyond[3][kFaces];
+  double share[3][kFaces];
+
+  template <typename T>
+  TF_SOFTRAS_INLINE void SetUp(const MeshItem<T>& mesh,
+                               const int32_t (&ids)[kFaces], int count,
+                               const FaceBatch<double>& batch) {
+    double z[3][kFaces];
+    for (int lane = 0; lane < kFaces; ++lane) {
+      const int32_t face = ids[lane < count ? lane : count - 1];
+      for (int k = 0; k < 3; ++k) z[k][lane] = mesh.vertex(face, k)[2];
+    }
+    const bool is_linear = mesh.is_linear;
+    for (int lane = 0; lane < kFaces; ++lane) {
+      const FaceDepths<double> depths =
+          MakeFaceDepths<double>(z[0][lane], z[1][lane], z[2][lane], is_linear);
+      const EdgeShares<double> shares = MakeEdgeShares(batch.triangle(lane));
+      nearest[lane] = depths.nearest;
+      perspective[lane] = depths.perspective;
+      for (int k = 0; k < 3; ++k) {
+        ratio[k][lane] = depths.ratio[k];
+        inverse[k][lane] = depths.inverse[k];
+        beyond[k][lane] = depths.beyond[k];
+        share[k][lane] = shares.share[k];
+      }
+    }
+  }
+
+  TF_SOFTRAS_INLINE ShadedFace face(int lane, int64_t index,
+                                    const DepthBlend<double>& blend,
+                                    double hidden_behind) const {
+    ShadedFace face;
+    face.index = index;
+    face.depths.nearest = nearest[lane];
+    face.depths.perspective = perspective[lane];
+    for (int k = 0; k < 3; ++k) {
+      face.depths.ratio[k] = ratio[k][lane];
+      face.depths.inverse[k] = inverse[k][lane];
+      face.depths.beyond[k] = beyond[k][lane];
+      face.shares.share[k] = share[k][lane];
+    }
+    face.hidden_below = blend.Level(nearest[lane]) + hidden_behind;
+    return face;
+  }
+};
 
 // The pixels of a block where a face may count.
 struct PackedPixels {
@@ -123,6 +162,14 @@ template <typename Lanes>
 TF_SOFTRAS_INLINE void Settle(Lanes& lanes) {
 #if defined(__GNUC__)
   asm("" : "+m"(lanes));
+#endif
+}
+
+// Stands in a loop over channels, whose body is a loop over lanes. Without it
+// GCC makes vectors of channels, for which it transposes, instead of lanes.
+TF_SOFTRAS_INLINE void OneByOne(int64_t& channel) {
+#if defined(__GNUC__)
+  asm("" : "+r"(channel));
 #endif
 }
 
@@ -301,13 +348,17 @@ struct LeastLevels {
     for (int64_t cell = 0; cell < rows * columns; ++cell) {
       const int64_t row = cell / columns * kSide;
       const int64_t column = cell % columns * kSide;
-      double lowest = HUGE_VAL;
+      const int64_t left = width - column;
+      double lanes[kSide];
+      for (double& lane : lanes) lane = HUGE_VAL;
       for (int64_t r = row; r < MinInt(row + kSide, height); ++r) {
-        const double* level = levels + r * tile.stride();
-        for (int64_t c = column; c < MinInt(column + kSide, width); ++c) {
-          lowest = Min(lowest, level[c]);
+        const double* __restrict level = levels + r * tile.stride() + column;
+        for (int64_t lane = 0; lane < kSide; ++lane) {
+          lanes[lane] = Min(lane < left ? level[lane] : HUGE_VAL, lanes[lane]);
         }
       }
+      double lowest = HUGE_VAL;
+      for (const double lane : lanes) lowest = Min(lowest, lane);
       least[cell] = lowest;
       highest = Max(highest, lowest);
     }
@@ -344,6 +395,7 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
   const std::vector<ListedFace> faces = FacesByDepth(item, tile);
   const int64_t count = static_cast<int64_t>(faces.size());
   FaceBatch<double> batch;
+  ShadedBatch depths;
   LeastLevels least;
   for (int64_t next = 0, updated = -1; next < count;) {
     // The next faces that are not hidden.
@@ -371,13 +423,14 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
           return static_cast<int64_t>(id[lane]);
         },
         tile.rect);
+    depths.SetUp(item.mesh, ids, lanes, batch);
     for (int lane = 0; lane < lanes; ++lane) {
       const PixelRect rect = batch.rect(lane);
       if (rect.empty()) continue;
       const LocalView<double> view =
           MakeLocalView(batch, lane, item.mesh.plane, rect);
       const ShadedFace shaded =
-          MakeShadedFace(item, ids[lane], view.triangle, hidden_behind);
+          depths.face(lane, ids[lane], item.blend, hidden_behind);
       visitor.BeginFace(shaded);
       // Large faces in blocks with an origin each, as in ForEachBlock.
       const bool is_one = IsOneBlock(rect, item.mesh.plane);

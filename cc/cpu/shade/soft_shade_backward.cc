@@ -87,6 +87,7 @@ struct GradientVisitor {
       double* attribute = lanes.attributes.data();
       for (int k = 0; k < 3; ++k) {
         for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
+          OneByOne(c);
           const double* g = group + c * kLanes;
           const double* weight = c < blended ? weights[k] : summed_weights[k];
           for (int64_t lane = 0; lane < kLanes; ++lane) {
@@ -173,29 +174,45 @@ struct GradientVisitor {
   }
 };
 
-// The background's gradient in a tile: into the image, or added up.
+// The background's gradient in a tile: into the image, or added up in lanes.
+// Upstream is 0 in the padding of rows.
 template <typename T>
 TF_SOFTRAS_INLINE void AddBackground(const ShadedItem<T>& item,
                                      const ShadedTile& tile,
                                      const UpstreamPlanes& upstream,
                                      const MeanVisitor<T>& pixels,
                                      T* background_image, double* sums) {
+  std::vector<double> sums_in_lanes(item.blended * kLanes, 0.0);
   for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
     for (int64_t column = tile.rect.column_begin; column < tile.rect.column_end;
-         ++column) {
+         column += kLanes) {
       const int64_t at = tile.offset(row, column);
-      const double weight = pixels.BackgroundWeight(at);
-      for (int64_t c = 0; c < item.channels; ++c) {
-        const double part = c < item.blended
-                                ? weight * upstream.values[c * tile.size() + at]
-                                : 0.0;
+      double weights[kLanes];
+      pixels.BackgroundWeights(at, weights);
+      for (int64_t c = 0; c < item.blended; ++c) {
+        OneByOne(c);
+        const double* g = upstream.values.data() + c * tile.size() + at;
+        double parts[kLanes];
+        for (int64_t lane = 0; lane < kLanes; ++lane) {
+          parts[lane] = weights[lane] * g[lane];
+        }
         if (item.background_is_image) {
-          background_image[item.Pixel(row, column) + c] = static_cast<T>(part);
+          T* pixel = background_image + item.Pixel(row, column) + c;
+          const int64_t left = MinInt(kLanes, tile.rect.column_end - column);
+          for (int64_t lane = 0; lane < left; ++lane) {
+            pixel[lane * item.channels] = static_cast<T>(parts[lane]);
+          }
         } else {
-          sums[c] += part;
+          for (int64_t lane = 0; lane < kLanes; ++lane) {
+            sums_in_lanes[c * kLanes + lane] += parts[lane];
+          }
         }
       }
     }
+  }
+  if (item.background_is_image) return;
+  for (int64_t c = 0; c < item.blended; ++c) {
+    sums[c] += SumLanes(sums_in_lanes.data() + c * kLanes);
   }
 }
 
