@@ -103,6 +103,7 @@ struct FaceValues {
 template <typename T>
 struct MeanVisitor {
   const ShadedItem<T>& item;
+  const ShadedTile& tile;
   const DepthBlend<double>& blend;
   const UpstreamPlanes& upstream;
   FaceValues<T> values;
@@ -114,6 +115,7 @@ struct MeanVisitor {
                                 const ShadedTile& tile,
                                 const UpstreamPlanes& upstream)
       : item(item),
+        tile(tile),
         blend(item.blend),
         upstream(upstream),
         values(item),
@@ -143,7 +145,8 @@ struct MeanVisitor {
                                const LocalView<double>& view,
                                const PackedPixels& pixels) {
     for (int64_t first = 0; first < pixels.count; first += kLanes) {
-      const int32_t* at = pixels.at + first;
+      const PixelGroup group(pixels, first, tile, view);
+      const int32_t* at = group.at;
       upstream.Read(at, values.group.data());
       double corners[3][kLanes];
       upstream.TimesCorners(values.attributes.data(), values.group.data(), 0,
@@ -154,7 +157,7 @@ struct MeanVisitor {
       }
       Settle(nearest);
       GroupTerms terms;
-      BlendGroup(blend, face, view, pixels, first, nearest, terms);
+      BlendGroup(blend, face, view, group, nearest, terms);
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         parts[lane] = corners[0][lane] * terms.parts[0][lane] +
                       corners[1][lane] * terms.parts[1][lane] +

@@ -138,22 +138,13 @@ struct ShadedBatch {
   }
 };
 
-// The pixels of a block where a face may count.
+// The pixels of a face, or some of them, where it may count: 64 times the row
+// in the tile, plus the column.
 struct PackedPixels {
-  static constexpr int64_t kMost = 2 * kLanes * kLanes;
+  static constexpr int kRow = 64;  // tiles are at most so wide
 
-  int64_t count = 0;
-  int32_t at[kMost];            // in the planes of the tile
-  double qx[kMost], qy[kMost];  // as the face's view has them
-
-  // Fills the last lanes up with the first pixel, in the place of no pixel.
-  TF_SOFTRAS_INLINE void Pad(int64_t no_pixel) {
-    for (; count % kLanes != 0; ++count) {
-      at[count] = static_cast<int32_t>(no_pixel);
-      qx[count] = qx[0];
-      qy[count] = qy[0];
-    }
-  }
+  const uint16_t* places;
+  int64_t count;  // a multiple of kLanes
 };
 
 // Ends a loop that fills lanes one by one. Without it GCC hands values on from
@@ -173,16 +164,35 @@ TF_SOFTRAS_INLINE void OneByOne(int64_t& channel) {
 #endif
 }
 
-// The offsets of kLanes of them, copied.
-struct GroupOffsets {
-  double x[kLanes], y[kLanes];
+// kLanes of them: where they lie in the planes of the tile, and their offsets
+// in the face's view.
+struct PixelGroup {
+  int32_t at[kLanes];
+  double qx[kLanes], qy[kLanes];
 
-  TF_SOFTRAS_INLINE GroupOffsets(const PackedPixels& pixels, int64_t first) {
+  TF_SOFTRAS_INLINE PixelGroup(const PackedPixels& pixels, int64_t first,
+                               const ShadedTile& tile,
+                               const LocalView<double>& view) {
+    const int32_t stride = static_cast<int32_t>(tile.stride());
+    const int32_t column =
+        static_cast<int32_t>(tile.rect.column_begin - view.middle_column);
+    const int32_t row =
+        static_cast<int32_t>(view.middle_row - tile.rect.row_begin);
+    const double step = view.step;
+    int32_t places[kLanes];
     for (int64_t lane = 0; lane < kLanes; ++lane) {
-      x[lane] = pixels.qx[first + lane];
-      y[lane] = pixels.qy[first + lane];
+      places[lane] = pixels.places[first + lane];
     }
-    Settle(*this);
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const int32_t r = places[lane] / PackedPixels::kRow;
+      const int32_t c = places[lane] % PackedPixels::kRow;
+      at[lane] = r * stride + c;
+      qx[lane] = static_cast<double>(c + column) * step;
+      qy[lane] = static_cast<double>(row - r) * step;
+    }
+    Settle(at);
+    Settle(qx);
+    Settle(qy);
   }
 };
 
@@ -213,74 +223,172 @@ struct HalfPlanes {
   }
 };
 
+// The pixels that one visit of a tile handed out, for the next visit. It holds
+// few: a visit that finds more leaves no record.
+class VisitRecord {
+ public:
+  // Starts over, with a block's pixels in one or more parts.
+  TF_SOFTRAS_INLINE void Begin() {
+    state_ = kRecords;
+    faces_.clear();
+    counts_.clear();
+    places_.clear();
+  }
+  TF_SOFTRAS_INLINE void End() {
+    if (state_ == kRecords) state_ = kReplays;
+    next_count_ = next_place_ = 0;
+  }
+  TF_SOFTRAS_INLINE bool replays() const { return state_ == kReplays; }
+  TF_SOFTRAS_INLINE const std::vector<int32_t>& faces() const { return faces_; }
+
+  TF_SOFTRAS_INLINE void Add(const PackedPixels& pixels, bool ends_block) {
+    if (state_ != kRecords) return;
+    if (static_cast<int64_t>(places_.size()) + pixels.count > kMostPlaces) {
+      state_ = kOverflown;
+      return;
+    }
+    counts_.push_back(2 * static_cast<int32_t>(pixels.count) + ends_block);
+    places_.insert(places_.end(), pixels.places, pixels.places + pixels.count);
+  }
+  // A face without pixels is left out.
+  TF_SOFTRAS_INLINE void EndFace(int32_t face) {
+    if (state_ != kRecords) return;
+    if (places_.size() > kept_places_) {
+      faces_.push_back(face);
+    } else {
+      counts_.resize(kept_counts_);
+    }
+    kept_places_ = places_.size();
+    kept_counts_ = counts_.size();
+  }
+  // The next part; returns whether it ends its block.
+  TF_SOFTRAS_INLINE bool Next(PackedPixels* pixels) {
+    const int32_t count = counts_[next_count_++];
+    *pixels = {places_.data() + next_place_, count / 2};
+    next_place_ += count / 2;
+    return count % 2 != 0;
+  }
+
+ private:
+  static constexpr int64_t kMostPlaces = 1 << 17;
+  enum { kOff, kRecords, kOverflown, kReplays } state_ = kOff;
+  std::vector<int32_t> faces_;
+  std::vector<int32_t> counts_;  // twice a part's pixels, plus 1 if it is last
+  std::vector<uint16_t> places_;
+  size_t kept_counts_ = 0, kept_places_ = 0;
+  size_t next_count_ = 0, next_place_ = 0;
+};
+
+// Finds the pixels of a block where a face may count and is not hidden.
+struct PixelFinder {
+  static constexpr int64_t kMost = 2 * kLanes * kLanes;
+
+  const ShadedTile& tile;
+  const LocalView<double>& view;
+  const PixelRect& block;
+  const double* levels;
+  HalfPlanes planes;
+  double hidden_below;
+  int64_t row, column;  // the next cell
+  uint16_t places[kMost];
+
+  TF_SOFTRAS_INLINE PixelFinder(const ShadedTile& tile, const ShadedFace& face,
+                                const LocalView<double>& view, double radius,
+                                const PixelRect& block, const double* levels)
+      : tile(tile),
+        view(view),
+        block(block),
+        levels(levels),
+        planes(view.triangle, radius),
+        hidden_below(face.hidden_below),
+        row(block.row_begin),
+        column(block.column_begin) {}
+
+  // Goes through cells of 8 x 8 pixels until there are more than kMost / 2
+  // pixels. Returns whether the block ends.
+  TF_SOFTRAS_INLINE bool Next(PackedPixels* pixels) {
+    int64_t count = 0;
+    while (row < block.row_end && count <= kMost - kLanes * kLanes) {
+      count = AddCell(count);
+      column += kLanes;
+      const bool ends = column >= block.column_end;
+      column = ends ? block.column_begin : column;
+      row += ends ? kLanes : 0;
+    }
+    const uint16_t no_pixel = static_cast<uint16_t>(
+        (tile.rect.row_end - tile.rect.row_begin) * PackedPixels::kRow);
+    for (; count % kLanes != 0; ++count) places[count] = no_pixel;
+    *pixels = {places, count};
+    return row >= block.row_end;
+  }
+
+ private:
+  TF_SOFTRAS_INLINE int64_t AddCell(int64_t count) {
+    const int64_t at = tile.offset(row, column), stride = tile.stride();
+    const int64_t rows = MinInt(kLanes, block.row_end - row);
+    const int64_t columns = block.column_end - column;
+    double qx[kLanes];
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      qx[lane] = view.qx(column + lane);
+    }
+    // A bit a pixel.
+    uint64_t marks[kLanes] = {};
+    for (int64_t r = 0; r < rows; ++r) {
+      const double* __restrict level = levels + at + r * stride;
+      const double qy = view.qy(row + r);
+      const double c[3] = {planes.ny[0] * qy + planes.c[0],
+                           planes.ny[1] * qy + planes.c[1],
+                           planes.ny[2] * qy + planes.c[2]};
+      // Not negative where the face may count and is not hidden.
+      double score[kLanes];
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        score[lane] = Min(
+            Min(planes.nx[0] * qx[lane] + c[0], planes.nx[1] * qx[lane] + c[1]),
+            Min(planes.nx[2] * qx[lane] + c[2], hidden_below - level[lane]));
+      }
+      // Signs, because comparisons would not become vector code.
+      uint64_t negative[kLanes];
+      std::memcpy(negative, score, sizeof negative);
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        marks[lane] |= (~negative[lane] >> 63) << (kLanes * r);
+      }
+    }
+    uint64_t bits = 0;
+    for (int64_t lane = 0; lane < kLanes; ++lane) bits |= marks[lane] << lane;
+    if (columns < kLanes) {
+      bits &= ((uint64_t{1} << columns) - 1) * 0x0101010101010101u;
+    }
+    const int64_t place = (row - tile.rect.row_begin) * PackedPixels::kRow +
+                          (column - tile.rect.column_begin);
+    for (; bits != 0; bits &= bits - 1) {
+      const int bit = __builtin_ctzll(bits);
+      places[count++] = static_cast<uint16_t>(
+          place + bit / kLanes * PackedPixels::kRow + bit % kLanes);
+    }
+    return count;
+  }
+};
+
 // Hands the pixels of a block where the face may count and is not hidden to
-// visitor.Pairs(face, view, pixels), whose count is a multiple of kLanes. Where
-// it does not count after all, its coverage is 0.
+// visitor.Pairs(face, view, pixels). Where it does not count after all, its
+// coverage is 0.
 template <typename Visitor>
 TF_SOFTRAS_INLINE void VisitBlock(const ShadedTile& tile,
                                   const ShadedFace& face,
                                   const LocalView<double>& view, double radius,
-                                  const PixelRect& block, Visitor& visitor) {
-  const HalfPlanes planes(view.triangle, radius);
-  const double hidden_below = face.hidden_below;
-  const double* levels = visitor.levels();
-  const int64_t stride = tile.stride();
-  PackedPixels pixels;
-  // Cells of 8 x 8 pixels, a bit a pixel.
-  for (int64_t row = block.row_begin; row < block.row_end; row += kLanes) {
-    for (int64_t column = block.column_begin; column < block.column_end;
-         column += kLanes) {
-      const int64_t at = tile.offset(row, column);
-      const int64_t rows = MinInt(kLanes, block.row_end - row);
-      const int64_t columns = block.column_end - column;
-      double qx[kLanes], qy[kLanes];
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        qx[lane] = view.qx(column + lane);
-        qy[lane] = view.qy(row + lane);
-      }
-      uint64_t marks[kLanes] = {};
-      for (int64_t r = 0; r < rows; ++r) {
-        const double* __restrict level = levels + at + r * stride;
-        const double c[3] = {planes.ny[0] * qy[r] + planes.c[0],
-                             planes.ny[1] * qy[r] + planes.c[1],
-                             planes.ny[2] * qy[r] + planes.c[2]};
-        // Not negative where the face may count and is not hidden.
-        double score[kLanes];
-        for (int64_t lane = 0; lane < kLanes; ++lane) {
-          score[lane] = Min(
-              Min(planes.nx[0] * qx[lane] + c[0],
-                  planes.nx[1] * qx[lane] + c[1]),
-              Min(planes.nx[2] * qx[lane] + c[2], hidden_below - level[lane]));
-        }
-        // Signs, because comparisons would not become vector code.
-        uint64_t negative[kLanes];
-        std::memcpy(negative, score, sizeof negative);
-        for (int64_t lane = 0; lane < kLanes; ++lane) {
-          marks[lane] |= (~negative[lane] >> 63) << (kLanes * r);
-        }
-      }
-      uint64_t bits = 0;
-      for (int64_t lane = 0; lane < kLanes; ++lane) bits |= marks[lane] << lane;
-      if (columns < kLanes) {
-        bits &= ((uint64_t{1} << columns) - 1) * 0x0101010101010101u;
-      }
-      for (; bits != 0; bits &= bits - 1) {
-        const int bit = __builtin_ctzll(bits);
-        const int64_t r = bit / kLanes, lane = bit % kLanes;
-        pixels.at[pixels.count] = static_cast<int32_t>(at + r * stride + lane);
-        pixels.qx[pixels.count] = qx[lane];
-        pixels.qy[pixels.count] = qy[r];
-        ++pixels.count;
-      }
-      const bool is_last = row + kLanes >= block.row_end && columns <= kLanes;
-      // Only here, or the visitor would be compiled more than once.
-      if (pixels.count > PackedPixels::kMost - kLanes * kLanes ||
-          (is_last && pixels.count > 0)) {
-        pixels.Pad(tile.no_pixel());
-        visitor.Pairs(face, view, pixels);
-        pixels.count = 0;
-      }
+                                  const PixelRect& block, Visitor& visitor,
+                                  VisitRecord* record) {
+  PixelFinder finder(tile, face, view, radius, block, visitor.levels());
+  for (bool ends = false; !ends;) {
+    PackedPixels pixels;
+    if (record != nullptr && record->replays()) {
+      ends = record->Next(&pixels);
+    } else {
+      ends = finder.Next(&pixels);
+      if (record != nullptr) record->Add(pixels, ends);
     }
+    // Only here, or the visitor would be compiled more than once.
+    if (pixels.count > 0) visitor.Pairs(face, view, pixels);
   }
 }
 
@@ -385,27 +493,36 @@ struct LeastLevels {
 
 // Visits a tile's faces. visitor.levels() are the pixels' nearest levels so
 // far, of ShadedTile::size(). After a face's blocks comes
-// visitor.EndFace(face).
+// visitor.EndFace(face). A record is written, or, where it was, read.
 template <typename T, typename Visitor>
 TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
-                                 const ShadedTile& tile, Visitor& visitor) {
+                                 const ShadedTile& tile, Visitor& visitor,
+                                 VisitRecord* record = nullptr) {
   // The map of hidden cells is made again after this many faces.
   constexpr int64_t kFacesPerUpdate = 128;
   const double hidden_behind = HiddenBehind(item);
-  const std::vector<ListedFace> faces = FacesByDepth(item, tile);
-  const int64_t count = static_cast<int64_t>(faces.size());
+  const bool replays = record != nullptr && record->replays();
+  const std::vector<ListedFace> faces =
+      replays ? std::vector<ListedFace>() : FacesByDepth(item, tile);
+  const int64_t count =
+      static_cast<int64_t>(replays ? record->faces().size() : faces.size());
   FaceBatch<double> batch;
   ShadedBatch depths;
   LeastLevels least;
   for (int64_t next = 0, updated = -1; next < count;) {
     // The next faces that are not hidden.
-    if (hidden_behind < HUGE_VAL && next / kFacesPerUpdate != updated) {
+    if (!replays && hidden_behind < HUGE_VAL &&
+        next / kFacesPerUpdate != updated) {
       updated = next / kFacesPerUpdate;
       least.Update(tile, visitor.levels());
     }
     int32_t ids[FaceBatch<double>::kFaces];
     int lanes = 0;
     for (; next < count && lanes < batch.kFaces; ++next) {
+      if (replays) {
+        ids[lanes++] = record->faces()[next];
+        continue;
+      }
       const int32_t face = faces[next].face;
       const double hidden_below =
           item.blend.Level(faces[next].depth) + hidden_behind;
@@ -446,7 +563,8 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
                    : MakeLocalView<double>(item.mesh.MakeFace(ids[lane]),
                                            item.mesh.plane, block);
         if (is_one || !OutOfReach(seen, block, item.mesh.radius)) {
-          VisitBlock(tile, shaded, seen, item.mesh.radius, block, visitor);
+          VisitBlock(tile, shaded, seen, item.mesh.radius, block, visitor,
+                     record);
         }
         column += side;
         if (column >= rect.column_end) {
@@ -455,6 +573,7 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
         }
       }
       visitor.EndFace(shaded);
+      if (record != nullptr) record->EndFace(ids[lane]);
     }
   }
 }
@@ -476,16 +595,16 @@ struct GroupTerms {
 TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend_reference,
                                   const ShadedFace& face,
                                   const LocalView<double>& view,
-                                  const PackedPixels& pixels, int64_t first,
+                                  const PixelGroup& group,
                                   double (&level)[kLanes], GroupTerms& terms) {
   const DepthBlend<double> blend = blend_reference;
   const LocalTriangle<double> triangle = view.triangle;
   const EdgeShares<double> shares = face.shares;
   const FaceDepths<double> depths = face.depths;
-  const GroupOffsets q(pixels, first);
+  const PixelGroup q = group;
   for (int64_t lane = 0; lane < kLanes; ++lane) {
     const ShadedPair<double> pair =
-        Shade(blend, triangle, shares, depths, q.x[lane], q.y[lane]);
+        Shade(blend, triangle, shares, depths, q.qx[lane], q.qy[lane]);
     const BlendStep<double> step = Step(blend, level[lane], pair);
     level[lane] = step.level;
     terms.keep[lane] = step.keep;

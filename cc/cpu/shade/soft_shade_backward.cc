@@ -77,13 +77,14 @@ struct GradientVisitor {
     const double* corners = values.attributes.data();
     double* group = values.group.data();
     for (int64_t first = 0; first < packed.count; first += kLanes) {
-      upstream.Read(packed.at + first, group);
+      const PixelGroup at(packed, first, pixels.tile, view);
+      upstream.Read(at.at, group);
       double blended_values[3][kLanes], summed_values[3][kLanes];
       upstream.TimesCorners(corners, group, 0, blended, blended_values);
       upstream.TimesCorners(corners, group, blended, channels, summed_values);
       double weights[3][kLanes], summed_weights[3][kLanes];
-      AddPositions(face, view, packed, first, blended_values, summed_values,
-                   weights, summed_weights);
+      AddPositions(face, view, at, blended_values, summed_values, weights,
+                   summed_weights);
       double* attribute = lanes.attributes.data();
       for (int k = 0; k < 3; ++k) {
         for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
@@ -102,7 +103,7 @@ struct GradientVisitor {
   // summed.
   TF_SOFTRAS_INLINE void AddPositions(const ShadedFace& face,
                                       const LocalView<double>& view,
-                                      const PackedPixels& packed, int64_t first,
+                                      const PixelGroup& place,
                                       const double (&blended_values)[3][kLanes],
                                       const double (&summed_values)[3][kLanes],
                                       double (&weights)[3][kLanes],
@@ -111,10 +112,10 @@ struct GradientVisitor {
     const LocalTriangle<double> triangle = view.triangle;
     const EdgeShares<double> shares = face.shares;
     const FaceDepths<double> depths = face.depths;
-    const GroupOffsets q(packed, first);
+    const PixelGroup q = place;
     double level[kLanes], inverse_total[kLanes], mean[kLanes];
     for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const int64_t at = packed.at[first + lane];
+      const int64_t at = q.at[lane];
       level[lane] = pixels.level[at];
       inverse_total[lane] = pixels.total[at];
       mean[lane] = pixels.mean[at];
@@ -124,7 +125,7 @@ struct GradientVisitor {
     Settle(mean);
     double parts[9][kLanes];
     for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const double qx = q.x[lane], qy = q.y[lane];
+      const double qx = q.qx[lane], qy = q.qy[lane];
       const ShadedPair<double> pair =
           Shade(own, triangle, shares, depths, qx, qy);
       // A pair that does not count may be nearer than all that do.
@@ -223,13 +224,18 @@ TF_SOFTRAS_INLINE void AddTile(const ShadedItem<T>& item,
                                T* background_image, const UnitSums& sums) {
   const UpstreamPlanes upstream(item, tile, upstream_image);
   MeanVisitor<T> pixels(item, tile, upstream);
-  if (upstream.any) VisitTile(item, tile, pixels);
+  VisitRecord record;
+  if (upstream.any) {
+    record.Begin();
+    VisitTile(item, tile, pixels, &record);
+    record.End();
+  }
   pixels.Finish();
   AddBackground(item, tile, upstream, pixels, background_image,
                 sums.background);
   if (!upstream.any) return;
   GradientVisitor<T> visitor(item, upstream, pixels, sums);
-  VisitTile(item, tile, visitor);
+  VisitTile(item, tile, visitor, &record);
 }
 
 #define TF_SOFTRAS_ADD_TILE(T)                                              \

@@ -95,14 +95,15 @@ struct ImageVisitor {
                                const LocalView<double>& view,
                                const PackedPixels& pixels) {
     for (int64_t first = 0; first < pixels.count; first += kLanes) {
-      const int32_t* at = pixels.at + first;
+      const PixelGroup group(pixels, first, tile, view);
+      const int32_t* at = group.at;
       double nearest[kLanes];
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         nearest[lane] = level[at[lane]];
       }
       Settle(nearest);
       GroupTerms terms;
-      BlendGroup(item.blend, face, view, pixels, first, nearest, terms);
+      BlendGroup(item.blend, face, view, group, nearest, terms);
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         level[at[lane]] = nearest[lane];
         Add(terms, lane, sums.data() + at[lane] * layout.width);

@@ -52,7 +52,8 @@ struct ScalesVisitor {
                                   const LocalView<double>& view,
                                   const PackedPixels& packed, int64_t first) {
     double* group = values.group.data();
-    upstream.Read(packed.at + first, group);
+    const PixelGroup q(packed, first, pixels.tile, view);
+    upstream.Read(q.at, group);
     double blended_values[3][kLanes], summed_values[3][kLanes];
     upstream.TimesCorners(values.attributes.data(), group, 0, upstream.blended,
                           blended_values);
@@ -62,10 +63,9 @@ struct ScalesVisitor {
     const LocalTriangle<double> triangle = view.triangle;
     const EdgeShares<double> shares = face.shares;
     const FaceDepths<double> depths = face.depths;
-    const GroupOffsets q(packed, first);
     double level[kLanes], inverse_total[kLanes], mean[kLanes];
     for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const int64_t at = packed.at[first + lane];
+      const int64_t at = q.at[lane];
       level[lane] = pixels.level[at];
       inverse_total[lane] = pixels.total[at];
       mean[lane] = pixels.mean[at];
@@ -74,7 +74,7 @@ struct ScalesVisitor {
     Settle(inverse_total);
     Settle(mean);
     for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const double qx = q.x[lane], qy = q.y[lane];
+      const double qx = q.qx[lane], qy = q.qy[lane];
       const ShadedPair<double> pair =
           Shade(own, triangle, shares, depths, qx, qy);
       const double x = Min(Max(SignedSquaredDistance(Sample(triangle, qx, qy)) *
@@ -139,10 +139,13 @@ TF_SOFTRAS_INLINE TileScales SumTile(const ShadedItem<T>& item,
   TileScales sums;
   if (!upstream.any) return sums;
   MeanVisitor<T> pixels(item, tile, upstream);
-  VisitTile(item, tile, pixels);
+  VisitRecord record;
+  record.Begin();
+  VisitTile(item, tile, pixels, &record);
+  record.End();
   pixels.Finish();
   ScalesVisitor<T> visitor(item, upstream, pixels);
-  VisitTile(item, tile, visitor);
+  VisitTile(item, tile, visitor, &record);
   sums.sigma = SumLanes(visitor.sigma);
   sums.gamma =
       SumLanes(visitor.gamma) + BackgroundPart(item, tile, upstream, pixels);
