@@ -63,7 +63,7 @@ struct ShadedPair {
   Interpolation<C> at;
   C coverage;  // 0 if the pair does not count
   C level;
-  C odds;
+  C transparency;  // 1 - D, with digits of its own
   bool counts;
 };
 
@@ -84,9 +84,10 @@ TF_SOFTRAS_INLINE ShadedPair<C> Shade(const DepthBlend<C>& blend,
   pair.inside = sample.inside;
   PointOnFace(shares, sample, ClosestPoint(triangle, sample), &pair.point);
   pair.at = Interpolate(depths, pair.point.coordinates, pair.point.sum);
-  pair.odds = Odds(squared, blend.inverse_sigma);
+  const C odds = Odds(squared, blend.inverse_sigma);
+  pair.transparency = C(1) / (C(1) + odds);
   pair.counts = Counts(blend, squared);
-  pair.coverage = pair.counts ? Coverage(pair.odds) : C(0);
+  pair.coverage = pair.counts ? odds * pair.transparency : C(0);
   pair.level = blend.Level(pair.at.depth);
   return pair;
 }
@@ -201,7 +202,7 @@ TF_SOFTRAS_INLINE PairGradient<C> GradientOfPair(
   // d log D / d x = 1 - D; x = s d^2 / sigma, and d(d^2) / d corner k is
   // -2 closest.corners[k] (rx, ry).
   const C toward = C(-2) * blend.inverse_sigma *
-                   (loss.log_weight + loss.log_coverage) / (C(1) + pair.odds) *
+                   (loss.log_weight + loss.log_coverage) * pair.transparency *
                    (pair.inside ? C(1) : C(-1));
   PairGradient<C> gradient;
   for (int k = 0; k < 3; ++k) {

@@ -104,8 +104,9 @@ TF_SOFTRAS_INLINE void PointOnFace(const EdgeShares<C>& shares,
 
 template <typename C>
 struct Interpolation {
-  C weights[3];  // w_k
-  C depth;       // z
+  C weights[3];      // w_k
+  C depth;           // z
+  C relative_depth;  // z / nearest; about 1 if linear
 };
 
 // `coordinates` are barycentric but for the factor `sum`.
@@ -118,9 +119,10 @@ TF_SOFTRAS_INLINE Interpolation<C> Interpolate(const FaceDepths<C>& depths,
   const C inverse = C(1) / (scaled[0] + scaled[1] + scaled[2]);
   Interpolation<C> at;
   for (int k = 0; k < 3; ++k) at.weights[k] = scaled[k] * inverse;
+  at.relative_depth = sum * inverse;
   // Linear: the first term is `nearest`. With perspective the others are 0.
   at.depth =
-      depths.nearest * (sum * inverse) +
+      depths.nearest * at.relative_depth +
       (at.weights[0] * depths.beyond[0] + at.weights[1] * depths.beyond[1] +
        at.weights[2] * depths.beyond[2]);
   return at;
@@ -148,7 +150,7 @@ TF_SOFTRAS_INLINE InterpolationGradient<C> GradientOfInterpolation(
   const C inverse_sum = C(1) / sum;
   const bool is_linear = depths.perspective == C(0);
   const C shift = depths.perspective * at.depth * depth_gradient;
-  const C relative_depth = is_linear ? C(1) : at.depth / depths.nearest;
+  const C relative_depth = is_linear ? C(1) : at.relative_depth;
   const C linear_gradient = is_linear ? depth_gradient : C(0);
   InterpolationGradient<C> gradient;
   for (int k = 0; k < 3; ++k) {
