@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
+#include "cc/cpu/lanes.h"
 #include "cc/cpu/shade/shade_tile.h"
 #include "cc/geometry/depth_blend.h"
 #include "cc/geometry/image_plane.h"
@@ -46,11 +48,7 @@ struct UpstreamPlanes {
   TF_SOFTRAS_INLINE void Read(const int32_t* __restrict at,
                               double* __restrict group) const {
     for (int64_t c = 0; c < channels; ++c) {
-      OneByOne(c);
-      const double* g = values.data() + c * size;
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        group[c * kLanes + lane] = g[at[lane]];
-      }
+      GatherLanes(values.data() + c * size, at, group + c * kLanes);
     }
   }
 
@@ -60,18 +58,15 @@ struct UpstreamPlanes {
                                       const double* __restrict group,
                                       int64_t first, int64_t last,
                                       double (&sums)[3][kLanes]) const {
-    for (auto& corner : sums) {
-      for (double& lane : corner) lane = 0.0;
-    }
+    LaneVector corners[3] = {};
     for (int64_t c = first; c < last; ++c) {
-      OneByOne(c);
-      const double* g = group + c * kLanes;
-      for (int k = 0; k < 3; ++k) {
-        const double attribute = attributes[k * channels + c];
-        for (int64_t lane = 0; lane < kLanes; ++lane) {
-          sums[k][lane] += attribute * g[lane];
-        }
-      }
+      LaneVector g;
+      std::memcpy(&g, group + c * kLanes, sizeof g);
+      for (int k = 0; k < 3; ++k)
+        corners[k] += attributes[k * channels + c] * g;
+    }
+    for (int k = 0; k < 3; ++k) {
+      std::memcpy(sums[k], &corners[k], sizeof corners[k]);
     }
   }
 };
@@ -152,12 +147,9 @@ struct MeanVisitor {
       upstream.TimesCorners(values.attributes.data(), values.group.data(), 0,
                             item.blended, corners);
       double nearest[kLanes], parts[kLanes];
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        nearest[lane] = level[at[lane]];
-      }
-      Settle(nearest);
+      GatherLanes(level.data(), at, nearest);
       GroupTerms terms;
-      BlendGroup(blend, face, view, group, nearest, terms);
+      BlendGroup<false>(blend, face, view, group, nearest, terms);
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         parts[lane] = corners[0][lane] * terms.parts[0][lane] +
                       corners[1][lane] * terms.parts[1][lane] +
@@ -200,16 +192,6 @@ struct MeanVisitor {
     }
   }
 };
-
-// Sums kLanes numbers.
-TF_SOFTRAS_INLINE double SumLanes(const double* lanes) {
-  double sums[kLanes];
-  for (int64_t lane = 0; lane < kLanes; ++lane) sums[lane] = lanes[lane];
-  for (int64_t half = kLanes / 2; half > 0; half /= 2) {
-    for (int64_t lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
-  }
-  return sums[0];
-}
 
 }  // namespace tf_softras
 

@@ -21,6 +21,7 @@
 
 #include "cc/cpu/face_batch.h"
 #include "cc/cpu/face_bins.h"
+#include "cc/cpu/lanes.h"
 #include "cc/cpu/shade/soft_shade.h"
 #include "cc/cpu/simd.h"
 #include "cc/cpu/tiling.h"
@@ -104,18 +105,29 @@ struct ShadedBatch {
       const int32_t face = ids[lane < count ? lane : count - 1];
       for (int k = 0; k < 3; ++k) z[k][lane] = mesh.vertex(face, k)[2];
     }
-    const bool is_linear = mesh.is_linear;
+    // The flag stands outside the loop, or it would stay scalar.
+    if (mesh.is_linear) {
+      SetDepths<true>(z);
+    } else {
+      SetDepths<false>(z);
+    }
+    for (int lane = 0; lane < kFaces; ++lane) {
+      const EdgeShares<double> shares = MakeEdgeShares(batch.triangle(lane));
+      for (int k = 0; k < 3; ++k) share[k][lane] = shares.share[k];
+    }
+  }
+
+  template <bool is_linear>
+  TF_SOFTRAS_INLINE void SetDepths(const double (&z)[3][kFaces]) {
     for (int lane = 0; lane < kFaces; ++lane) {
       const FaceDepths<double> depths =
           MakeFaceDepths<double>(z[0][lane], z[1][lane], z[2][lane], is_linear);
-      const EdgeShares<double> shares = MakeEdgeShares(batch.triangle(lane));
       nearest[lane] = depths.nearest;
       perspective[lane] = depths.perspective;
       for (int k = 0; k < 3; ++k) {
         ratio[k][lane] = depths.ratio[k];
         inverse[k][lane] = depths.inverse[k];
         beyond[k][lane] = depths.beyond[k];
-        share[k][lane] = shares.share[k];
       }
     }
   }
@@ -146,23 +158,6 @@ struct PackedPixels {
   const uint16_t* places;
   int64_t count;  // a multiple of kLanes
 };
-
-// Ends a loop that fills lanes one by one. Without it GCC hands values on from
-// lane to lane of the next loop, which then stays scalar.
-template <typename Lanes>
-TF_SOFTRAS_INLINE void Settle(Lanes& lanes) {
-#if defined(__GNUC__)
-  asm("" : "+m"(lanes));
-#endif
-}
-
-// Stands in a loop over channels, whose body is a loop over lanes. Without it
-// GCC makes vectors of channels, for which it transposes, instead of lanes.
-TF_SOFTRAS_INLINE void OneByOne(int64_t& channel) {
-#if defined(__GNUC__)
-  asm("" : "+r"(channel));
-#endif
-}
 
 // kLanes of them: where they lie in the planes of the tile, and their offsets
 // in the face's view.
@@ -440,7 +435,7 @@ std::vector<ListedFace> FacesByDepth(const ShadedItem<T>& item,
 // The least of the pixels' nearest levels in each cell of 8 x 8 pixels of a
 // tile: a face below all of its cells is hidden.
 struct LeastLevels {
-  static constexpr int64_t kSide = 8;
+  static constexpr int64_t kSide = kLanes;
   static constexpr int64_t kMostCells = 64;  // tiles are at most 64 pixels wide
 
   int64_t columns = 0;
@@ -461,8 +456,12 @@ struct LeastLevels {
       for (double& lane : lanes) lane = HUGE_VAL;
       for (int64_t r = row; r < MinInt(row + kSide, height); ++r) {
         const double* __restrict level = levels + r * tile.stride() + column;
-        for (int64_t lane = 0; lane < kSide; ++lane) {
-          lanes[lane] = Min(lane < left ? level[lane] : HUGE_VAL, lanes[lane]);
+        if (left < kSide) {
+          for (int64_t lane = 0; lane < left; ++lane) {
+            lanes[lane] = Min(level[lane], lanes[lane]);
+          }
+        } else {
+          TakeLeast(level, lanes);
         }
       }
       double lowest = HUGE_VAL;
@@ -592,6 +591,7 @@ struct GroupTerms {
 // are copied first, here and wherever pairs are computed in lanes: a load
 // through a reference that only some lanes need would keep the loop from
 // becoming vector code.
+template <bool has_sums>
 TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend_reference,
                                   const ShadedFace& face,
                                   const LocalView<double>& view,
@@ -611,7 +611,9 @@ TF_SOFTRAS_INLINE void BlendGroup(const DepthBlend<double>& blend_reference,
     terms.weight[lane] = step.weight;
     for (int k = 0; k < 3; ++k) {
       terms.parts[k][lane] = step.weight * pair.at.weights[k];
-      terms.summed_parts[k][lane] = pair.coverage * pair.at.weights[k];
+      if (has_sums) {
+        terms.summed_parts[k][lane] = pair.coverage * pair.at.weights[k];
+      }
     }
   }
 }

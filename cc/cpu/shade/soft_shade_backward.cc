@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "cc/cpu/gradient_sums.h"
+#include "cc/cpu/lanes.h"
 #include "cc/cpu/shade/mean_visitor.h"
 #include "cc/cpu/shade/shade_tile.h"
 #include "cc/cpu/shade/soft_shade.h"
@@ -74,33 +75,46 @@ struct GradientVisitor {
                                const PackedPixels& packed) {
     lanes.any = true;
     const int64_t channels = upstream.channels, blended = upstream.blended;
-    const double* corners = values.attributes.data();
     double* group = values.group.data();
     for (int64_t first = 0; first < packed.count; first += kLanes) {
       const PixelGroup at(packed, first, pixels.tile, view);
       upstream.Read(at.at, group);
-      double blended_values[3][kLanes], summed_values[3][kLanes];
-      upstream.TimesCorners(corners, group, 0, blended, blended_values);
+      if (blended < channels) {
+        AddGroup<true>(face, view, at, group);
+      } else {
+        AddGroup<false>(face, view, at, group);
+      }
+    }
+  }
+
+  // `group` holds the upstream gradient [channels, kLanes]. Without summed
+  // channels, what only they need is left out.
+  template <bool has_sums>
+  TF_SOFTRAS_INLINE void AddGroup(const ShadedFace& face,
+                                  const LocalView<double>& view,
+                                  const PixelGroup& at, const double* group) {
+    const int64_t channels = upstream.channels, blended = upstream.blended;
+    const double* corners = values.attributes.data();
+    double blended_values[3][kLanes], summed_values[3][kLanes];
+    upstream.TimesCorners(corners, group, 0, blended, blended_values);
+    if (has_sums) {
       upstream.TimesCorners(corners, group, blended, channels, summed_values);
-      double weights[3][kLanes], summed_weights[3][kLanes];
-      AddPositions(face, view, at, blended_values, summed_values, weights,
-                   summed_weights);
-      double* attribute = lanes.attributes.data();
-      for (int k = 0; k < 3; ++k) {
-        for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
-          OneByOne(c);
-          const double* g = group + c * kLanes;
-          const double* weight = c < blended ? weights[k] : summed_weights[k];
-          for (int64_t lane = 0; lane < kLanes; ++lane) {
-            attribute[lane] += weight[lane] * g[lane];
-          }
-        }
+    }
+    double weights[3][kLanes], summed_weights[3][kLanes];
+    AddPositions<has_sums>(face, view, at, blended_values, summed_values,
+                           weights, summed_weights);
+    double* attribute = lanes.attributes.data();
+    for (int k = 0; k < 3; ++k) {
+      for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
+        AddTimes(has_sums && c >= blended ? summed_weights[k] : weights[k],
+                 group + c * kLanes, attribute);
       }
     }
   }
 
   // weights[k] is what corner k's attributes count at each pixel, blended or
   // summed.
+  template <bool has_sums>
   TF_SOFTRAS_INLINE void AddPositions(const ShadedFace& face,
                                       const LocalView<double>& view,
                                       const PixelGroup& place,
@@ -114,15 +128,9 @@ struct GradientVisitor {
     const FaceDepths<double> depths = face.depths;
     const PixelGroup q = place;
     double level[kLanes], inverse_total[kLanes], mean[kLanes];
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const int64_t at = q.at[lane];
-      level[lane] = pixels.level[at];
-      inverse_total[lane] = pixels.total[at];
-      mean[lane] = pixels.mean[at];
-    }
-    Settle(level);
-    Settle(inverse_total);
-    Settle(mean);
+    GatherLanes(pixels.level.data(), q.at, level);
+    GatherLanes(pixels.total.data(), q.at, inverse_total);
+    GatherLanes(pixels.mean.data(), q.at, mean);
     double parts[9][kLanes];
     for (int64_t lane = 0; lane < kLanes; ++lane) {
       const double qx = q.qx[lane], qy = q.qy[lane];
@@ -135,12 +143,14 @@ struct GradientVisitor {
       const double corner_values[3] = {blended_values[0][lane],
                                        blended_values[1][lane],
                                        blended_values[2][lane]};
-      const double corner_sums[3] = {summed_values[0][lane],
-                                     summed_values[1][lane],
-                                     summed_values[2][lane]};
       PairLoss<double> loss =
           BlendedLoss(pair, weight, corner_values, mean[lane]);
-      AddSummedLoss(pair, corner_sums, &loss);
+      if (has_sums) {
+        const double corner_sums[3] = {summed_values[0][lane],
+                                       summed_values[1][lane],
+                                       summed_values[2][lane]};
+        AddSummedLoss(pair, corner_sums, &loss);
+      }
       const PairGradient<double> gradient =
           GradientOfPair(own, triangle, shares, depths, pair, qx, qy, loss);
       for (int k = 0; k < 3; ++k) {
@@ -148,14 +158,12 @@ struct GradientVisitor {
         parts[3 * k + 1][lane] = gradient.y[k];
         parts[3 * k + 2][lane] = gradient.z[k];
         weights[k][lane] = weight * pair.at.weights[k];
-        summed_weights[k][lane] = pair.coverage * pair.at.weights[k];
+        if (has_sums) {
+          summed_weights[k][lane] = pair.coverage * pair.at.weights[k];
+        }
       }
     }
-    for (int i = 0; i < 9; ++i) {
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        lanes.positions[i][lane] += parts[i][lane];
-      }
-    }
+    for (int i = 0; i < 9; ++i) AddLanes(parts[i], lanes.positions[i]);
   }
 
   TF_SOFTRAS_INLINE void EndFace(const ShadedFace& face) {
@@ -191,22 +199,16 @@ TF_SOFTRAS_INLINE void AddBackground(const ShadedItem<T>& item,
       double weights[kLanes];
       pixels.BackgroundWeights(at, weights);
       for (int64_t c = 0; c < item.blended; ++c) {
-        OneByOne(c);
         const double* g = upstream.values.data() + c * tile.size() + at;
-        double parts[kLanes];
-        for (int64_t lane = 0; lane < kLanes; ++lane) {
-          parts[lane] = weights[lane] * g[lane];
-        }
         if (item.background_is_image) {
           T* pixel = background_image + item.Pixel(row, column) + c;
           const int64_t left = MinInt(kLanes, tile.rect.column_end - column);
           for (int64_t lane = 0; lane < left; ++lane) {
-            pixel[lane * item.channels] = static_cast<T>(parts[lane]);
+            pixel[lane * item.channels] =
+                static_cast<T>(weights[lane] * g[lane]);
           }
         } else {
-          for (int64_t lane = 0; lane < kLanes; ++lane) {
-            sums_in_lanes[c * kLanes + lane] += parts[lane];
-          }
+          AddTimes(weights, g, sums_in_lanes.data() + c * kLanes);
         }
       }
     }

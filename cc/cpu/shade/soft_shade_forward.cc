@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cc/cpu/lanes.h"
 #include "cc/cpu/shade/shade_tile.h"
 #include "cc/cpu/shade/soft_shade.h"
 #include "cc/cpu/simd.h"
@@ -98,12 +99,9 @@ struct ImageVisitor {
       const PixelGroup group(pixels, first, tile, view);
       const int32_t* at = group.at;
       double nearest[kLanes];
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        nearest[lane] = level[at[lane]];
-      }
-      Settle(nearest);
+      GatherLanes(level.data(), at, nearest);
       GroupTerms terms;
-      BlendGroup(item.blend, face, view, group, nearest, terms);
+      BlendGroup<true>(item.blend, face, view, group, nearest, terms);
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         level[at[lane]] = nearest[lane];
         Add(terms, lane, sums.data() + at[lane] * layout.width);

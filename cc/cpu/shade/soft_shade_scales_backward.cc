@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "cc/cpu/lanes.h"
 #include "cc/cpu/shade/mean_visitor.h"
 #include "cc/cpu/shade/shade_tile.h"
 #include "cc/cpu/shade/soft_shade.h"
@@ -64,15 +65,9 @@ struct ScalesVisitor {
     const EdgeShares<double> shares = face.shares;
     const FaceDepths<double> depths = face.depths;
     double level[kLanes], inverse_total[kLanes], mean[kLanes];
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const int64_t at = q.at[lane];
-      level[lane] = pixels.level[at];
-      inverse_total[lane] = pixels.total[at];
-      mean[lane] = pixels.mean[at];
-    }
-    Settle(level);
-    Settle(inverse_total);
-    Settle(mean);
+    GatherLanes(pixels.level.data(), q.at, level);
+    GatherLanes(pixels.total.data(), q.at, inverse_total);
+    GatherLanes(pixels.mean.data(), q.at, mean);
     for (int64_t lane = 0; lane < kLanes; ++lane) {
       const double qx = q.qx[lane], qy = q.qy[lane];
       const ShadedPair<double> pair =
@@ -93,7 +88,7 @@ struct ScalesVisitor {
       const double summed = pair.coverage * (w[0] * summed_values[0][lane] +
                                              w[1] * summed_values[1][lane] +
                                              w[2] * summed_values[2][lane]);
-      sigma[lane] -= (g + summed) * x / (1.0 + pair.odds);
+      sigma[lane] -= (g + summed) * x * pair.transparency;
       gamma[lane] += g * behind;
     }
   }
