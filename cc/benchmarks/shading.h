@@ -1,5 +1,5 @@
 // The scenes of the benchmarks with colours, for the shader on all devices, and
-// how its image is verified. Three channels, gamma 1e-4.
+// how its image is verified. Three channels unless told otherwise, gamma 1e-4.
 #ifndef TF_SOFTRAS_CC_BENCHMARKS_SHADING_H_
 #define TF_SOFTRAS_CC_BENCHMARKS_SHADING_H_
 
@@ -21,16 +21,20 @@ constexpr float kBackground[kChannels] = {0.25f, 0.5f, 1.0f};
 
 struct Shading {
   SoftShadeInputs<float> inputs;
-  std::vector<float> attributes, image, upstream, vertices_gradient,
+  std::vector<float> attributes, background, image, upstream, vertices_gradient,
       attributes_gradient, background_gradient;
 
-  explicit Shading(const TimedScene& scene)
-      : attributes(scene.vertices.size()),
-        image(scene.pixels() * kChannels),
+  explicit Shading(const TimedScene& scene, int64_t channels = kChannels)
+      : attributes(scene.vertices.size() / 3 * channels),
+        background(channels),
+        image(scene.pixels() * channels),
         upstream(image.size()),
         vertices_gradient(scene.vertices.size()),
         attributes_gradient(attributes.size()),
-        background_gradient(kChannels) {
+        background_gradient(channels) {
+    for (int64_t c = 0; c < channels; ++c) {
+      background[c] = kBackground[c % kChannels];
+    }
     for (size_t i = 0; i < attributes.size(); ++i) {
       attributes[i] = std::sin(static_cast<float>(i));
     }
@@ -39,8 +43,8 @@ struct Shading {
     }
     inputs.mesh = scene.inputs();
     inputs.attributes = attributes.data();
-    inputs.background = kBackground;
-    inputs.channels = kChannels;
+    inputs.background = background.data();
+    inputs.channels = channels;
     inputs.gamma = 1e-4f;
     inputs.far = 100.0;
     inputs.epsilon = 1e-3;
@@ -48,9 +52,11 @@ struct Shading {
   }
 };
 
-// Computes one pixel of the first item over all faces, from logarithms.
+// Computes the first channel of one pixel of the first item over all faces,
+// from logarithms; or, if `is_hard`, that of the nearest face that the pixel is
+// in.
 inline double TrueValue(const TimedScene& scene, const Shading& shading,
-                        const Point2& p) {
+                        const Point2& p, bool is_hard) {
   const auto& mesh = shading.inputs.mesh;
   DepthBlend<double> blend;
   blend.inverse_sigma = 1.0 / static_cast<double>(mesh.sigma);
@@ -60,7 +66,8 @@ inline double TrueValue(const TimedScene& scene, const Shading& shading,
   blend.inverse_gamma = 1.0 / static_cast<double>(1e-4f);
   blend.background_level = 1e-3;
   std::vector<double> logs = {blend.background_level * blend.inverse_gamma};
-  std::vector<double> values = {kBackground[0]};
+  std::vector<double> values = {shading.background[0]};
+  double nearest = -HUGE_VAL, nearest_value = shading.background[0];
   for (int64_t face = 0; face < mesh.num_faces; ++face) {
     const auto triangle = Localize<double>(FaceOf(scene, 0, face), p);
     const int32_t* v = mesh.faces + 3 * face;
@@ -73,10 +80,16 @@ inline double TrueValue(const TimedScene& scene, const Shading& shading,
     logs.push_back(std::log(pair.coverage) + pair.level * blend.inverse_gamma);
     double value = 0;
     for (int k = 0; k < 3; ++k) {
-      value += pair.at.weights[k] * shading.attributes[kChannels * v[k]];
+      value += pair.at.weights[k] *
+               shading.attributes[shading.inputs.channels * v[k]];
     }
     values.push_back(value);
+    if (pair.inside && pair.level > nearest) {
+      nearest = pair.level;
+      nearest_value = value;
+    }
   }
+  if (is_hard) return nearest_value;
   const double most = *std::max_element(logs.begin(), logs.end());
   double sum = 0, total = 0;
   for (size_t i = 0; i < logs.size(); ++i) {
@@ -86,7 +99,8 @@ inline double TrueValue(const TimedScene& scene, const Shading& shading,
   return sum / total;
 }
 
-inline double WorstError(const TimedScene& scene, const Shading& shading) {
+inline double WorstError(const TimedScene& scene, const Shading& shading,
+                         bool is_hard = false) {
   const ImagePlane plane = {scene.side, scene.side};
   std::mt19937 random(1);
   double worst = 0;
@@ -95,9 +109,10 @@ inline double WorstError(const TimedScene& scene, const Shading& shading) {
         random() % static_cast<uint32_t>(scene.side * scene.side));
     const Point2 p = {plane.x(static_cast<double>(pixel % scene.side)),
                       plane.y(static_cast<double>(pixel / scene.side))};
-    worst =
-        std::max(worst, std::fabs(TrueValue(scene, shading, p) -
-                                  double{shading.image[pixel * kChannels]}));
+    worst = std::max(
+        worst,
+        std::fabs(TrueValue(scene, shading, p, is_hard) -
+                  double{shading.image[pixel * shading.inputs.channels]}));
   }
   return worst;
 }

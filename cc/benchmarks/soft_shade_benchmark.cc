@@ -1,7 +1,9 @@
 // Times the CPU's shader beside the silhouettes of the same scenes, on one
 // thread. It verifies against brute force in double, then prints the median of
 // repeats with their spread, and the ratio to the silhouette's time. Times are
-// processor times. Three channels, gamma 1e-4 (shading.h).
+// processor times. Three channels, gamma 1e-4 (shading.h). Rows a and c are
+// also drawn hard, and with the nine channels of a mip-mapped texture: u, v, z
+// and the six slopes that say how large a pixel is in the texture.
 //
 //   soft_shade_benchmark [--repeats=N] [--rows=abcd] [--once=ROW]
 #include <algorithm>
@@ -26,24 +28,38 @@ void Serial(int64_t total, int64_t,
   if (total > 0) work(0, total);
 }
 
-void Forward(Shading& shading) {
-  SoftShadeForward(shading.inputs, shading.image.data(), Serial);
+// One way to draw a scene.
+struct Look {
+  const char* name;
+  int64_t channels;
+  bool is_hard;
+};
+constexpr Look kColors = {"", kChannels, false};
+constexpr Look kOtherLooks[] = {{", textured", 9, false},
+                                {", hard", kChannels, true}};
+
+void Forward(const Look& look, Shading& shading) {
+  (look.is_hard
+       ? HardShadeForward<float>
+       : SoftShadeForward<float>)(shading.inputs, shading.image.data(), Serial);
 }
-void Backward(Shading& shading) {
-  SoftShadeBackward<float>(
-      shading.inputs, shading.upstream.data(),
-      {shading.vertices_gradient.data(), shading.attributes_gradient.data(),
-       shading.background_gradient.data()},
-      Serial);
+void Backward(const Look& look, Shading& shading) {
+  const SoftShadeGradients<float> gradients = {
+      shading.vertices_gradient.data(), shading.attributes_gradient.data(),
+      shading.background_gradient.data()};
+  (look.is_hard ? HardShadeBackward<float>
+                : SoftShadeBackward<float>)(shading.inputs,
+                                            shading.upstream.data(), gradients,
+                                            Serial);
 }
 
-bool PrintRow(const TimedScene& scene, int repeats) {
-  Shading shading(scene);
-  Forward(shading);
-  const double error = WorstError(scene, shading);
+bool PrintRow(const TimedScene& scene, const Look& look, int repeats) {
+  Shading shading(scene, look.channels);
+  Forward(look, shading);
+  const double error = WorstError(scene, shading, look.is_hard);
   if (!(error <= 1e-7)) {
-    std::printf("| %s | WRONG: image off by %.2g, promised 1e-7 |\n", scene.row,
-                error);
+    std::printf("| %s%s | WRONG: image off by %.2g, promised 1e-7 |\n",
+                scene.row, look.name, error);
     return false;
   }
   std::vector<float> silhouette(scene.pixels()), transparency(scene.pixels()),
@@ -56,18 +72,18 @@ bool PrintRow(const TimedScene& scene, int repeats) {
                               SoftRasterizeForward(inputs, silhouette.data(),
                                                    transparency.data(), Serial);
                             }),
-                            measure([&] { Forward(shading); })};
+                            measure([&] { Forward(look, shading); })};
   const Times backward[2] = {measure([&] {
                                SoftRasterizeBackward(
                                    inputs, transparency.data(), upstream.data(),
                                    gradient.data(), Serial);
                              }),
-                             measure([&] { Backward(shading); })};
+                             measure([&] { Backward(look, shading); })};
   std::printf(
-      "| %s | %s | %.0e | %.2f | %.2f (%.2f-%.2f) | %.1f | %.2f | %.2f "
+      "| %s%s | %s | %.0e | %.2f | %.2f (%.2f-%.2f) | %.1f | %.2f | %.2f "
       "(%.2f-%.2f) | %.1f |\n",
-      scene.row, scene.what, scene.sigma, forward[0].median, forward[1].median,
-      forward[1].fastest, forward[1].slowest,
+      scene.row, look.name, scene.what, scene.sigma, forward[0].median,
+      forward[1].median, forward[1].fastest, forward[1].slowest,
       forward[1].median / forward[0].median, backward[0].median,
       backward[1].median, backward[1].fastest, backward[1].slowest,
       backward[1].median / backward[0].median);
@@ -81,8 +97,8 @@ int RunOnce(char name) {
     if (row.name != name) continue;
     const TimedScene scene = row.make();
     Shading shading(scene);
-    Forward(shading);
-    Backward(shading);
+    Forward(kColors, shading);
+    Backward(kColors, shading);
     std::printf("shaded %s, sigma %.0e\n", scene.what, scene.sigma);
     return 0;
   }
@@ -104,7 +120,12 @@ int Main(int argc, char** argv) {
     if (!options.has(row.name)) continue;
     const int fewer =
         row.name >= 'd' ? std::max(3, options.repeats / 5) : options.repeats;
-    right = PrintRow(row.make(), fewer) && right;
+    const TimedScene scene = row.make();
+    right = PrintRow(scene, kColors, fewer) && right;
+    if (row.name != 'a' && row.name != 'c') continue;
+    for (const Look& look : kOtherLooks) {
+      right = PrintRow(scene, look, fewer) && right;
+    }
   }
   return right ? 0 : 1;
 }
