@@ -15,6 +15,7 @@
 // smaller than 32 pixels are summed in double.
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -50,7 +51,8 @@ struct TileSums {
   explicit TileSums(const PixelRect& tile)
       : rect(tile),
         stride(tile.column_end - tile.column_begin + kLanes),
-        stretch(stride * (tile.row_end - tile.row_begin), C(0)),
+        // A row more: rows are visited in pairs.
+        stretch(stride * (tile.row_end - tile.row_begin + 1), C(0)),
         total(stretch.size(), 0.0) {}
 
   TF_SOFTRAS_INLINE C* pixel(int64_t row, int64_t column) {
@@ -80,20 +82,40 @@ struct TileSums {
   }
 };
 
+// Two rows at once, because few faces are wider than a vector. Where the rows
+// are odd, the last one is below the block: as beyond its right side, it gets a
+// true contribution that could have been left out, or is padding.
 template <typename C>
-TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, C inverse_sigma,
-                                const PixelRect& block, TileSums<C>& sums) {
-  for (int64_t row = block.row_begin; row < block.row_end; ++row) {
-    const C qy = view.qy(row);
-    C* excess = sums.pixel(row, block.column_begin);
+TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view_reference,
+                                C inverse_sigma, const PixelRect& block,
+                                TileSums<C>& sums) {
+  constexpr int64_t kBoth = 2 * kLanes;
+  static_assert(kLanes == 8, "a value for each lane of two rows");
+  static constexpr int32_t kColumn[kBoth] = {0, 1, 2, 3, 4, 5, 6, 7,
+                                             0, 1, 2, 3, 4, 5, 6, 7};
+  static constexpr int32_t kRow[kBoth] = {0, 0, 0, 0, 0, 0, 0, 0,
+                                          1, 1, 1, 1, 1, 1, 1, 1};
+  const LocalView<C> view = view_reference;
+  for (int64_t row = block.row_begin; row < block.row_end; row += 2) {
+    C* first = sums.pixel(row, block.column_begin);
+    C* second = first + sums.stride;
+    const int32_t up = static_cast<int32_t>(view.middle_row - row);
     for (int64_t column = block.column_begin; column < block.column_end;
-         column += kLanes, excess += kLanes) {
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        const C odds = Odds(SignedSquaredDistance(Sample(
-                                view.triangle, view.qx(column + lane), qy)),
-                            inverse_sigma);
+         column += kLanes, first += kLanes, second += kLanes) {
+      const int32_t across = static_cast<int32_t>(column - view.middle_column);
+      C excess[kBoth];
+      std::memcpy(excess, first, kLanes * sizeof(C));
+      std::memcpy(excess + kLanes, second, kLanes * sizeof(C));
+      for (int64_t lane = 0; lane < kBoth; ++lane) {
+        const C qx = static_cast<C>(across + kColumn[lane]) * view.step;
+        const C qy = static_cast<C>(up - kRow[lane]) * view.step;
+        const C odds =
+            Odds(SignedSquaredDistance(Sample(view.triangle, qx, qy)),
+                 inverse_sigma);
         excess[lane] = Aggregate(excess[lane], odds);
       }
+      std::memcpy(first, excess, kLanes * sizeof(C));
+      std::memcpy(second, excess + kLanes, kLanes * sizeof(C));
     }
   }
 }
