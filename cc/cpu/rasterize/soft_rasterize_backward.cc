@@ -4,7 +4,7 @@
 //   for 16 faces at a time:                             64 faces a unit of work
 //     set them up, one a lane (face_batch.h)
 //     faces that reach few pixels: one a lane, each lane walks its own pixels
-//     other faces: one by one, 8 pixels of a row at a time
+//     other faces: one by one, 8 pixels of two rows at a time
 //       sums of w D s corners[k] (rx, ry) over the pixels
 //   add the corners' gradients to the vertices, in the order of the faces
 //
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "cc/cpu/face_batch.h"
+#include "cc/cpu/lanes.h"
 #include "cc/cpu/rasterize/soft_rasterize.h"
 #include "cc/cpu/simd.h"
 #include "cc/geometry/coverage.h"
@@ -119,18 +120,20 @@ struct PairSums {
   }
 };
 
-// The sums of one face over groups of kLanes pixels: in C for a stretch, in
-// double for the total.
+// The sums of one face over groups of kLanes pixels of two rows: in C for a
+// stretch, in double for the total.
 template <typename C>
 struct FaceSums {
-  PairSums<C, kLanes> stretch;
+  static constexpr int64_t kGroup = 2 * kLanes;
+
+  PairSums<C, kGroup> stretch;
   double total[6] = {};
   int64_t groups = 0;
 
   TF_SOFTRAS_INLINE void EndStretch() {
     for (int i = 0; i < 6; ++i) {
       auto& term = stretch.terms[i];
-      for (int64_t half = kLanes / 2; half > 0; half /= 2) {
+      for (int64_t half = kGroup / 2; half > 0; half /= 2) {
         for (int64_t lane = 0; lane < half; ++lane) {
           term[lane] += term[lane + half];
         }
@@ -141,7 +144,7 @@ struct FaceSums {
     groups = 0;
   }
 
-  C gap() const { return *std::min_element(stretch.gap, stretch.gap + kLanes); }
+  C gap() const { return *std::min_element(stretch.gap, stretch.gap + kGroup); }
 };
 
 template <typename C, typename T>
@@ -149,17 +152,31 @@ TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, T inverse_sigma,
                                 const PixelRect& block,
                                 const PixelWeights<T>& weights,
                                 FaceSums<C>& sums) {
-  for (int64_t row = block.row_begin; row < block.row_end; ++row) {
-    const C qy = view.qy(row);
+  constexpr int64_t kGroup = FaceSums<C>::kGroup;
+  static constexpr T kNone[kLanes] = {};
+  for (int64_t row = block.row_begin; row < block.row_end; row += 2) {
+    const bool has_second = row + 1 < block.row_end;
     for (int64_t column = block.column_begin; column < block.column_end;
          column += kLanes) {
-      const T* weight = weights.pixel(row, column);
-      if (!AnyWeight<kLanes>(weight)) continue;
+      const T* first = weights.pixel(row, column);
+      const T* second = has_second ? first + weights.stride : kNone;
+      if (!AnyWeight<kLanes>(first) && !AnyWeight<kLanes>(second)) continue;
+      T weight[kGroup];
+      C qx[kGroup], qy[kGroup];
+      std::memcpy(weight, first, kLanes * sizeof(T));
+      std::memcpy(weight + kLanes, second, kLanes * sizeof(T));
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        qx[lane] = qx[kLanes + lane] = view.qx(column + lane);
+        qy[lane] = view.qy(row);
+        qy[kLanes + lane] = view.qy(row + 1);
+      }
+      Settle(weight);
+      Settle(qx);
+      Settle(qy);
       sums.stretch.Add(
           [&view](int) __attribute__((always_inline)) { return view.triangle; },
-          [&view, column ](int lane)
-              __attribute__((always_inline)) { return view.qx(column + lane); },
-          [qy](int) __attribute__((always_inline)) { return qy; },
+          [&qx](int lane) __attribute__((always_inline)) { return qx[lane]; },
+          [&qy](int lane) __attribute__((always_inline)) { return qy[lane]; },
           inverse_sigma, weight);
       if (++sums.groups == kGroupsPerStretch) sums.EndStretch();
     }
