@@ -61,10 +61,12 @@ _SPHERE_STAGES = (
 _STAGES = (
     _Stage("shape", 80, 1.9, 0.03, 15.0, (0.56, 0.056), area=0.01),
     # The last sigma is so sharp that its blur does not thin parts thinner than a pixel.
-    _Stage("detail", 200, 1.5, 0.015, 4.0, (0.14, 0.002), area=0.003, supersampling=2),
+    # It begins no softer than "shape" ends: a softer silhouette is wider, the surface would move
+    # inwards, and later only its outline would come back.
+    _Stage("detail", 200, 1.5, 0.015, 4.0, (0.03, 0.002), area=0.003, supersampling=2),
 )
 _COLOR_STAGE = _Stage(
-    "pictures", 50, None, 0.005, 4.0, (0.008, 0.002), area=0.001, supersampling=2, colored=True
+    "pictures", 50, None, 0.005, 4.0, (0.002, 0.002), area=0.001, supersampling=2, colored=True
 )
 
 
