@@ -71,7 +71,9 @@ def bench_serving(
     with wrong_input(ValueError):
         host = Endpoint.parse(url).host
     if not remote and not _is_this_machine(host):
-        raise WrongInput(f"'{host}' is another machine: a load on it needs --remote.")
+        raise WrongInput(
+            f"URL: expected a server on this machine; received '{host}'. Others need --remote"
+        )
     with wrong_input(PredictError, ValueError), connect(url, timeout=timeout) as client:
         specs = client.inputs_of(signature)
         content = None if picture is None else _read(picture)
@@ -113,7 +115,7 @@ def _read(picture: pathlib.Path) -> bytes:
     with picture.open("rb") as file:
         content = file.read(MAX_PICTURE_BYTES + 1)
     if len(content) > MAX_PICTURE_BYTES:
-        raise WrongInput(f"--picture: expected at most {MAX_PICTURE_BYTES} bytes, received more.")
+        raise WrongInput(f"--picture: expected at most {MAX_PICTURE_BYTES} bytes; received more")
     return content
 
 

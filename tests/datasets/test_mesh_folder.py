@@ -1,4 +1,4 @@
-"""Which meshes of a folder are found, in which split, and what is said of the rest."""
+"""Meshes of a folder are found with their splits, and the rest is reported."""
 
 import collections
 

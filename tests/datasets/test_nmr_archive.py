@@ -232,7 +232,7 @@ def test_a_folder_without_the_archive_is_an_error(archive, tmp_path):
     with pytest.raises(NmrArchiveError, match="received none"):
         find_files(tmp_path)
     (tmp_path / "broken.zip").write_bytes(b"PK")
-    with pytest.raises(NmrArchiveError, match="broken.zip: expected a ZIP file"):
+    with pytest.raises(NmrArchiveError, match="broken.zip': expected a ZIP file"):
         find_files(tmp_path)
     zipped(archive, tmp_path / "second.zip")
     with pytest.raises(NmrArchiveError, match="one ZIP file.*broken.zip, second.zip"):

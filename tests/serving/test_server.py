@@ -314,7 +314,7 @@ def test_bench_serving_sends_a_picture_and_refuses_in_one_sentence(server, tmp_p
         ((server.grpc, "--signature", "x"), "received 'x'"),
         ((server.grpc + "s",), "NOT_FOUND"),
         (("127.0.0.1:8500",), r"expected grpc://HOST:PORT/MODEL"),
-        (("grpc://serving.test:8500/chair",), "needs --remote"),
+        (("grpc://serving.test:8500/chair",), "Others need --remote"),
         (("grpc://127.0.0.1:1/chair",), "UNAVAILABLE"),
     ):
         result = bench(*arguments)

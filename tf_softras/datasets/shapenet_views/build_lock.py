@@ -28,7 +28,7 @@ def only_build_of(folder) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise ValueError(
-            f"{folder.parent}: expected no other process that prepares it; received one that does"
+            f"'{folder.parent}': expected no other process that prepares it; received one that does"
         ) from None
     except (OSError, NotImplementedError):
         yield

@@ -89,7 +89,7 @@ def scan_mesh_folder(folder, *, splits_file=None) -> tuple[list[MeshModel], list
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"{folder}: expected a folder of meshes, CLASS/MODEL/{MESH_PATH}, CLASS/MODEL.obj or "
+            f"'{folder}': expected a folder of meshes, CLASS/MODEL/{MESH_PATH}, CLASS/MODEL.obj or "
             "others; received no folder"
         )
     splits = _read_splits(folder, splits_file)
@@ -109,7 +109,7 @@ def scan_mesh_folder(folder, *, splits_file=None) -> tuple[list[MeshModel], list
     problems += [Problem(name, "in the file of splits, but has no mesh") for name in splits or ()]
     if not models:
         raise ValueError(
-            f"{folder}: expected meshes CLASS/MODEL/{MESH_PATH}, CLASS/MODEL/model.obj or "
+            f"'{folder}': expected meshes CLASS/MODEL/{MESH_PATH}, CLASS/MODEL/model.obj or "
             f"CLASS/MODEL.obj (or {', '.join(MESH_SUFFIXES[1:])}); received none"
             + "".join(f"; {one.name}: {one.reason}" for one in problems[:3])
         )
@@ -196,7 +196,7 @@ def _read_splits(folder: pathlib.Path, splits_file) -> dict[str, str] | None:
     path = folder / "index.csv" if splits_file is None else pathlib.Path(splits_file)
     if not path.is_file():
         if splits_file is not None:
-            raise FileNotFoundError(f"{path}: expected a CSV file of splits; received no file")
+            raise FileNotFoundError(f"'{path}': expected a CSV file of splits; received no file")
         return None
     splits = {}
     with path.open(newline="", encoding="utf-8-sig") as file:

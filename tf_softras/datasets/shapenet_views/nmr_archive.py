@@ -152,7 +152,7 @@ def find_files(folder) -> tuple[list[NmrFiles], list[Problem]]:
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: expected a folder with {ARCHIVE_NAME}; received none")
+        raise FileNotFoundError(f"'{folder}': expected a folder with {ARCHIVE_NAME}; received none")
     archive = _zip_file(folder)
     if archive is None:
         paths = sorted(path for path in folder.rglob("*.npz") if path.is_file())
@@ -163,7 +163,7 @@ def find_files(folder) -> tuple[list[NmrFiles], list[Problem]]:
         problems += others
     if not files:
         raise NmrArchiveError(
-            f"{folder}: expected {ARCHIVE_NAME}, or pairs of SYNSET_SPLIT_images.npz and "
+            f"'{folder}': expected {ARCHIVE_NAME}, or pairs of SYNSET_SPLIT_images.npz and "
             "SYNSET_SPLIT_voxels.npz of the 13 classes; received "
             + ("; ".join(f"{one.name}: {one.reason}" for one in problems) or "none")
         )
@@ -214,14 +214,15 @@ def _zip_file(folder: pathlib.Path) -> pathlib.Path | None:
     archives = sorted(folder.glob("*.zip"))
     if len(archives) > 1:
         raise NmrArchiveError(
-            f"{folder}: expected one ZIP file; received {', '.join(path.name for path in archives)}"
+            f"'{folder}': expected one ZIP file; received "
+            f"{', '.join(path.name for path in archives)}"
         )
     if archives and archives[0].name == ARCHIVE_NAME:
         with archives[0].open("rb") as file:
             md5 = _md5(file)
         if md5 != ARCHIVE_MD5:
             raise NmrArchiveError(
-                f"{archives[0]}: expected the published archive, MD5 {ARCHIVE_MD5}; received MD5 "
+                f"'{archives[0]}': expected the published archive, MD5 {ARCHIVE_MD5}; received MD5 "
                 f"{md5}. Fetch it again; an archive of your own needs another name"
             )
     return archives[0] if archives else None
@@ -240,7 +241,7 @@ def _members(archive: pathlib.Path) -> tuple[dict[str, str], list[Problem]]:
         with zipfile.ZipFile(archive) as opened:
             names = [one.filename for one in opened.infolist() if not one.is_dir()]
     except _DAMAGED as error:
-        raise NmrArchiveError(f"{archive}: expected a ZIP file; received {error}") from None
+        raise NmrArchiveError(f"'{archive}': expected a ZIP file; received {error}") from None
     members, problems = {}, []
     for name in names:
         path = pathlib.PurePosixPath(name.replace("\\", "/"))
@@ -309,7 +310,7 @@ def _named(path):
         raise
     except _DAMAGED as error:
         raise NmrArchiveError(
-            f"{path}: expected a whole .npz file; received {type(error).__name__}: {error}"
+            f"'{path}': expected a whole .npz file; received {type(error).__name__}: {error}"
         ) from error
 
 
@@ -340,10 +341,10 @@ def _checked_header(path, member: IO[bytes], size: int, shape, dtype: np.dtype) 
     if kind != dtype or received[1:] != shape or fortran_order or received[0] > _MAX_OBJECTS:
         what = "pickled objects" if kind.hasobject else f"{kind} {list(received)}"
         raise NmrArchiveError(
-            f"{path}: expected {dtype} [num_objects, {', '.join(map(str, shape))}]; received {what}"
-            f"{', in Fortran order' if fortran_order else ''}"
+            f"'{path}': expected {dtype} [num_objects, {', '.join(map(str, shape))}]; received "
+            f"{what}{', in Fortran order' if fortran_order else ''}"
         )
     expected = member.tell() + int(np.prod(received, dtype=np.int64)) * dtype.itemsize
     if size != expected:
-        raise NmrArchiveError(f"{path}: expected {expected} bytes; received {size}")
+        raise NmrArchiveError(f"'{path}': expected {expected} bytes; received {size}")
     return received[0]
