@@ -150,7 +150,7 @@ def test_a_background_is_composited_and_opaque():
 
 
 def brute_force_hits(mesh, eye, size, viewing_angle=15.0):
-    """Which face the ray through each pixel's centre meets first, -1 for none, in float64."""
+    """Returns the face that each pixel's ray meets first, -1 for none, in float64."""
     eye = np.asarray(eye, np.float64)
     forward = -eye / np.linalg.norm(eye)
     right = np.cross(forward, [0, 1, 0])

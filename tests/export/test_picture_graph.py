@@ -58,7 +58,7 @@ def file_of(picture, format="PNG", **options):
 
 
 def read_by_pillow(image, mask=None):
-    """What another library reads of files of such content: uint8 `[height, width, 4]`."""
+    """Returns the picture that another library reads: uint8 `[height, width, 4]`."""
     picture = PIL.Image.open(io.BytesIO(image))
     rgba = np.asarray(eight_bits(picture).convert("RGBA")).copy()
     if mask is not None:

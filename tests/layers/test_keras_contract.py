@@ -1,4 +1,4 @@
-"""What Keras asks of a layer: shapes for wrappers, short configurations, XLA, checked faces."""
+"""Layers keep Keras's contract: shapes for wrappers, short configurations, XLA, checked faces."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the ops' Python functions take, and the one sentence that refuses the rest."""
+"""The ops' Python functions take many kinds of arguments, and refuse others in one sentence."""
 
 import numpy as np
 import pytest

@@ -65,7 +65,7 @@ def rest_api(answer):
 
 
 def model_server(network, *, image_size=64, name="chair"):
-    """What TensorFlow Serving's REST interface answers for a reconstructor, after its manual.
+    """Returns a function that answers like TensorFlow Serving's REST interface, by its manual.
 
     It is no ModelServer: paths, the form of questions and answers, and refusals are theirs.
     """

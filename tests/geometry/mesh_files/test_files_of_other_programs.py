@@ -1,4 +1,4 @@
-"""What programs really write: each form was once read wrongly, and is small here."""
+"""Files as other programs write them: each form was once read wrongly, and is small here."""
 
 import io
 import logging
