@@ -6,9 +6,11 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "cc/cpu/parallel.h"
 #include "cc/cpu/scratch.h"
 #include "cc/tensorflow/xla/ffi_parallel.h"
+#include "tensorflow/core/framework/tensor_shape.h"
 #include "xla/ffi/api/ffi.h"
 
 // xla/ffi/ffi_api.h declares this too, but includes headers that TensorFlow's
@@ -22,6 +24,13 @@ namespace tf_softras {
 inline xla::ffi::Error ToFfi(const absl::Status& status) {
   return xla::ffi::Error(static_cast<xla::ffi::ErrorCode>(status.code()),
                          std::string(status.message()));
+}
+
+template <typename Buffer>
+tensorflow::TensorShape ShapeOf(const Buffer& buffer) {
+  const auto sizes = buffer.dimensions();
+  return tensorflow::TensorShape(
+      absl::MakeConstSpan(sizes.begin(), sizes.size()));
 }
 
 inline xla::ffi::Error RunOnFfi(

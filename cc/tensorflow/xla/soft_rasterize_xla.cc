@@ -31,15 +31,13 @@ absl::Status ReadInputs(ffi::Buffer<type> vertices,
                         ffi::Buffer<ffi::DataType::S32> faces,
                         ffi::Buffer<type> sigma, ffi::Span<const int64_t> image,
                         float near, SoftRasterizeInputs<T>* inputs) {
+  SoftRasterizeShapes shapes;
+  shapes.vertices = ShapeOf(vertices);
+  shapes.faces = ShapeOf(faces);
+  FillInputs(shapes, {image[1], image[2], near}, inputs);
   inputs->vertices = vertices.typed_data();
   inputs->faces = faces.typed_data();
-  inputs->batch = vertices.dimensions()[0];
-  inputs->num_vertices = vertices.dimensions()[1];
-  inputs->num_faces = faces.dimensions()[0];
-  inputs->height = image[1];
-  inputs->width = image[2];
   inputs->sigma = *sigma.typed_data();
-  inputs->near = static_cast<T>(near);
   TF_RETURN_IF_ERROR(ValidateMeshValues(*inputs));
   return ValidatePositive("sigma", inputs->sigma);
 }

@@ -29,13 +29,6 @@ constexpr char kScalesBackward[] = "softras_soft_shade_scales_grad";
 
 // ---------------------------------------------------------------- Handlers
 
-// The attributes that the passes read, in the order of their binding.
-struct Numbers {
-  float near, far, epsilon, min_coverage;
-  int64_t summed_channels;
-  bool is_linear;
-};
-
 // Shapes are what Compile below made of them; values are known only here.
 template <ffi::DataType type, typename T = ffi::NativeType<type>>
 SoftShadeInputs<T> MakeInputs(ffi::Buffer<type> vertices,
@@ -43,28 +36,20 @@ SoftShadeInputs<T> MakeInputs(ffi::Buffer<type> vertices,
                               ffi::Buffer<type> sigma, ffi::Buffer<type> gamma,
                               ffi::Buffer<type> attributes,
                               ffi::Buffer<type> background,
-                              ffi::Span<const int64_t> plane,
-                              const Numbers& numbers) {
+                              const SoftShadeAttributes& drawn) {
   SoftShadeInputs<T> inputs;
+  SoftShadeShapes shapes;
+  shapes.vertices = ShapeOf(vertices);
+  shapes.faces = ShapeOf(faces);
+  shapes.attributes = ShapeOf(attributes);
+  shapes.background = ShapeOf(background);
+  FillInputs(shapes, drawn, &inputs);
   inputs.mesh.vertices = vertices.typed_data();
   inputs.mesh.faces = faces.typed_data();
-  inputs.mesh.batch = vertices.dimensions()[0];
-  inputs.mesh.num_vertices = vertices.dimensions()[1];
-  inputs.mesh.num_faces = faces.dimensions()[0];
-  inputs.mesh.height = plane[1];
-  inputs.mesh.width = plane[2];
   inputs.mesh.sigma = *sigma.typed_data();
-  inputs.mesh.near = static_cast<T>(numbers.near);
-  inputs.mesh.is_linear = numbers.is_linear;
   inputs.attributes = attributes.typed_data();
   inputs.background = background.typed_data();
-  inputs.background_is_image = background.dimensions().size() == 4;
-  inputs.channels = attributes.dimensions()[2];
-  inputs.summed_channels = numbers.summed_channels;
   inputs.gamma = *gamma.typed_data();
-  inputs.far = static_cast<double>(numbers.far);
-  inputs.epsilon = static_cast<double>(numbers.epsilon);
-  inputs.min_coverage = static_cast<double>(numbers.min_coverage);
   return inputs;
 }
 
@@ -84,10 +69,11 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
                    ffi::Result<ffi::Buffer<type>> transparency, float near,
                    float far, float epsilon, float min_coverage,
                    int64_t summed_channels, bool is_hard, bool is_linear) {
-  const auto inputs = MakeInputs<type>(
-      vertices, faces, sigma, gamma, attributes, background,
-      alpha->dimensions(),
-      {near, far, epsilon, min_coverage, summed_channels, is_linear});
+  const ffi::Span<const int64_t> plane = alpha->dimensions();
+  const auto inputs =
+      MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
+                       {plane[1], plane[2], summed_channels, near, far, epsilon,
+                        min_coverage, is_hard, is_linear});
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
@@ -108,10 +94,11 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
                     ffi::Result<ffi::Buffer<type>> background_gradient,
                     float near, float far, float epsilon, float min_coverage,
                     int64_t summed_channels, bool is_hard, bool is_linear) {
-  const auto inputs = MakeInputs<type>(
-      vertices, faces, sigma, gamma, attributes, background,
-      alpha_upstream.dimensions(),
-      {near, far, epsilon, min_coverage, summed_channels, is_linear});
+  const ffi::Span<const int64_t> plane = alpha_upstream.dimensions();
+  const auto inputs =
+      MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
+                       {plane[1], plane[2], summed_channels, near, far, epsilon,
+                        min_coverage, is_hard, is_linear});
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
@@ -135,10 +122,11 @@ ffi::Error ScalesBackward(
     ffi::Result<ffi::Buffer<type>> gamma_gradient, float near, float far,
     float epsilon, float min_coverage, int64_t summed_channels, bool is_hard,
     bool is_linear) {
-  const auto inputs = MakeInputs<type>(
-      vertices, faces, sigma, gamma, attributes, background,
-      alpha_upstream.dimensions(),
-      {near, far, epsilon, min_coverage, summed_channels, is_linear});
+  const ffi::Span<const int64_t> plane = alpha_upstream.dimensions();
+  const auto inputs =
+      MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
+                       {plane[1], plane[2], summed_channels, near, far, epsilon,
+                        min_coverage, is_hard, is_linear});
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
