@@ -49,7 +49,17 @@ UNSEEN = np.concatenate(
         for elevation in (-15.0, 40.0)
     ]
 )
-FIELDS = ("category", "model", "method", "iou", "f_score", "chamfer", "seconds", "faces")
+FIELDS = (
+    "category",
+    "model",
+    "method",
+    "iou",
+    "f_score",
+    "chamfer",
+    "crossing",
+    "seconds",
+    "faces",
+)
 # (unseen-view IoU, F-score) of the prototype for one object of each class, at 128 pixels.
 PROTOTYPE = {
     "airplane": (0.880, 0.864),
@@ -90,6 +100,7 @@ def main():
                 "model": model.model,
                 "method": method,
                 **truth.score(mesh),
+                "crossing": round(crossing_share(mesh), 5),
                 "seconds": round(seconds, 1),
                 "faces": len(mesh.faces),
             }
@@ -98,7 +109,9 @@ def main():
             name = f"{category}-{model.model}-{method}"
             save_mesh(output / f"{name}.glb", mesh)
             write_sheet(output / f"{name}.png", truth, mesh)
-    print(table(read_rows(rows_file)))
+    rows = read_rows(rows_file)
+    print(table(rows))
+    write_worst(output, [row for row in rows if row["method"] == arguments.methods[0]])
 
 
 def parsed_arguments():
@@ -179,6 +192,37 @@ def visible_points(mesh, size=256, count=40_000):
     return points[np.random.default_rng(0).permutation(len(points))[:count]]
 
 
+def crossing_share(mesh):
+    """Returns the share of faces that cut another face, as a fold does; neighbours do not count."""
+    _, index = np.unique(mesh.vertices.round(7), axis=0, return_inverse=True)
+    faces, corners = index.reshape(-1)[mesh.faces], mesh.vertices[mesh.faces].astype(np.float64)
+    middles = corners.mean(axis=1)
+    reach = np.linalg.norm(corners - middles[:, None], axis=-1).max(axis=1)
+    near = cKDTree(middles).query_pairs(2.0 * np.quantile(reach, 0.999), output_type="ndarray")
+    near = near[~(faces[near[:, 0], :, None] == faces[near[:, 1], None, :]).any(axis=(1, 2))]
+    near = np.concatenate([near, near[:, ::-1]])
+    cuts = np.zeros(len(near), bool)
+    for side in range(3):
+        start, end = corners[near[:, 0], side], corners[near[:, 0], (side + 1) % 3]
+        cuts |= passes_through(start, end, corners[near[:, 1]])
+    return len(np.unique(near[cuts])) / len(faces)
+
+
+def passes_through(start, end, triangle):
+    """Returns whether segments pass through triangles, by Moeller and Trumbore's equations."""
+    along, origin = end - start, triangle[:, 0]
+    first, second = triangle[:, 1] - origin, triangle[:, 2] - origin
+    across = np.cross(along, second)
+    scale = np.einsum("ij,ij->i", first, across)
+    safe = np.where(np.abs(scale) > 1e-15, scale, np.inf)
+    offset = start - origin
+    u = np.einsum("ij,ij->i", offset, across) / safe
+    turned = np.cross(offset, first)
+    v = np.einsum("ij,ij->i", along, turned) / safe
+    t = np.einsum("ij,ij->i", second, turned) / safe
+    return np.isfinite(safe) & (u > 0) & (v > 0) & (u + v < 1) & (t > 0) & (t < 1)
+
+
 def fit(truth):
     fitted = fit_views(truth.views, size=truth.size, texture_size=256)
     return fitted.mesh
@@ -229,6 +273,23 @@ def write_sheet(path, truth, mesh):
     PIL.Image.fromarray(np.uint8(np.rint(255.0 * on_white))).save(path)
 
 
+def write_worst(output, rows, count=5):
+    """Names the objects of the lowest IoU, and joins their sheets to OUTPUT/worst.png."""
+    rows = sorted(rows, key=lambda row: row["iou"])[:count]
+    names = [f"{row['category']}-{row['model']}-{row['method']}" for row in rows]
+    for name, row in zip(names, rows, strict=True):
+        print(f"{name}: IoU {row['iou']:.3f}, F-score {row['f_score']:.3f}")
+    sheets = [PIL.Image.open(output / f"{name}.png").convert("RGB") for name in names]
+    sheet = PIL.Image.new(
+        "RGB", (max(one.width for one in sheets), sum(one.height for one in sheets)), "white"
+    )
+    top = 0
+    for one in sheets:
+        sheet.paste(one, (0, top))
+        top += one.height
+    sheet.save(output / "worst.png")
+
+
 def read_rows(path):
     if not path.is_file():
         return []
@@ -245,9 +306,9 @@ def append_row(path, row):
 def table(rows):
     """Returns a Markdown table: a row for each class and method, means over objects."""
     lines = [
-        "| class | method | objects | unseen IoU | F-score 1 % | chamfer | processor seconds |"
+        "| class | method | objects | unseen IoU | F-score 1 % | chamfer | cut faces | seconds |"
     ]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     methods = sorted({row["method"] for row in rows})
     for category in [*sorted({row["category"] for row in rows}), "all"]:
         for method in methods:
@@ -260,13 +321,13 @@ def table(rows):
                 lines.append(line(category, method, members))
         if category in PROTOTYPE:
             iou, f_score = PROTOTYPE[category]
-            lines.append(f"| {category} | prototype | 1 | {iou:.3f} | {f_score:.3f} | | |")
+            lines.append(f"| {category} | prototype | 1 | {iou:.3f} | {f_score:.3f} | | | |")
     return "\n".join(lines)
 
 
 def line(category, method, members):
-    means = [np.mean([row[name] for row in members]) for name in FIELDS[3:7]]
-    return "| {} | {} | {} | {:.3f} | {:.3f} | {:.4f} | {:.0f} |".format(
+    means = [np.mean([row[name] for row in members]) for name in FIELDS[3:8]]
+    return "| {} | {} | {} | {:.3f} | {:.3f} | {:.4f} | {:.2%} | {:.0f} |".format(
         category, method, len(members), *means
     )
 
