@@ -6,7 +6,7 @@ import numpy as np
 from tf_softras.cli.command import Command, WrongInput, wrong_input
 from tf_softras.cli.options import PATH
 
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 100_000_000
 BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 
 
