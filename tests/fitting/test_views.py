@@ -15,7 +15,7 @@ from tf_softras.datasets.posed_views import (
 from tf_softras.fitting import FitError, fit_views, remesh
 from tf_softras.fitting._atlas import painted, textured
 from tf_softras.fitting._crops import crop_views
-from tf_softras.fitting._hull import carved, object_frame, visual_hull
+from tf_softras.fitting._hull import _without_unseen_parts, carved, object_frame, visual_hull
 from tf_softras.fitting._surface import SurfaceGradient, UniformAdam
 from tf_softras.fitting._view_measures import drawn_views, measured_views
 from tf_softras.geometry import Mesh, eye_from_angles, icosphere
@@ -151,6 +151,21 @@ def test_a_sphere_and_a_mesh_are_starts_too(views):
     for start in ("sphere", Mesh(0.4 * icosphere(2).vertices, icosphere(2).faces)):
         fitted = fit_views(views, start=start, steps=50, texture_size=None, use_pictures=False)
         assert fitted.mean("iou", held_out=True) > 0.85
+
+
+def test_parts_beyond_the_pictures_are_not_of_the_hull(views):
+    crops = crop_views(views, size=SIZE)
+    crops = crops.moved(*object_frame(crops))
+    ball, box = icosphere(1), fine_box()
+    inside, beyond = (0.03 * ball.vertices + [0.0, y, 0.0] for y in (0.3, 1.2))
+    mesh = Mesh(
+        np.concatenate([box.vertices, beyond, inside]),
+        np.concatenate([box.faces, *(ball.faces + len(box.vertices) + 42 * i for i in (0, 1))]),
+    )
+    kept = _without_unseen_parts(mesh, crops)
+    expected = np.concatenate([mesh.vertices[: len(box.vertices)], inside])
+    np.testing.assert_array_equal(kept.vertices, np.float32(expected))
+    np.testing.assert_array_equal(kept.vertices[kept.faces[-80:]], np.float32(inside)[ball.faces])
 
 
 def test_the_hull_is_the_box_where_views_see_its_sides(views):

@@ -14,6 +14,10 @@ _BLOCK = 4
 # A pixel below the first coverage is empty. One above the second shows a part wider than a pixel.
 _LEAST_COVERAGE = 0.06
 _COVERED = 0.9
+# A separate part of the hull counts if this share of the views shows its place.
+_SHOWN = 0.8
+# The tangent of a direction that is beyond any picture, for points behind the camera.
+_FAR_OFF = 1e3
 
 
 class FitError(SoftrasError, ValueError):
@@ -105,7 +109,36 @@ def visual_hull(crops, *, resolution=128, dilation=0.0, limit=0.56):
     vertices, faces, _, _ = measure.marching_cubes(values, 0.0, spacing=(cell,) * 3)
     vertices = vertices + (0.5 - 0.5 * resolution) * cell
     # scikit-image winds faces towards falling values. Our values rise outwards.
-    return oriented_outwards(Mesh(vertices, faces))
+    return oriented_outwards(_without_unseen_parts(Mesh(vertices, faces), crops))
+
+
+def _without_unseen_parts(mesh: Mesh, crops) -> Mesh:
+    """Returns the hull without separate parts that lie beyond the borders of most pictures.
+
+    No mask carves them away, and nothing shows that they are there.
+    """
+    from scipy.sparse import coo_matrix, csgraph
+
+    count, faces = len(mesh.vertices), mesh.faces
+    edges = coo_matrix((np.ones(2 * len(faces)), (faces[:, [0, 1]].ravel(), faces[:, 1:].ravel())))
+    edges.resize((count, count))
+    parts, part = csgraph.connected_components(edges, directed=False)
+    if parts == 1:
+        return mesh
+    shown = np.mean([_is_in_picture(crops, i, mesh.vertices) for i in range(len(crops))], axis=0)
+    share = np.bincount(part, weights=shown) / np.bincount(part)
+    kept = share >= min(_SHOWN, share.max())
+    faces = faces[kept[part[faces[:, 0]]]]
+    used, faces = np.unique(faces, return_inverse=True)
+    return Mesh(mesh.vertices[used], faces.reshape(-1, 3))
+
+
+def _is_in_picture(crops, index, points):
+    """Returns whether points lie inside a square, where the picture has pixels, bool `[points]`."""
+    _, column, row = _projected(crops, index, points)
+    inside = (column >= 0) & (column < crops.size) & (row >= 0) & (row < crops.size)
+    column, row = (np.where(inside, value, 0).astype(int) for value in (column, row))
+    return inside & crops.valid[index, row, column]
 
 
 def _field(crops, resolution, cell):
@@ -138,15 +171,22 @@ def oriented_outwards(mesh: Mesh) -> Mesh:
     return Mesh(mesh.vertices, mesh.faces[:, ::-1])
 
 
-def _outside(crops, index, points):
-    """Returns the signed distance of points to one view's mask, world units, negative inside."""
+def _projected(crops, index, points):
+    """Returns depth, column and row of points; those behind the camera lie beyond any square."""
     camera = points @ crops.rotations[index].T + crops.translations[index]
     depth = camera[:, 2]
     in_front = depth > 1e-6
+    x, y = np.where(in_front, camera[:, :2].T / np.where(in_front, depth, 1.0), _FAR_OFF)
+    lens = crops.intrinsics[index]
+    return depth, lens[0, 0] * x + lens[0, 1] * y + lens[0, 2], lens[1, 1] * y + lens[1, 2]
+
+
+def _outside(crops, index, points):
+    """Returns the signed distance of points to one view's mask, world units, negative inside."""
+    depth, column, row = _projected(crops, index, points)
+    in_front = depth > 1e-6
     safe = np.where(in_front, depth, 1.0)
     lens = crops.intrinsics[index]
-    column = lens[0, 0] * camera[:, 0] / safe + lens[0, 1] * camera[:, 1] / safe + lens[0, 2]
-    row = lens[1, 1] * camera[:, 1] / safe + lens[1, 2]
     distance = _mask_distance(crops, index)
     pixels = _sampled(distance, column - 0.5, row - 0.5)
     known = _sampled(np.float32(crops.valid[index]), column - 0.5, row - 0.5) > 0.99
