@@ -120,8 +120,8 @@ def _without_unseen_parts(mesh: Mesh, crops) -> Mesh:
     from scipy.sparse import coo_matrix, csgraph
 
     count, faces = len(mesh.vertices), mesh.faces
-    edges = coo_matrix((np.ones(2 * len(faces)), (faces[:, [0, 1]].ravel(), faces[:, 1:].ravel())))
-    edges.resize((count, count))
+    ends = faces[:, [0, 1]].ravel(), faces[:, 1:].ravel()
+    edges = coo_matrix((np.ones(len(ends[0])), ends), shape=(count, count))
     parts, part = csgraph.connected_components(edges, directed=False)
     if parts == 1:
         return mesh

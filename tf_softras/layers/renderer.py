@@ -385,7 +385,7 @@ class Renderer(GeometryLayer):
 
     @property
     def _is_two_sided(self):
-        """Whether both sides of a face look the same."""
+        """True if both sides of a face look the same."""
         return self.lighting is None or getattr(self.lighting, "two_sided", False)
 
     def _lit(self, shown, given, lights):
