@@ -88,6 +88,8 @@ def test_unknown_preset_is_refused_with_the_names_there_are():
         {"color_jitter": 1.0},
         {"color_jitter": -0.1},
         {"framed_share": 1.1},
+        {"gray_share": 1.1},
+        {"picture_noise": -0.1},
         {"model": None},
         {"preset": ""},
         {"pictures_per_object": 0},

@@ -189,6 +189,9 @@ class ReconstructionConfig:
             Objects of ShapeNet stand with their left and right along x.
         color_jitter: Colours in training are multiplied by a gain for each channel of each object,
             uniform in [1 - color_jitter, 1 + color_jitter]; 0 for never.
+        gray_share: The share of pictures in training that lose their colours.
+        picture_noise: Standard deviation of the normal noise on pictures in training, whose values
+            are in [0, 1].
         framed_share: The share of pictures in training that are framed as photographs are, by
             `pictures.frame_object`. A network that never saw such pictures takes a small object
             that fills its picture for a large one.
@@ -226,6 +229,8 @@ class ReconstructionConfig:
     seed: int = 0
     mirror: bool = dataclasses.field(default=False, metadata={"added": True})
     color_jitter: float = dataclasses.field(default=0.0, metadata={"added": True})
+    gray_share: float = dataclasses.field(default=0.0, metadata={"added": True})
+    picture_noise: float = dataclasses.field(default=0.0, metadata={"added": True})
     framed_share: float = dataclasses.field(default=0.0, metadata={"added": True})
     pictures_per_object: int = dataclasses.field(default=2, metadata={"added": True})
     views_per_mesh: int = dataclasses.field(default=2, metadata={"added": True})
@@ -261,9 +266,11 @@ class ReconstructionConfig:
         _check_integer("seed", self.seed, 0, 2**32 - 1)
         _check_boolean("mirror", self.mirror)
         _check_real("color_jitter", self.color_jitter, 0.0, 1.0, lower_included=True)
-        _check_real(
-            "framed_share", self.framed_share, 0.0, math.nextafter(1.0, 2.0), lower_included=True
-        )
+        for name in ("gray_share", "framed_share"):
+            _check_real(
+                name, getattr(self, name), 0.0, math.nextafter(1.0, 2.0), lower_included=True
+            )
+        _check_real("picture_noise", self.picture_noise, 0.0, lower_included=True)
         _check_integer("pictures_per_object", self.pictures_per_object, 1)
         _check_integer("views_per_mesh", self.views_per_mesh, 1)
         _check_boolean("compare_input", self.compare_input)

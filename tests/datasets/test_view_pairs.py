@@ -227,9 +227,46 @@ def test_a_share_of_the_pictures_is_framed_as_photographs_are_and_no_target_is()
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
-def test_a_share_of_framed_pictures_is_checked(share):
-    with pytest.raises(ValueError, match="framed_share: expected 0 to 1; received"):
-        view_pairs(objects(4), batch_size=1, seed=0, framed_share=share)
+@pytest.mark.parametrize("name", ["framed_share", "gray_share"])
+def test_a_share_of_the_pictures_is_checked(name, share):
+    with pytest.raises(ValueError, match=f"{name}: expected 0 to 1; received"):
+        view_pairs(objects(4), batch_size=1, seed=0, **{name: share})
+
+
+def test_a_share_of_the_pictures_loses_its_colours_and_no_target_does():
+    example = rendered(load_mesh(CODE / "dummy_data/04379243/box/models/model_normalized.obj"))
+    example = example.map(lambda views: {**views, "images": views["images"] // [1, 2, 3, 1]})
+    options = {"batch_size": 8, "seed": 3, "pictures_per_object": 1, "colors": True}
+    plain = view_pairs(example, **options).take(4)
+    half = view_pairs(example, gray_share=0.5, **options).take(4)
+    count = 0
+    for (inputs, targets), (expected, same) in zip(half, plain, strict=True):
+        np.testing.assert_array_equal(targets["pictures"], same["pictures"])
+        np.testing.assert_array_equal(inputs["images"][..., 3], expected["images"][..., 3])
+        for picture, before in zip(inputs["images"][:, 0], expected["images"][:, 0], strict=True):
+            mean = np.repeat(np.mean(before[..., :3], -1, keepdims=True), 3, -1)
+            if not np.array_equal(picture, before):
+                count += 1
+                np.testing.assert_allclose(picture[..., :3], mean, atol=1e-6)
+    assert 6 <= count <= 26
+
+
+def test_noise_has_the_deviation_asked_for_and_is_on_no_target():
+    options = {"batch_size": 8, "seed": 3}
+    plain = view_pairs(objects(8), **options).take(2)
+    noisy = list(view_pairs(objects(8), picture_noise=0.1, **options).take(2))
+    noises = []
+    for (inputs, targets), (expected, same) in zip(noisy, plain, strict=True):
+        np.testing.assert_array_equal(targets["silhouettes"], same["silhouettes"])
+        noises.append((inputs["images"] - expected["images"]).numpy())
+        assert abs(noises[-1].mean()) < 0.02
+        assert abs(noises[-1].std() - 0.1) < 0.02
+        assert abs(np.corrcoef(noises[-1][0].ravel(), noises[-1][1].ravel())[0, 1]) < 0.4
+    assert not np.array_equal(*noises)
+    again = view_pairs(objects(8), picture_noise=0.1, first_batch=1, **options).take(1)
+    np.testing.assert_array_equal(next(iter(again))[0]["images"], noisy[1][0]["images"])
+    with pytest.raises(ValueError, match="picture_noise: expected at least 0; received -1"):
+        view_pairs(objects(8), picture_noise=-1, **options)
 
 
 def test_a_global_seed_of_0_is_no_error_and_changes_nothing():
@@ -243,7 +280,8 @@ def test_a_global_seed_of_0_is_no_error_and_changes_nothing():
 def test_there_is_no_augmentation_out_of_training():
     options = {"batch_size": 8, "seed": 1, "training": False}
     plain = view_pairs(objects(8), **options)
-    asked = view_pairs(objects(8), mirror=True, color_jitter=0.5, framed_share=1.0, **options)
+    augmented = {"mirror": True, "color_jitter": 0.5, "framed_share": 1.0, "gray_share": 1.0}
+    asked = view_pairs(objects(8), picture_noise=0.1, **augmented, **options)
     for (inputs, _), (expected, _) in zip(asked, plain, strict=True):
         np.testing.assert_array_equal(inputs["images"], expected["images"])
         np.testing.assert_array_equal(inputs["eyes"], expected["eyes"])

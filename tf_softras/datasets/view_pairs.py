@@ -1,6 +1,7 @@
 """Makes batches for training and evaluation from a data set of objects seen from many sides."""
 
 import dataclasses
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -60,6 +61,8 @@ def view_pairs(
     first_batch: int = 0,
     mirror: bool = False,
     color_jitter: float = 0.0,
+    gray_share: float = 0.0,
+    picture_noise: float = 0.0,
     framed_share: float = 0.0,
     pictures_per_object: int = 2,
     views_per_mesh: int = 2,
@@ -85,6 +88,10 @@ def view_pairs(
             Their pictures are mirrored left to right and their eyes in the plane x = 0, so they
             show the object as it would look mirrored in this plane.
         color_jitter: the most that each channel's gain differs from 1, in training.
+        gray_share: the share of pictures, in training, whose three channels become their mean.
+            The views that meshes are compared in keep their colours.
+        picture_noise: standard deviation of the normal noise that is added to all four channels of
+            the pictures, in training. Sums beyond [0, 1] stay as they are.
         framed_share: the share of pictures, in training, that are framed as photographs are: see
             `pictures.frame_object`. The views that meshes are compared in stay as they are.
         pictures_per_object: pictures that meshes are made of.
@@ -94,7 +101,7 @@ def view_pairs(
 
     Returns:
         tf.data of (inputs, targets). Inputs: {"images": float32 `[batch, pictures_per_object,
-        height, width, 4]` in [0, 1], straight RGB and alpha; "eyes": float32
+        height, width, 4]` in [0, 1] before noise, straight RGB and alpha; "eyes": float32
         `[batch, views_per_mesh, 3]`, world space}. Targets: {"silhouettes": float32
         `[batch, pictures_per_object * views_per_mesh, height, width]` in [0, 1], what each mesh
         should look like in each view, in the order of `MeshViewPairs`} and, with
@@ -102,10 +109,14 @@ def view_pairs(
 
     Raises:
         ValueError: the data set is empty or has too few views an object, or `batch_size` is
-            less than 1, or `framed_share` is not in [0, 1].
+            less than 1, or `framed_share` or `gray_share` is not in [0, 1], or `picture_noise` is
+            below 0.
     """
-    if not 0.0 <= framed_share <= 1.0:
-        raise ValueError(f"framed_share: expected 0 to 1; received {framed_share}")
+    for name, share in {"framed_share": framed_share, "gray_share": gray_share}.items():
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"{name}: expected 0 to 1; received {share}")
+    if not 0.0 <= picture_noise < math.inf:
+        raise ValueError(f"picture_noise: expected at least 0; received {picture_noise}")
     pairs = MeshViewPairs(pictures_per_object, views_per_mesh)
     drawn_views = _num_drawn(pictures_per_object, views_per_mesh, compare_input)
     num_views = _checked(dataset, batch_size).element_spec["images"].shape[0]
@@ -122,12 +133,16 @@ def view_pairs(
         pictures = drawn["images"][:pictures_per_object]
         if training and framed_share:
             pictures = _framed_at_random(pictures, tf.random.fold_in(seed, 5), framed_share)
-        return {**drawn, "pictures": pictures}
+        return {**drawn, "pictures": pictures, "seed": seed}
 
     def inputs_and_targets(drawn):
         images, eyes = drawn["images"], drawn["eyes"]
         first = 0 if compare_input else pictures_per_object
-        inputs = {"images": _unit_range(drawn["pictures"]), "eyes": eyes[:, first:]}
+        pictures = _unit_range(drawn["pictures"])
+        if training:
+            # Here, not in `convert`: what is shuffled stays in bytes.
+            pictures = _degraded(pictures, drawn["seed"][0], gray_share, picture_noise)
+        inputs = {"images": pictures, "eyes": eyes[:, first:]}
         targets = {"silhouettes": pairs.of_views(_unit_range(images[:, first:, ..., 3]))}
         if colors:
             targets["pictures"] = _unit_range(images[:, first:])
@@ -294,6 +309,20 @@ def _augmented(drawn: dict, seed: tf.Tensor, mirror: bool, color_jitter: float) 
         colors = tf.cast(tf.round(tf.minimum(colors, 255.0)), images.dtype)
         images = tf.concat([colors, images[..., 3:]], axis=-1)
     return {"images": images, "eyes": eyes}
+
+
+def _degraded(pictures: tf.Tensor, seed: tf.Tensor, gray_share: float, noise: float) -> tf.Tensor:
+    """Returns pictures [..., height, width, 4], some without colours, all with noise."""
+    if gray_share:
+        colors, alpha = pictures[..., :3], pictures[..., 3:]
+        draws = tf.random.stateless_uniform(tf.shape(pictures)[:-3], tf.random.fold_in(seed, 6))
+        gray = (draws < gray_share)[..., None, None, None]
+        colors = tf.where(gray, tf.reduce_mean(colors, -1, keepdims=True), colors)
+        pictures = tf.concat([colors, alpha], axis=-1)
+    if noise:
+        draws = tf.random.stateless_normal(tf.shape(pictures), tf.random.fold_in(seed, 7))
+        pictures += noise * draws
+    return pictures
 
 
 def _framed_at_random(pictures: tf.Tensor, seed: tf.Tensor, share: float) -> tf.Tensor:

@@ -297,6 +297,8 @@ def _training_pairs(dataset: tf.data.Dataset, config: ReconstructionConfig, *, f
         first_batch=first_step,
         mirror=config.mirror,
         color_jitter=config.color_jitter,
+        gray_share=config.gray_share,
+        picture_noise=config.picture_noise,
         framed_share=config.framed_share,
         colors=config.model.color is not None,
         **_drawn(config),
