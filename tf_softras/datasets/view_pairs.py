@@ -90,7 +90,7 @@ def view_pairs(
         color_jitter: the most that each channel's gain differs from 1, in training.
         gray_share: the share of pictures, in training, whose three channels become their mean.
             The views that meshes are compared in keep their colours.
-        picture_noise: standard deviation of the normal noise that is added to all four channels of
+        picture_noise: standard deviation of the uniform noise that is added to all four channels of
             the pictures, in training. Sums beyond [0, 1] stay as they are.
         framed_share: the share of pictures, in training, that are framed as photographs are: see
             `pictures.frame_object`. The views that meshes are compared in stay as they are.
@@ -129,23 +129,24 @@ def view_pairs(
     def convert(example, seed):
         drawn = _draw_views(example, num_views, drawn_views, seed)
         if training:
-            drawn = _augmented(drawn, seed, mirror, color_jitter)
+            drawn = _mirrored(drawn, seed) if mirror else drawn
         pictures = drawn["images"][:pictures_per_object]
         if training and framed_share:
             pictures = _framed_at_random(pictures, tf.random.fold_in(seed, 5), framed_share)
-        return {**drawn, "pictures": pictures, "seed": seed}
+        return {**drawn, "pictures": pictures, "gains": _gains(seed, color_jitter), "seed": seed}
 
     def inputs_and_targets(drawn):
         images, eyes = drawn["images"], drawn["eyes"]
         first = 0 if compare_input else pictures_per_object
-        pictures = _unit_range(drawn["pictures"])
+        gains = drawn["gains"][:, None, None, None] if training and color_jitter else None
+        pictures = _amplified(_unit_range(drawn["pictures"]), gains)
         if training:
-            # Here, not in `convert`: what is shuffled stays in bytes.
+            # Here, not in `convert`: a batch at a time is faster, and what is shuffled is bytes.
             pictures = _degraded(pictures, drawn["seed"][0], gray_share, picture_noise)
         inputs = {"images": pictures, "eyes": eyes[:, first:]}
         targets = {"silhouettes": pairs.of_views(_unit_range(images[:, first:, ..., 3]))}
         if colors:
-            targets["pictures"] = _unit_range(images[:, first:])
+            targets["pictures"] = _amplified(_unit_range(images[:, first:]), gains)
         return inputs, targets
 
     first = first_batch * batch_size
@@ -294,21 +295,25 @@ def _draw_views(example: dict, num_views: int, count: int, seed: tf.Tensor) -> d
     return {"images": tf.gather(example["images"], views), "eyes": eye_from_angles(**cameras)}
 
 
-def _augmented(drawn: dict, seed: tf.Tensor, mirror: bool, color_jitter: float) -> dict:
-    """Returns the views mirrored, or not, and their colours multiplied, by draws from `seed`."""
+def _mirrored(drawn: dict, seed: tf.Tensor) -> dict:
+    """Returns the views mirrored in the plane x = 0, or not, by a draw from `seed`."""
     images, eyes = drawn["images"], drawn["eyes"]
-    if mirror:
-        mirrored = tf.random.stateless_uniform([], tf.random.fold_in(seed, 2)) < 0.5
-        images = tf.where(mirrored, tf.reverse(images, [2]), images)
-        eyes = tf.where(mirrored, eyes * [-1.0, 1.0, 1.0], eyes)
-    if color_jitter:
-        gains = tf.random.stateless_uniform(
-            [3], tf.random.fold_in(seed, 3), 1.0 - color_jitter, 1.0 + color_jitter
-        )
-        colors = tf.cast(images[..., :3], tf.float32) * gains
-        colors = tf.cast(tf.round(tf.minimum(colors, 255.0)), images.dtype)
-        images = tf.concat([colors, images[..., 3:]], axis=-1)
-    return {"images": images, "eyes": eyes}
+    mirrored = tf.random.stateless_uniform([], tf.random.fold_in(seed, 2)) < 0.5
+    images = tf.where(mirrored, tf.reverse(images, [2]), images)
+    return {"images": images, "eyes": tf.where(mirrored, eyes * [-1.0, 1.0, 1.0], eyes)}
+
+
+def _gains(seed: tf.Tensor, color_jitter: float) -> tf.Tensor:
+    """Returns a gain for each channel, float32 [4], drawn from `seed`; that of alpha is 1."""
+    gains = tf.random.stateless_uniform(
+        [3], tf.random.fold_in(seed, 3), 1.0 - color_jitter, 1.0 + color_jitter
+    )
+    return tf.concat([gains, [1.0]], axis=0)
+
+
+def _amplified(pictures: tf.Tensor, gains: tf.Tensor | None) -> tf.Tensor:
+    """Returns pictures in [0, 1], multiplied by gains and cut at 1."""
+    return pictures if gains is None else tf.minimum(pictures * gains, 1.0)
 
 
 def _degraded(pictures: tf.Tensor, seed: tf.Tensor, gray_share: float, noise: float) -> tf.Tensor:
@@ -320,8 +325,10 @@ def _degraded(pictures: tf.Tensor, seed: tf.Tensor, gray_share: float, noise: fl
         colors = tf.where(gray, tf.reduce_mean(colors, -1, keepdims=True), colors)
         pictures = tf.concat([colors, alpha], axis=-1)
     if noise:
-        draws = tf.random.stateless_normal(tf.shape(pictures), tf.random.fold_in(seed, 7))
-        pictures += noise * draws
+        # Uniform numbers take half the time of normal ones.
+        most = noise * math.sqrt(3.0)
+        seed = tf.random.fold_in(seed, 7)
+        pictures += tf.random.stateless_uniform(tf.shape(pictures), seed, -most, most)
     return pictures
 
 
