@@ -59,7 +59,9 @@ def test_configurations_written_before_a_field_was_added_are_read():
 
 
 def test_unknown_preset_is_refused_with_the_names_there_are():
-    with pytest.raises(ValueError, match="paper, released, small, many-views.*'papper'"):
+    with pytest.raises(
+        ValueError, match="paper, released, small, many-views, many-pictures.*'papper'"
+    ):
         config.preset("papper")
 
 

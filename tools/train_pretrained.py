@@ -204,7 +204,7 @@ def main():
     training.add_argument("--procedural", type=pathlib.Path)
     training.add_argument("--run", type=pathlib.Path, required=True)
     training.add_argument("--output", type=pathlib.Path, required=True)
-    training.add_argument("--preset", default="many-views")
+    training.add_argument("--preset", default="many-pictures")
     training.add_argument("--steps", type=int, default=4000)
     arguments = parser.parse_args()
     if arguments.command == "collect":

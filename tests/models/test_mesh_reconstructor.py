@@ -135,7 +135,9 @@ def test_integer_pictures_are_refused():
 
 def test_unknown_presets_and_bad_configurations_are_refused():
     for make in (MeshReconstructor, MeshReconstructor.from_preset):
-        with pytest.raises(ValueError, match="paper, released, small, many-views.*'papper'"):
+        with pytest.raises(
+            ValueError, match="paper, released, small, many-views, many-pictures.*'papper'"
+        ):
             make("papper")
     with pytest.raises(ValueError, match="deformation: expected"):
         MeshReconstructor({**TINY.to_dict(), "deformation": "free"})

@@ -329,7 +329,8 @@ def write_or_die(path, value):
 callbacks.StopOnNonFiniteLoss.on_train_batch_end = look_or_die
 callbacks.write_json = write_or_die
 dataset = small_images()
-train(preset("small").replace(steps=6, batch_size=3, mirror=True, color_jitter=0.2),
+train(preset("small").replace(steps=6, batch_size=3, mirror=True, color_jitter=0.2,
+      gray_share=0.5, picture_noise=0.1),
       train_dataset=dataset, validation_dataset=dataset, run_folder=sys.argv[1],
       steps_per_epoch=2, progress="none")
 """

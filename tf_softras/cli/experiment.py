@@ -17,7 +17,7 @@ from tf_softras.config import PRESETS, preset
 @click.command(
     cls=Command,
     examples=[
-        "softras experiment table1 --preset many-views --seeds 3 --fit --data-dir data --output t1",
+        "softras experiment table1 --preset many-pictures --seeds 3 --data-dir data --output t1",
         "softras experiment ablation --data-dir data --output runs/ablation --metrics",
     ],
 )

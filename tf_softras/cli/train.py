@@ -20,7 +20,7 @@ INTERRUPTED = 130
 @click.command(
     cls=Command,
     examples=[
-        "softras train --preset many-views --data-dir data --run runs/first",
+        "softras train --preset many-pictures --data-dir data --run runs/first",
         "softras train --preset paper --data-dir data --run runs/paper --batch-size 32",
         "softras train --method n3mr --data-dir data --run runs/n3mr --steps 2000",
         "softras train --preset paper --color palette --data-dir data --run runs/colored",
@@ -32,7 +32,7 @@ INTERRUPTED = 130
     "--preset",
     "preset_name",
     type=click.Choice(list(PRESETS)),
-    help="Recipe; many-views learns most in an hour.  [default: paper, or that of the run there]",
+    help="Recipe; many-pictures learns most in an hour.  [default: paper, or the run's own]",
 )
 @click.option(
     "--method",
@@ -58,6 +58,8 @@ INTERRUPTED = 130
 )
 @click.option("--mirror", is_flag=True, default=None, help="Mirror half of the objects.")
 @click.option("--color-jitter", type=float, help="Vary the gain of colour channels by up to this.")
+@click.option("--gray-share", type=float, help="Share of the pictures that lose their colours.")
+@click.option("--picture-noise", type=float, help="Standard deviation of noise on the pictures.")
 @click.option(
     "--framed-share",
     type=float,

@@ -75,7 +75,7 @@ class MeshReconstructor(keras.Model):
 
         The names of `models.pretrained_names()` give trained networks: their weights come with the
         package, and `softras reconstruct` uses them when no run is named. The names of
-        `config.PRESETS` ("paper", "many-views", ...) give untrained ones.
+        `config.PRESETS` ("paper", "many-pictures", ...) give untrained ones.
 
         Args:
             name: The preset's name.
