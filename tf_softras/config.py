@@ -39,13 +39,13 @@ def _check_integer(name, value, lowest, highest=None):
         raise _invalid(name, expected, value)
 
 
-def _check_real(name, value, lower, upper=math.inf, *, lower_included=False):
+def _check_real(name, value, lower, upper=math.inf, *, lower_included=False, upper_included=False):
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     above = number and (value >= lower if lower_included else value > lower)
-    if not above or not value < upper:
+    if not above or not (value < upper or (upper_included and value == upper)):
         expected = f"a finite number {'of at least' if lower_included else 'above'} {lower:g}"
         if upper < math.inf:
-            expected += f" and below {upper:g}"
+            expected += f" and {'at most' if upper_included else 'below'} {upper:g}"
         raise _invalid(name, expected, value)
 
 
@@ -267,9 +267,8 @@ class ReconstructionConfig:
         _check_boolean("mirror", self.mirror)
         _check_real("color_jitter", self.color_jitter, 0.0, 1.0, lower_included=True)
         for name in ("gray_share", "framed_share"):
-            _check_real(
-                name, getattr(self, name), 0.0, math.nextafter(1.0, 2.0), lower_included=True
-            )
+            value = getattr(self, name)
+            _check_real(name, value, 0.0, 1.0, lower_included=True, upper_included=True)
         _check_real("picture_noise", self.picture_noise, 0.0, lower_included=True)
         _check_integer("pictures_per_object", self.pictures_per_object, 1)
         _check_integer("views_per_mesh", self.views_per_mesh, 1)
@@ -286,7 +285,7 @@ class ReconstructionConfig:
     def _check_schedules(self):
         if self.sigma_start is not None:
             _check_real("sigma_start", self.sigma_start, 0.0)
-        _check_real("sigma_anneal", self.sigma_anneal, 0.0, math.nextafter(1.0, 2.0))
+        _check_real("sigma_anneal", self.sigma_anneal, 0.0, 1.0, upper_included=True)
         _check_integer("warmup_steps", self.warmup_steps, 0)
         if self.final_learning_rate is not None:
             _check_real("final_learning_rate", self.final_learning_rate, 0.0, lower_included=True)
@@ -362,7 +361,7 @@ PRESETS = {
         steps=1600,
     ),
     "many-views": _MANY_VIEWS,
-    # At equal time, many pictures a step teach more than many views of each mesh: docs/results.md.
+    # As many silhouettes a step teach more if they come from more pictures: docs/results.md.
     "many-pictures": _MANY_VIEWS.replace(
         preset="many-pictures",
         views_per_mesh=2,

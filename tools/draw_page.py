@@ -22,8 +22,12 @@ from tf_softras.reconstruction import open_reconstructor
 PICTURE = pathlib.Path(__file__).resolve().parents[1] / "docs/images/page.png"
 SIZE = (1280, 960)
 CHAIR = 2
-# The mesh turns by itself; it is seen from its side some seconds after it came.
-TURNING = 2.5
+# The mesh turns until an arrow key is pressed; each press turns it by 10 degrees.
+PRESSES = 6
+PRESS_ARROWS = """
+const key = new KeyboardEvent("keydown", {key: arguments[0]});
+for (let i = 0; i < arguments[1]; i++) document.getElementById("mesh").dispatchEvent(key);
+"""
 
 
 def main():
@@ -40,8 +44,7 @@ def main():
             browser.get(url)
             show_mesh(browser, picture, pixels.shape, box)
             browser.save_screenshot(str(path))
-            # A tenth of a megabyte, not a third.
-            PIL.Image.open(path).convert("RGB").quantize(256, dither=0).save(path, optimize=True)
+            PIL.Image.open(path).convert("RGB").save(path, optimize=True)
         finally:
             browser.quit()
 
@@ -61,7 +64,9 @@ def show_mesh(browser, picture, shape, box):
     chromium.wait(browser, lambda _: browser.find_element("id", "status").text == "Done.")
     mesh = browser.find_element("id", "mesh")
     chromium.wait(browser, lambda _: mesh.get_attribute("data-faces"))
-    time.sleep(TURNING)
+    browser.execute_script(PRESS_ARROWS, "ArrowLeft", PRESSES)
+    # Until it is drawn.
+    time.sleep(1.0)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ any: the object centred and of one size, so that its true size is not to be seen
 {figures}
 ## Limits
 
-- It knows airplanes, cars, sofas, cabinets, chairs and table lamps best. Of other objects, and of
+- It knows cars, sofas, cabinets, tables and airplanes best. Of lamps, of other objects, and of
   classes with few objects above, expect blobs.
 - It saw renders from 30 degrees above, on nothing, without textures. Photographs are harder.
 - Thin parts come out thick, holes are filled, and every mesh is one closed, symmetric surface.
@@ -205,7 +205,7 @@ def main():
     training.add_argument("--run", type=pathlib.Path, required=True)
     training.add_argument("--output", type=pathlib.Path, required=True)
     training.add_argument("--preset", default="many-pictures")
-    training.add_argument("--steps", type=int, default=4000)
+    training.add_argument("--steps", type=int, default=3000)
     arguments = parser.parse_args()
     if arguments.command == "collect":
         collect(arguments.output, arguments.folders)

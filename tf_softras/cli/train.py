@@ -32,7 +32,7 @@ INTERRUPTED = 130
     "--preset",
     "preset_name",
     type=click.Choice(list(PRESETS)),
-    help="Recipe; many-pictures learns most in an hour.  [default: paper, or the run's own]",
+    help="Recipe; try many-pictures first.  [default: paper, or the run's own]",
 )
 @click.option(
     "--method",
