@@ -20,9 +20,9 @@ from scipy.spatial import cKDTree
 from tf_softras.datasets.posed_views import rendered_views
 from tf_softras.datasets.shapenet_views.mesh_folder import CLASS_SYNSETS, scan_mesh_folder
 from tf_softras.fitting import fit_mesh, fit_views
-from tf_softras.fitting._crops import crop_views
-from tf_softras.fitting._hull import object_frame, visual_hull
-from tf_softras.fitting._view_measures import drawn_views
+from tf_softras.fitting._views.crops import crop_views
+from tf_softras.fitting._views.hull import object_frame, visual_hull
+from tf_softras.fitting._views.view_measures import drawn_views
 from tf_softras.geometry import (
     Mesh,
     eye_from_angles,

@@ -13,11 +13,11 @@ from tf_softras.datasets.posed_views import (
     rendered_views,
 )
 from tf_softras.fitting import FitError, fit_views, remesh
-from tf_softras.fitting._atlas import painted, textured
-from tf_softras.fitting._crops import crop_views
-from tf_softras.fitting._hull import _without_unseen_parts, carved, object_frame, visual_hull
-from tf_softras.fitting._surface import SurfaceGradient, UniformAdam
-from tf_softras.fitting._view_measures import drawn_views, measured_views
+from tf_softras.fitting._views.atlas import painted, textured
+from tf_softras.fitting._views.crops import crop_views
+from tf_softras.fitting._views.hull import _without_unseen_parts, carved, object_frame, visual_hull
+from tf_softras.fitting._views.surface import SurfaceGradient, UniformAdam
+from tf_softras.fitting._views.view_measures import drawn_views, measured_views
 from tf_softras.geometry import Mesh, eye_from_angles, icosphere
 
 SIZE = 48

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_softras.datasets.posed_views import PosedViews
-from tf_softras.fitting._crops import crop_views
-from tf_softras.fitting._view_measures import drawn_views
+from tf_softras.fitting._views.crops import crop_views
+from tf_softras.fitting._views.view_measures import drawn_views
 from tf_softras.geometry import Mesh, eye_from_angles
 from tf_softras.rendering import render_views
 

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tf_softras.fitting._atlas import painted, textured
-from tf_softras.fitting._crops import Crops, crop_views
-from tf_softras.fitting._hull import FitError, object_frame, visual_hull
 from tf_softras.fitting._remeshing import remesh
-from tf_softras.fitting._surface import SurfaceGradient, fit_surface
-from tf_softras.fitting._view_measures import measured_views
+from tf_softras.fitting._views.atlas import painted, textured
+from tf_softras.fitting._views.crops import Crops, crop_views
+from tf_softras.fitting._views.hull import FitError, object_frame, visual_hull
+from tf_softras.fitting._views.surface import SurfaceGradient, fit_surface
+from tf_softras.fitting._views.view_measures import measured_views
 from tf_softras.geometry import Mesh, icosphere
 
 STARTS = ("hull", "sphere")

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tf_softras.fitting._texture_pixels import (
+from tf_softras.fitting._views.texture_pixels import (
     image_plane,
     nearest_surface,
     surface_pixels,

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_softras._shared.extras import needs
-from tf_softras.fitting._texture_pixels import (
+from tf_softras.fitting._views.texture_pixels import (
     image_plane,
     nearest_surface,
     surface_pixels,
