@@ -165,6 +165,17 @@ def test_evaluate_prints_a_table_and_writes_the_same_as_json(work, tmp_path):
     assert (work / "run" / "evaluation_val.json").is_file()
 
 
+def test_evaluate_refines_meshes_by_found_and_by_known_cameras(work, tmp_path):
+    options = ("--data-dir", work / "data", "--split", "val", "-o", tmp_path / "iou.json")
+    table = done("evaluate", work / "run", *options, "--refine", "known", "--refine", "found")
+    assert "| class | objects | best | best, camera known | best, camera found |" in table
+    results = json.loads((tmp_path / "iou.json").read_text())
+    means = {name: results[name]["mean"] for name in results if name.startswith("best")}
+    # The run has hardly learned, so its codes matter little.
+    plain = means.pop("best")
+    assert len(means) == 2 and plain not in means.values()
+
+
 def test_baselines_are_trained_and_evaluated_beside_the_papers_method(work, tmp_path):
     data = ("--data-dir", work / "data")
     train = ("train", "--preset", "small", *data, "--steps", 1, "--batch-size", 2)
@@ -185,6 +196,7 @@ def test_baselines_are_trained_and_evaluated_beside_the_papers_method(work, tmp_
             "gives voxels",
         ),
         (("evaluate", retrieval, *data, "--template"), "makes meshes"),
+        (("evaluate", retrieval, *data, "--refine", "found"), "--refine: expected a run whose"),
         (("evaluate", work / "run", work / "run", *data), "different names"),
     ):
         result = softras(*wrong)

@@ -1,5 +1,6 @@
 """Experiments: every variant is run once, and what was done is not done again."""
 
+import functools
 import json
 
 import numpy as np
@@ -95,6 +96,32 @@ def test_seeds_are_runs_of_their_own_and_intervals_compare_them(tmp_path, monkey
     assert f"| softras | 2 | {mean} (" in text and "softras ahead, classes" in text
     with pytest.raises(ValueError, match="seeds: expected at least 1; received 0"):
         run_experiment("table1", tiny_config(), None, tmp_path, seeds=0)
+
+
+def test_refined_rows_have_leads_of_their_own_and_are_made_once(tmp_path, monkeypatch):
+    variants = {
+        method: experiments.Variant({"method": method})
+        for method in ("retrieval", "n3mr", "softras")
+    }
+    monkeypatch.setitem(EXPERIMENTS, "table1", variants)
+    options = {"steps_per_epoch": 2, "progress": "none", "refine": True}
+    # Long steps, because the codes of a network that has hardly learned matter little.
+    wild = functools.partial(experiments.RefinedNetwork, learning_rate=30.0, prior=0.0)
+    monkeypatch.setattr(experiments, "RefinedNetwork", wild)
+    arguments = ("table1", tiny_config(steps=2), lambda *_: ellipsoids().take(2), tmp_path)
+    results = run_experiment(*arguments, **options)
+    # Retrieval has no codes.
+    refined = ["n3mr, refined", "softras, refined"]
+    assert [title for title in results if title.endswith("refined")] == refined
+    for title in refined:
+        plain = results[title.removesuffix(", refined")].evaluation
+        assert results[title].evaluation.per_object != plain.per_object
+    text = (tmp_path / "results.md").read_text()
+    first, second = text.split("Each mesh fitted to its picture's silhouette")
+    assert "| retrieval | 1 |" in first and "| retrieval | 1 |" not in second
+    assert second.count("| n3mr | 1 |") == 1 and "softras ahead" in second
+    monkeypatch.setattr(experiments, "RefinedNetwork", lambda network: None)
+    assert run_experiment(*arguments, **options) == results
 
 
 def test_the_row_of_fits_is_compared_and_made_once(tmp_path, monkeypatch):

@@ -43,6 +43,11 @@ from tf_softras.config import PRESETS, preset
     is_flag=True,
     help="Add a row of meshes fitted to each object's own silhouettes (extra `fit`).",
 )
+@click.option(
+    "--refine",
+    is_flag=True,
+    help="Add rows of meshes fitted to their pictures' silhouettes, from cameras that are found.",
+)
 @click.option("--meshes", type=PATH, help="Folder of the true meshes; adds distances to them.")
 def experiment(
     name,
@@ -56,6 +61,7 @@ def experiment(
     split,
     metrics,
     fit,
+    refine,
     meshes,
     **changes,
 ):
@@ -87,6 +93,7 @@ def experiment(
             split=split,
             metrics=metrics,
             fit=fit,
+            refine=refine,
             truth=meshes and training.true_meshes(meshes),
             class_names=builders[None].info.features["label"].names,
             steps_per_epoch=steps_per_epoch,

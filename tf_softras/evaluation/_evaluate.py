@@ -92,6 +92,7 @@ def evaluate(
     faces=None,
     class_names: Sequence[str] | None = None,
     batch_size: int = 8,
+    known_cameras: bool = False,
     progress: bool = True,
 ) -> Evaluation:
     """Returns the voxel IoU of the reconstruction of every view of every object.
@@ -109,6 +110,8 @@ def evaluate(
         class_names: The data set's own names, `builder.info.features["label"].names`; by default
             the 13 of the published tables.
         batch_size: Objects whose views are reconstructed together.
+        known_cameras: Whether the reconstructor, a `RefinedNetwork`, is told the camera of each
+            view: `reconstruct(images, eyes=eyes)`.
         progress: Whether to show a progress bar.
 
     Raises:
@@ -125,7 +128,8 @@ def evaluate(
         for batch in single_views(dataset, batch_size=batch_size):
             images, resolution = batch["images"], batch["voxels"].shape[1]
             count, views = images.shape[:2]
-            answers = reconstructor.reconstruct(tf.reshape(images, (-1, *images.shape[2:])))
+            told = {"eyes": tf.reshape(batch["eyes"], (-1, 3))} if known_cameras else {}
+            answers = reconstructor.reconstruct(tf.reshape(images, (-1, *images.shape[2:])), **told)
             voxels = _voxelized(answers, resolution=resolution, pool=pool)
             scores.add(batch, voxels.reshape(count, views, *voxels.shape[1:]))
             bar.update(count)

@@ -24,6 +24,7 @@ from tf_softras.reconstruction._protocol import (
     meshes_of,
     require_answers,
 )
+from tf_softras.reconstruction._refined_network import RefinedNetwork
 from tf_softras.reconstruction._served import ServedReconstructor, ServingError
 from tf_softras.reconstruction._shipped import SHIPPED_NETWORK, shipped_network
 from tf_softras.reconstruction._template import TemplateBaseline
@@ -39,6 +40,7 @@ __all__ = [
     "Meshes",
     "Reconstructor",
     "ReconstructorError",
+    "RefinedNetwork",
     "SavedModelError",
     "ServedReconstructor",
     "ServingError",

@@ -4,6 +4,7 @@ Source: "Soft Rasterizer", Table 1 and sections 5.3 and 5.4.
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 import time
@@ -19,6 +20,8 @@ from tf_softras.evaluation._evaluate import Evaluation, comparison_table, evalua
 from tf_softras.evaluation._evaluate_fit import evaluate_fit
 from tf_softras.evaluation._measure import Measurements, measure, metrics_table
 from tf_softras.geometry import Mesh
+from tf_softras.models import MeshReconstructor
+from tf_softras.reconstruction import RefinedNetwork, as_reconstructor
 from tf_softras.run_folder import RunFolder
 from tf_softras.sheets._comparison_sheet import comparison_sheet
 from tf_softras.training._train import train
@@ -120,6 +123,7 @@ def run_experiment(
     split: str = "val",
     metrics: bool = False,
     fit: bool = False,
+    refine: bool = False,
     truth: Callable[[str, str], Mesh] | None = None,
     class_names: Sequence[str] | None = None,
     **training,
@@ -143,6 +147,9 @@ def run_experiment(
         metrics: Whether `measure` is asked too.
         fit: Whether there is a row `fit`: each object fitted to its own silhouettes, see
             `evaluation.evaluate_fit`.
+        refine: Whether networks that make meshes of codes are evaluated a second time, each mesh
+            fitted to its picture's silhouette; see `reconstruction.RefinedNetwork`. Titles of these
+            rows end with "refined", and they have a table of leads of their own.
         truth: For `measure` and the picture.
         class_names: The names of the experiment's own labels,
             `builder.info.features["label"].names`; by default the 13 of the published tables.
@@ -162,6 +169,7 @@ def run_experiment(
     results: dict[str, Result] = {}
     networks: dict[str, Any] = {}
     runs_of: dict[str, list[Result]] = {}
+    refined_of: dict[str, list[Result]] = {}
     for title, variant in EXPERIMENTS[name].items():
         runs_of[title] = []
         for run_title, run_config in _runs(title, config.replace(**variant.changes), seeds):
@@ -174,12 +182,19 @@ def run_experiment(
             )
             network = run.load_reconstructor()
             networks.setdefault(title, network)
-            results[run_title] = _result(run, network, shown, split, metrics, truth, class_names)
+            evaluated = functools.partial(
+                _result, run, dataset=shown, metrics=metrics, truth=truth, class_names=class_names
+            )
+            results[run_title] = evaluated(network, name=split)
             runs_of[title].append(results[run_title])
+            if refine and isinstance(network, MeshReconstructor):
+                refined = RefinedNetwork(as_reconstructor(network))
+                results[f"{run_title}, refined"] = evaluated(refined, name=f"{split}_refined")
+                refined_of.setdefault(title, []).append(results[f"{run_title}, refined"])
     if fit:
         results["fit"] = _fit_result(folder / f"fit_{split}.json", shown, class_names)
         runs_of["fit"] = [results["fit"]]
-    _write(folder, name, config, split, results, runs_of)
+    _write(folder, name, config, split, results, runs_of, refined_of)
     examples = shown.shuffle(1000, seed=0, reshuffle_each_iteration=False).take(_SHOWN)
     picture = folder / "picture.png"
     comparison_sheet(networks, examples, picture, truth=truth, class_names=class_names)
@@ -195,10 +210,20 @@ def _runs(title: str, config: ReconstructionConfig, seeds: int):
 
 
 def _result(
-    run: RunFolder, network, dataset, split: str, metrics: bool, truth, class_names
+    run: RunFolder, network, *, name: str, dataset, metrics: bool, truth, class_names
 ) -> Result:
-    """Returns a run's result; reads it if it was written at the run's present step."""
-    path = run.path / f"result_{split}.json"
+    """Returns a run's result; reads it if it was written at the run's present step.
+
+    Args:
+        run: The run, whose folder gets result_NAME.json.
+        network: What is evaluated: its network, or a `Reconstructor` made of it.
+        name: The file's.
+        dataset: Examples of the split.
+        metrics: As for `run_experiment`.
+        truth: Likewise.
+        class_names: Likewise.
+    """
+    path = run.path / f"result_{name}.json"
     last = run.history()[-1]
     if path.is_file():
         written = Result.from_dict(json.loads(path.read_text(encoding="utf-8")))
@@ -239,6 +264,7 @@ def _write(
     split: str,
     results: dict[str, Result],
     runs_of: dict[str, list[Result]],
+    refined_of: dict[str, list[Result]],
 ) -> None:
     """Writes results.json and results.md."""
     values = {title: result.to_dict() for title, result in results.items()}
@@ -246,16 +272,24 @@ def _write(
     write_json(folder / "results.json", {**common, "variants": values})
     *_, reference = EXPERIMENTS[name]
     text = "3D IoU, with 95 % bootstrap intervals over objects; leads that exclude 0 are bold:\n\n"
-    text += interval_table(
-        {title: [one.evaluation.per_object for one in runs] for title, runs in runs_of.items()},
-        reference=reference,
-    )
+    text += _leads(runs_of, reference)
+    if refined_of:
+        text += "\nEach mesh fitted to its picture's silhouette, from a camera that is found:\n\n"
+        text += _leads(refined_of, reference)
     text += "\n" + comparison_table({title: result.evaluation for title, result in results.items()})
     measured = {t: r.measurements for t, r in results.items() if r.measurements is not None}
     if measured:
         text += "\n" + metrics_table(measured)
     with replaced_whole(folder / "results.md") as written:
         written.write_text(f"{text}\n{cost_table(results)}", encoding="utf-8")
+
+
+def _leads(runs_of: dict[str, list[Result]], reference: str) -> str:
+    """Returns the table of intervals, and of what the reference is ahead by."""
+    return interval_table(
+        {title: [one.evaluation.per_object for one in runs] for title, runs in runs_of.items()},
+        reference=reference,
+    )
 
 
 def cost_table(results: dict[str, Result]) -> str:
