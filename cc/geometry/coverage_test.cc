@@ -27,6 +27,42 @@ TEST(CoverageTest, DoubleExponentialIsTheLibrarysOverTheWholeRange) {
   EXPECT_LT(worst, 1e-15);
 }
 
+TEST(CoverageTest, PowerOfTwoIsWithinItsBoundOverTheWholeRange) {
+  double worst = 0, worst_double = 0;
+  for (double y = -116; y <= 116; y += 1e-4) {
+    const float rounded = static_cast<float>(y);
+    const double exact = std::exp2(static_cast<double>(rounded));
+    worst = std::max(worst, std::fabs(PowerOfTwo(rounded) / exact - 1));
+    worst_double =
+        std::max(worst_double, std::fabs(PowerOfTwo(y) / std::exp2(y) - 1));
+  }
+  EXPECT_LT(worst, 3e-7);
+  // y times ln 2 is rounded: 116 ln 2 2^-53.
+  EXPECT_LT(worst_double, 1e-14);
+}
+
+template <typename T>
+void ExpectOddsOfEquationOne(T sigma, double tolerance) {
+  const DistanceOdds<T> odds(sigma);
+  for (const bool inside : {false, true}) {
+    for (const T squared : {T(0), T(0.3), T(2), T(1e30)}) {
+      const T x = (inside ? squared : -squared) * InverseSigma(sigma);
+      EXPECT_NEAR(Coverage(PowerOfTwo(odds.Log2(squared, inside))),
+                  Coverage(Odds(x, T(1))), tolerance);
+    }
+  }
+}
+
+TEST(CoverageTest, DistanceOddsAreTheOddsOfEquationOne) {
+  // Without overflow also where 1 / sigma is not finite.
+  for (const float sigma : {1.0f, 0.05f, 1e-7f, 1e-45f}) {
+    ExpectOddsOfEquationOne(sigma, 1e-6);
+  }
+  for (const double sigma : {1.0, 0.05, 1e-7, 5e-324}) {
+    ExpectOddsOfEquationOne(sigma, 1e-14);
+  }
+}
+
 TEST(CoverageTest, FactorsGiveEquationTwo) {
   const double x[] = {-3.0, 0.5, 2.0, -20.0};
   double excess = 0, transparency = 1;

@@ -4,9 +4,11 @@
 //   for each tile:                                      a unit of work
 //     for 16 faces of its lists at a time:
 //       set them up, one a lane (face_batch.h)
-//       for each face, for each 8 pixels of a row that it reaches:
-//         excess <- (1 + excess) (1 + e^x) - 1          coverage.h, no
-//         logarithm
+//       for each face, for each 8 pixels of two rows that it reaches:
+//         x, by its distance                            wait in a queue
+//     for what waits:
+//       excess <- (1 + excess) (1 + e^x) - 1            coverage.h, no
+//       logarithm
 //     write S and 1 - S of each pixel
 //
 // Sums are kept in T for a stretch of 512 faces, then joined to double ones. A
@@ -82,51 +84,91 @@ struct TileSums {
   }
 };
 
-// Two rows at once, because few faces are wider than a vector. Where the rows
-// are odd, the last one is below the block: as beyond its right side, it gets a
-// true contribution that could have been left out, or is padding.
+// Pairs of pixels and faces on their way into a tile's sums, in groups of
+// kLanes pixels of two rows. A step of the way is done for many groups before
+// the next one: a processor looks a hundred instructions ahead, and finds
+// little to do at once in the chain of one group.
 template <typename C>
-TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view_reference,
-                                C inverse_sigma, const PixelRect& block,
-                                TileSums<C>& sums) {
-  constexpr int64_t kBoth = 2 * kLanes;
-  static_assert(kLanes == 8, "a value for each lane of two rows");
-  static constexpr int32_t kColumn[kBoth] = {0, 1, 2, 3, 4, 5, 6, 7,
-                                             0, 1, 2, 3, 4, 5, 6, 7};
-  static constexpr int32_t kRow[kBoth] = {0, 0, 0, 0, 0, 0, 0, 0,
-                                          1, 1, 1, 1, 1, 1, 1, 1};
-  const LocalView<C> view = view_reference;
-  for (int64_t row = block.row_begin; row < block.row_end; row += 2) {
-    C* first = sums.pixel(row, block.column_begin);
-    C* second = first + sums.stride;
-    const int32_t up = static_cast<int32_t>(view.middle_row - row);
-    for (int64_t column = block.column_begin; column < block.column_end;
-         column += kLanes, first += kLanes, second += kLanes) {
-      const int32_t across = static_cast<int32_t>(column - view.middle_column);
-      C excess[kBoth];
-      std::memcpy(excess, first, kLanes * sizeof(C));
-      std::memcpy(excess + kLanes, second, kLanes * sizeof(C));
-      for (int64_t lane = 0; lane < kBoth; ++lane) {
-        const C qx = static_cast<C>(across + kColumn[lane]) * view.step;
-        const C qy = static_cast<C>(up - kRow[lane]) * view.step;
-        const C odds =
-            Odds(SignedSquaredDistance(Sample(view.triangle, qx, qy)),
-                 inverse_sigma);
-        excess[lane] = Aggregate(excess[lane], odds);
+class PairQueue {
+ public:
+  PairQueue(const DistanceOdds<C>& odds, TileSums<C>& sums)
+      : odds_(odds), sums_(sums) {}
+
+  // Two rows at once, because few faces are wider than a vector. Where the rows
+  // are odd, the last one is below the block: as beyond its right side, it gets
+  // a true contribution that could have been left out, or is padding.
+  TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view_reference,
+                                  const PixelRect& block) {
+    const LocalView<C> view = view_reference;
+    for (int64_t row = block.row_begin; row < block.row_end; row += 2) {
+      const int32_t up = static_cast<int32_t>(view.middle_row - row);
+      for (int64_t column = block.column_begin; column < block.column_end;
+           column += kLanes) {
+        AddGroup(view, static_cast<int32_t>(column - view.middle_column), up);
+        pixels_[groups_] = sums_.pixel(row, column);
+        if (++groups_ == kMostGroups) Flush();
       }
-      std::memcpy(first, excess, kLanes * sizeof(C));
-      std::memcpy(second, excess + kLanes, kLanes * sizeof(C));
     }
   }
-}
+
+  // Adds what waits to the sums, in the order in which it came.
+  TF_SOFTRAS_INLINE void Flush() {
+    for (int64_t i = 0; i < groups_ * kGroup; ++i) {
+      values_[i] = PowerOfTwo(values_[i]);
+    }
+    for (int64_t group = 0; group < groups_; ++group) {
+      const C* odds = values_ + group * kGroup;
+      Aggregate(odds, pixels_[group]);
+      Aggregate(odds + kLanes, pixels_[group] + sums_.stride);
+    }
+    groups_ = 0;
+  }
+
+ private:
+  static constexpr int64_t kGroup = 2 * kLanes;
+  static constexpr int64_t kMostGroups = 64;
+
+  TF_SOFTRAS_INLINE void AddGroup(const LocalView<C>& view, int32_t across,
+                                  int32_t up) {
+    static_assert(kLanes == 8, "a value for each lane of two rows");
+    static constexpr int32_t kColumn[kGroup] = {0, 1, 2, 3, 4, 5, 6, 7,
+                                                0, 1, 2, 3, 4, 5, 6, 7};
+    static constexpr int32_t kRow[kGroup] = {0, 0, 0, 0, 0, 0, 0, 0,
+                                             1, 1, 1, 1, 1, 1, 1, 1};
+    C exponents[kGroup];
+    for (int64_t lane = 0; lane < kGroup; ++lane) {
+      const C qx = static_cast<C>(across + kColumn[lane]) * view.step;
+      const C qy = static_cast<C>(up - kRow[lane]) * view.step;
+      const TriangleSample<C> sample = Sample(view.triangle, qx, qy);
+      exponents[lane] = odds_.Log2(sample.squared_distance, sample.inside);
+    }
+    std::memcpy(values_ + groups_ * kGroup, exponents, sizeof exponents);
+  }
+
+  static TF_SOFTRAS_INLINE void Aggregate(const C* odds, C* excess) {
+    C sums[kLanes];
+    std::memcpy(sums, excess, sizeof sums);
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      sums[lane] = tf_softras::Aggregate(sums[lane], odds[lane]);
+    }
+    std::memcpy(excess, sums, sizeof sums);
+  }
+
+  const DistanceOdds<C> odds_;
+  TileSums<C>& sums_;
+  int64_t groups_ = 0;
+  C* pixels_[kMostGroups];
+  alignas(64) C values_[kMostGroups * kGroup];
+};
 
 // Adds the faces ids[begin .. end - 1] to a tile; without a list, the faces
 // begin .. end - 1.
 template <typename C, typename T>
-TF_SOFTRAS_INLINE void AddFaces(const MeshItem<T>& item, C inverse_sigma,
-                                const int32_t* ids, int64_t begin, int64_t end,
-                                TileSums<C>& sums) {
+TF_SOFTRAS_INLINE void AddFaces(const MeshItem<T>& item,
+                                const DistanceOdds<C>& odds, const int32_t* ids,
+                                int64_t begin, int64_t end, TileSums<C>& sums) {
   FaceBatch<C> batch;
+  PairQueue<C> queue(odds, sums);
   for (int64_t first = begin; first < end; first += batch.kFaces) {
     const auto face = [ ids, first ](int lane) __attribute__((always_inline)) {
       return ids ? static_cast<int64_t>(ids[first + lane]) : first + lane;
@@ -139,19 +181,22 @@ TF_SOFTRAS_INLINE void AddFaces(const MeshItem<T>& item, C inverse_sigma,
       const PixelRect rect = batch.rect(lane);
       if (rect.empty()) continue;
       if (IsOneBlock(rect, item.plane)) {
-        AddBlock(MakeLocalView(batch, lane, item.plane, rect), inverse_sigma,
-                 rect, sums);
+        queue.AddBlock(MakeLocalView(batch, lane, item.plane, rect), rect);
       } else {
         ForEachBlock<C>(
             item, item.MakeFace(face(lane)), rect,
             [&](const LocalView<C>& view, const PixelRect& block)
                 __attribute__((always_inline)) {
-                  AddBlock(view, inverse_sigma, block, sums);
+                  queue.AddBlock(view, block);
                 });
       }
-      if (++sums.faces_in_stretch == kFacesPerStretch) sums.EndStretch();
+      if (++sums.faces_in_stretch == kFacesPerStretch) {
+        queue.Flush();
+        sums.EndStretch();
+      }
     }
   }
+  queue.Flush();
 }
 
 // A segment of a tile's faces: a unit of work.
@@ -164,16 +209,17 @@ struct Unit {
 // Sums a unit's faces into its tile. They are counted through the lists of all
 // levels, or through the mesh where there are no bins. The clones call this.
 template <typename C, typename T>
-TF_SOFTRAS_INLINE void SumUnit(const MeshItem<T>& item, C inverse_sigma,
+TF_SOFTRAS_INLINE void SumUnit(const MeshItem<T>& item,
+                               const DistanceOdds<C>& odds,
                                const FaceBins* bins, const Unit& unit,
                                TileSums<C>& sums) {
   if (bins == nullptr) {
-    AddFaces(item, inverse_sigma, nullptr, unit.begin, unit.end, sums);
+    AddFaces(item, odds, nullptr, unit.begin, unit.end, sums);
   } else {
     int64_t before = 0;
     for (int level = 0; level < bins->num_levels(); ++level) {
       const FaceList list = bins->List(level, unit.row, unit.column);
-      AddFaces(item, inverse_sigma, list.faces, MaxInt(0, unit.begin - before),
+      AddFaces(item, odds, list.faces, MaxInt(0, unit.begin - before),
                MinInt(list.count, unit.end - before), sums);
       before += list.count;
     }
@@ -181,11 +227,11 @@ TF_SOFTRAS_INLINE void SumUnit(const MeshItem<T>& item, C inverse_sigma,
   sums.EndStretch();
 }
 
-#define TF_SOFTRAS_SUM_UNIT(C, T)                                            \
-  TF_SOFTRAS_CLONES void SumUnitClone(const MeshItem<T>& item,               \
-                                      C inverse_sigma, const FaceBins* bins, \
-                                      const Unit& unit, TileSums<C>& sums) { \
-    SumUnit(item, inverse_sigma, bins, unit, sums);                          \
+#define TF_SOFTRAS_SUM_UNIT(C, T)                                  \
+  TF_SOFTRAS_CLONES void SumUnitClone(                             \
+      const MeshItem<T>& item, const DistanceOdds<C>& odds,        \
+      const FaceBins* bins, const Unit& unit, TileSums<C>& sums) { \
+    SumUnit(item, odds, bins, unit, sums);                         \
   }
 TF_SOFTRAS_SUM_UNIT(float, float)
 TF_SOFTRAS_SUM_UNIT(double, float)
@@ -245,7 +291,7 @@ template <typename C, typename T>
 void ForwardIn(const SoftRasterizeInputs<T>& inputs, T* silhouette,
                T* transparency, const ParallelFor& parallel_for) {
   const double radius = Radius(ForwardCutoff<T>(inputs.num_faces), inputs);
-  const C inverse_sigma = InverseSigma(static_cast<C>(inputs.sigma));
+  const DistanceOdds<C> odds(static_cast<C>(inputs.sigma));
   const Tiling tiling(inputs.batch, inputs.height, inputs.width);
   const int64_t pixels = inputs.height * inputs.width;
 
@@ -267,24 +313,24 @@ void ForwardIn(const SoftRasterizeInputs<T>& inputs, T* silhouette,
     std::vector<std::unique_ptr<TileSums<C>>> parts(units.size());
     const int64_t cost = inputs.num_faces * kFaceCost / tiling.count() +
                          tiling.side * tiling.side * kPixelCost;
-    parallel_for(
-        static_cast<int64_t>(units.size()), cost,
-        [&](int64_t begin, int64_t end) {
-          for (int64_t u = begin; u < end; ++u) {
-            const Unit& unit = units[u];
-            auto sums = std::make_unique<TileSums<C>>(
-                tiling.rect(unit.row, unit.column));
-            SumUnitClone(
-                MakeMeshItem(inputs, first + unit.item, radius), inverse_sigma,
-                bins.empty() ? nullptr : &bins[unit.item], unit, *sums);
-            if (unit.whole) {
-              write(unit, *sums);
-            } else {
-              sums->DropStretch();
-              parts[u] = std::move(sums);
-            }
-          }
-        });
+    parallel_for(static_cast<int64_t>(units.size()), cost,
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t u = begin; u < end; ++u) {
+                     const Unit& unit = units[u];
+                     auto sums = std::make_unique<TileSums<C>>(
+                         tiling.rect(unit.row, unit.column));
+                     SumUnitClone(
+                         MakeMeshItem(inputs, first + unit.item, radius), odds,
+                         bins.empty() ? nullptr : &bins[unit.item], unit,
+                         *sums);
+                     if (unit.whole) {
+                       write(unit, *sums);
+                     } else {
+                       sums->DropStretch();
+                       parts[u] = std::move(sums);
+                     }
+                   }
+                 });
     // Join the units of those tiles, in their order.
     for (size_t u = 0; u < units.size(); ++u) {
       if (units[u].whole) continue;
