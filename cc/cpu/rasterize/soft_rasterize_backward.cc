@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
-#include <type_traits>
 #include <vector>
 
 #include "cc/cpu/face_batch.h"
@@ -68,24 +67,32 @@ struct PixelWeights {
 
 // True if any of `count` weights is not 0. Most groups of pixels inside an
 // object, and all groups outside, have none. Bits are compared, because GCC
-// carries comparisons of floats over into the following loop, as branches.
+// carries comparisons of floats over into the following loop, as branches. They
+// are halved as vectors: GCC takes a loop over lanes apart.
 template <int count, typename T>
 TF_SOFTRAS_INLINE bool AnyWeight(const T* weight) {
-  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  Bits any = 0;
-  for (int lane = 0; lane < count; ++lane) {
-    Bits bits;
-    std::memcpy(&bits, weight + lane, sizeof bits);
-    any |= bits;
+  constexpr int kWords = count * sizeof(T) / sizeof(uint64_t);
+  uint64_t any[kWords];
+  std::memcpy(any, weight, sizeof any);
+  for (int half = kWords / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) any[i] |= any[i + half];
   }
-  return any << 1 != 0;  // The sign is dropped: -0 counts as 0.
+  // The signs are dropped: -0 counts as 0.
+  return (any[0] & (sizeof(T) == 4 ? 0x7fffffff7fffffff : ~0ull >> 1)) != 0;
 }
 
 // Sums over pixels of w corners[k] (rx, ry) (see ClosestPoint), in lanes: the
 // gradient up to its factor. And the smallest EdgeGap of a pixel that counted,
-// which tells whether T could choose the nearest edge (see IsCertain).
-template <typename C, int num_lanes>
-struct PairSums {
+// which tells whether T could choose the nearest edge (see IsCertain). C is the
+// type to compute in: T, or double for thin faces.
+//
+// Pairs wait until several groups of them have come. A processor looks a
+// hundred instructions ahead, and finds little to do at once in the chain of
+// one group, from its distance over the exponential and the division to its
+// terms.
+template <typename C, typename T, int num_lanes>
+class PairSums {
+ public:
   C terms[6][num_lanes] = {};
   C gap[num_lanes];
 
@@ -93,44 +100,76 @@ struct PairSums {
     for (C& lane : gap) lane = std::numeric_limits<C>::max();
   }
 
-  // Adds one pair a lane. C is the type to compute in: T, or double for thin
-  // faces. GCC vectorises the loop only if it stands here, not at the callers.
-  template <typename T, typename TriangleOf, typename OffsetX, typename OffsetY>
+  // Adds one pair a lane. GCC vectorises the loop only if it stands here, not
+  // at the callers.
+  template <typename TriangleOf, typename OffsetX, typename OffsetY>
   TF_SOFTRAS_INLINE void Add(const TriangleOf& triangle, const OffsetX& qx,
-                             const OffsetY& qy, T inverse_sigma,
+                             const OffsetY& qy, const DistanceOdds<T>& odds,
                              const T* weight) {
+    Group& group = groups_[count_];
     for (int lane = 0; lane < num_lanes; ++lane) {
       const TriangleSample<C> sample =
           Sample(triangle(lane), qx(lane), qy(lane));
-      const T coverage = Coverage(
-          Odds(static_cast<T>(SignedSquaredDistance(sample)), inverse_sigma));
-      const C magnitude = static_cast<C>(weight[lane] * coverage);
-      const C w = sample.inside ? magnitude : -magnitude;
-      const bool counts = sample.inside & (w != C(0));
+      group.log2_odds[lane] =
+          odds.Log2(static_cast<T>(sample.squared_distance), sample.inside);
+      group.weight[lane] = sample.inside ? weight[lane] : -weight[lane];
+      const bool counts = sample.inside & (weight[lane] != T(0));
       const C smaller = Min(gap[lane], EdgeGap(sample));
       gap[lane] = counts ? smaller : gap[lane];
       const Closest<C> closest = ClosestPoint(triangle(lane), sample);
-      const C wx = w * closest.rx;
-      const C wy = w * closest.ry;
+      group.rx[lane] = closest.rx;
+      group.ry[lane] = closest.ry;
       for (int corner = 0; corner < 3; ++corner) {
-        terms[2 * corner][lane] += closest.corners[corner] * wx;
-        terms[2 * corner + 1][lane] += closest.corners[corner] * wy;
+        group.corners[corner][lane] = closest.corners[corner];
       }
     }
+    if (++count_ == kMostGroups) Flush();
   }
+
+  // Adds the pairs that wait to the terms.
+  TF_SOFTRAS_INLINE void Flush() {
+    for (int i = 0; i < count_; ++i) {
+      const Group& group = groups_[i];
+      for (int lane = 0; lane < num_lanes; ++lane) {
+        const T coverage = Coverage(PowerOfTwo(group.log2_odds[lane]));
+        const C w = static_cast<C>(group.weight[lane] * coverage);
+        const C wx = w * group.rx[lane];
+        const C wy = w * group.ry[lane];
+        for (int corner = 0; corner < 3; ++corner) {
+          terms[2 * corner][lane] += group.corners[corner][lane] * wx;
+          terms[2 * corner + 1][lane] += group.corners[corner][lane] * wy;
+        }
+      }
+    }
+    count_ = 0;
+  }
+
+ private:
+  static constexpr int kMostGroups = 16;
+
+  // What is left to do for a pair a lane: w is the product of its weight, which
+  // has the sign s, and its coverage, of odds 2^log2_odds.
+  struct alignas(64) Group {
+    T log2_odds[num_lanes], weight[num_lanes];
+    C rx[num_lanes], ry[num_lanes], corners[3][num_lanes];
+  };
+
+  int count_ = 0;
+  Group groups_[kMostGroups];
 };
 
 // The sums of one face over groups of kLanes pixels of two rows: in C for a
 // stretch, in double for the total.
-template <typename C>
+template <typename C, typename T>
 struct FaceSums {
   static constexpr int64_t kGroup = 2 * kLanes;
 
-  PairSums<C, kGroup> stretch;
+  PairSums<C, T, kGroup> stretch;
   double total[6] = {};
   int64_t groups = 0;
 
   TF_SOFTRAS_INLINE void EndStretch() {
+    stretch.Flush();
     for (int i = 0; i < 6; ++i) {
       auto& term = stretch.terms[i];
       for (int64_t half = kGroup / 2; half > 0; half /= 2) {
@@ -148,11 +187,12 @@ struct FaceSums {
 };
 
 template <typename C, typename T>
-TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, T inverse_sigma,
+TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view,
+                                const DistanceOdds<T>& odds,
                                 const PixelRect& block,
                                 const PixelWeights<T>& weights,
-                                FaceSums<C>& sums) {
-  constexpr int64_t kGroup = FaceSums<C>::kGroup;
+                                FaceSums<C, T>& sums) {
+  constexpr int64_t kGroup = FaceSums<C, T>::kGroup;
   static constexpr T kNone[kLanes] = {};
   for (int64_t row = block.row_begin; row < block.row_end; row += 2) {
     const bool has_second = row + 1 < block.row_end;
@@ -177,7 +217,7 @@ TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, T inverse_sigma,
           [&view](int) __attribute__((always_inline)) { return view.triangle; },
           [&qx](int lane) __attribute__((always_inline)) { return qx[lane]; },
           [&qy](int lane) __attribute__((always_inline)) { return qy[lane]; },
-          inverse_sigma, weight);
+          odds, weight);
       if (++sums.groups == kGroupsPerStretch) sums.EndStretch();
     }
   }
@@ -186,15 +226,14 @@ TF_SOFTRAS_INLINE void AddBlock(const LocalView<C>& view, T inverse_sigma,
 // Sums one face over the pixels of `rect`, in C.
 template <typename C, typename T>
 TF_SOFTRAS_INLINE void FaceSumsByBlocks(const MeshItem<T>& item, int64_t face,
-                                        const PixelRect& rect, T inverse_sigma,
+                                        const PixelRect& rect,
+                                        const DistanceOdds<T>& odds,
                                         const PixelWeights<T>& weights,
-                                        FaceSums<C>& sums) {
+                                        FaceSums<C, T>& sums) {
   ForEachBlock<C>(
       item, item.MakeFace(face), rect,
-      [&](const LocalView<C>& view, const PixelRect& block)
-          __attribute__((always_inline)) {
-            AddBlock(view, inverse_sigma, block, weights, sums);
-          });
+      [&](const LocalView<C>& view, const PixelRect& block) __attribute__((
+          always_inline)) { AddBlock(view, odds, block, weights, sums); });
   sums.EndStretch();
 }
 
@@ -234,7 +273,7 @@ struct SmallFaces {
   // too large.
   int32_t count[kFaces];
   double total[6][kFaces] = {};
-  PairSums<T, kFaces> stretch;
+  PairSums<T, T, kFaces> stretch;
 
   TF_SOFTRAS_INLINE bool has(int lane) const { return count[lane] > 0; }
 
@@ -254,7 +293,8 @@ struct SmallFaces {
   }
 
   TF_SOFTRAS_INLINE void Add(const FaceBatch<T>& batch, const ImagePlane& plane,
-                             T inverse_sigma, const PixelWeights<T>& weights) {
+                             const DistanceOdds<T>& odds,
+                             const PixelWeights<T>& weights) {
     const T step = static_cast<T>(plane.step());
     const int32_t stride = static_cast<int32_t>(weights.stride);
     const T* weight = weights.weight.data();
@@ -295,7 +335,7 @@ struct SmallFaces {
                 __attribute__((always_inline)) { return batch.triangle(lane); },
             [&qx](int lane) __attribute__((always_inline)) { return qx[lane]; },
             [&qy](int lane) __attribute__((always_inline)) { return qy[lane]; },
-            inverse_sigma, w);
+            odds, w);
       }
       if (pixel % kGroupsPerStretch == kGroupsPerStretch - 1) EndStretch();
     }
@@ -304,6 +344,7 @@ struct SmallFaces {
 
  private:
   TF_SOFTRAS_INLINE void EndStretch() {
+    stretch.Flush();
     for (int i = 0; i < 6; ++i) {
       for (int lane = 0; lane < kFaces; ++lane) {
         total[i][lane] += static_cast<double>(stretch.terms[i][lane]);
@@ -318,7 +359,8 @@ struct SmallFaces {
 template <typename T>
 TF_SOFTRAS_INLINE void SumFace(const MeshItem<T>& item, int64_t face,
                                const FaceBatch<T>& batch, int lane,
-                               const SmallFaces<T>& small, T inverse_sigma,
+                               const SmallFaces<T>& small,
+                               const DistanceOdds<T>& odds,
                                const PixelWeights<T>& weights, double* sums) {
   if (small.has(lane) && IsCertain(small.stretch.gap[lane], item.plane)) {
     for (int i = 0; i < 6; ++i) sums[i] = small.total[i][lane];
@@ -326,15 +368,15 @@ TF_SOFTRAS_INLINE void SumFace(const MeshItem<T>& item, int64_t face,
   }
   const PixelRect rect = batch.rect(lane);
   if (!small.has(lane) && !NeedsDouble(batch, lane, item.plane)) {
-    FaceSums<T> in_t;
-    FaceSumsByBlocks(item, face, rect, inverse_sigma, weights, in_t);
+    FaceSums<T, T> in_t;
+    FaceSumsByBlocks(item, face, rect, odds, weights, in_t);
     if (IsCertain(in_t.gap(), item.plane)) {
       std::copy(in_t.total, in_t.total + 6, sums);
       return;
     }
   }
-  FaceSums<double> in_double;
-  FaceSumsByBlocks(item, face, rect, inverse_sigma, weights, in_double);
+  FaceSums<double, T> in_double;
+  FaceSumsByBlocks(item, face, rect, odds, weights, in_double);
   std::copy(in_double.total, in_double.total + 6, sums);
 }
 
@@ -345,7 +387,7 @@ TF_SOFTRAS_INLINE void FaceGradients(const MeshItem<T>& item, T sigma,
                                      const PixelWeights<T>& weights,
                                      const PixelRect& band, int64_t begin,
                                      int64_t end, double* corners) {
-  const T inverse_sigma = InverseSigma(sigma);
+  const DistanceOdds<T> odds(sigma);
   FaceBatch<T> batch;
   for (int64_t first = begin; first < end; first += batch.kFaces) {
     const int count = static_cast<int>(MinInt(batch.kFaces, end - first));
@@ -356,12 +398,11 @@ TF_SOFTRAS_INLINE void FaceGradients(const MeshItem<T>& item, T sigma,
         band);
     SmallFaces<T> small;
     small.Choose(batch, count, item.plane);
-    small.Add(batch, item.plane, inverse_sigma, weights);
+    small.Add(batch, item.plane, odds, weights);
     for (int lane = 0; lane < count; ++lane, corners += 6) {
       double sums[6] = {};
       if (!batch.rect(lane).empty()) {
-        SumFace(item, first + lane, batch, lane, small, inverse_sigma, weights,
-                sums);
+        SumFace(item, first + lane, batch, lane, small, odds, weights, sums);
       }
       WriteCorners(sums, static_cast<double>(sigma), corners);
     }
