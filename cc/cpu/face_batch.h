@@ -88,6 +88,10 @@ struct FaceBatch {
  private:
   TF_SOFTRAS_INLINE void SetUpLanes(const ImagePlane& plane, double radius,
                                     const PixelRect& bounds) {
+    // A factor instead of ImagePlane's divisions.
+    const double half_step = 0.5 * plane.step();
+    const double width = static_cast<double>(plane.width);
+    const double height = static_cast<double>(plane.height);
     for (int lane = 0; lane < kFaces; ++lane) {
       const Point2 a = {x[0][lane], y[0][lane]};
       const Point2 b = {x[1][lane], y[1][lane]};
@@ -103,8 +107,8 @@ struct FaceBatch {
       const Triangle triangle = MakeTriangle<T>(a, b, c);
       is_thin[lane] = triangle.is_thin;
       const LocalTriangle<T> local = Localize<T>(
-          triangle,
-          {plane.x(reach.middle_column()), plane.y(reach.middle_row())});
+          triangle, {(2.0 * reach.middle_column() + 1.0 - width) * half_step,
+                     (height - 1.0 - 2.0 * reach.middle_row()) * half_step});
       for (int k = 0; k < 3; ++k) edges[k].Set(lane, local.edges[k]);
       inside_above[lane] = local.inside_above;
     }

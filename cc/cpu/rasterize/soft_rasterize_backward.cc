@@ -83,8 +83,8 @@ TF_SOFTRAS_INLINE bool AnyWeight(const T* weight) {
 
 // Sums over pixels of w corners[k] (rx, ry) (see ClosestPoint), in lanes: the
 // gradient up to its factor. And the smallest EdgeGap of a pixel that counted,
-// which tells whether T could choose the nearest edge (see IsCertain). C is the
-// type to compute in: T, or double for thin faces.
+// which tells whether T could choose the nearest edge (see CertainGap). C is
+// the type to compute in: T, or double for thin faces.
 //
 // Pairs wait until several groups of them have come. A processor looks a
 // hundred instructions ahead, and finds little to do at once in the chain of
@@ -244,13 +244,14 @@ TF_SOFTRAS_INLINE void WriteCorners(const double* sums, double sigma,
   for (int i = 0; i < 6; ++i) corners[i] = -2.0 * InverseSigma(sigma) * sums[i];
 }
 
-// Whether T could tell the nearest edge at each pixel: the smallest gap between
-// the nearest two exceeds the error of a difference of two c, a few units of
-// 2^-24 of the largest |q|, half a block's diagonal.
+// T can tell the nearest edge at each pixel if the smallest gap between the
+// nearest two exceeds this: the error of a difference of two c, a few units of
+// 2^-24 of the largest |q|, half a block's diagonal. Double always can.
 template <typename T>
-TF_SOFTRAS_INLINE bool IsCertain(T gap, const ImagePlane& plane) {
+T CertainGap(const ImagePlane& plane) {
   const double side = plane.step() * static_cast<double>(BlockSide(plane));
-  return sizeof(T) == sizeof(double) || gap > 8 * 0x1p-24 * side;
+  return sizeof(T) == sizeof(double) ? T(-1)
+                                     : static_cast<T>(8 * 0x1p-24 * side);
 }
 
 // Whether a face is to be summed in double from the start.
@@ -359,10 +360,10 @@ struct SmallFaces {
 template <typename T>
 TF_SOFTRAS_INLINE void SumFace(const MeshItem<T>& item, int64_t face,
                                const FaceBatch<T>& batch, int lane,
-                               const SmallFaces<T>& small,
+                               const SmallFaces<T>& small, T certain_gap,
                                const DistanceOdds<T>& odds,
                                const PixelWeights<T>& weights, double* sums) {
-  if (small.has(lane) && IsCertain(small.stretch.gap[lane], item.plane)) {
+  if (small.has(lane) && small.stretch.gap[lane] > certain_gap) {
     for (int i = 0; i < 6; ++i) sums[i] = small.total[i][lane];
     return;
   }
@@ -370,7 +371,7 @@ TF_SOFTRAS_INLINE void SumFace(const MeshItem<T>& item, int64_t face,
   if (!small.has(lane) && !NeedsDouble(batch, lane, item.plane)) {
     FaceSums<T, T> in_t;
     FaceSumsByBlocks(item, face, rect, odds, weights, in_t);
-    if (IsCertain(in_t.gap(), item.plane)) {
+    if (in_t.gap() > certain_gap) {
       std::copy(in_t.total, in_t.total + 6, sums);
       return;
     }
@@ -388,6 +389,7 @@ TF_SOFTRAS_INLINE void FaceGradients(const MeshItem<T>& item, T sigma,
                                      const PixelRect& band, int64_t begin,
                                      int64_t end, double* corners) {
   const DistanceOdds<T> odds(sigma);
+  const T certain_gap = CertainGap<T>(item.plane);
   FaceBatch<T> batch;
   for (int64_t first = begin; first < end; first += batch.kFaces) {
     const int count = static_cast<int>(MinInt(batch.kFaces, end - first));
@@ -402,7 +404,8 @@ TF_SOFTRAS_INLINE void FaceGradients(const MeshItem<T>& item, T sigma,
     for (int lane = 0; lane < count; ++lane, corners += 6) {
       double sums[6] = {};
       if (!batch.rect(lane).empty()) {
-        SumFace(item, first + lane, batch, lane, small, odds, weights, sums);
+        SumFace(item, first + lane, batch, lane, small, certain_gap, odds,
+                weights, sums);
       }
       WriteCorners(sums, static_cast<double>(sigma), corners);
     }
@@ -471,8 +474,10 @@ void ScatterToVertices(const SoftRasterizeInputs<T>& inputs, int64_t bands,
     double* sum = sums.data() + 2 * (vertex - begin);
     for (int64_t band = 0; band < bands; ++band) {
       const double* corner = corners + band * inputs.num_faces * 6 + 2 * i;
-      sum[0] += corner[0];
-      sum[1] += corner[1];
+      // Both are read before one is written: a vector of two.
+      const double x = sum[0] + corner[0], y = sum[1] + corner[1];
+      sum[0] = x;
+      sum[1] = y;
     }
   }
   for (int64_t v = begin; v < end; ++v) {
