@@ -323,6 +323,27 @@ TF_SOFTRAS_INLINE T Choose(bool first, bool second, T a, T b, T c) {
   return first ? a : (second ? b : c);
 }
 
+// The edge with the closest point so far, as seen from the point.
+template <typename T>
+struct NearestEdge {
+  T key, c, ta, tb;
+  T nx, ny, ux, uy, inverse_length;
+
+  TF_SOFTRAS_INLINE void Take(bool closer, T other_key,
+                              const EdgeSample<T>& sample,
+                              const LocalEdge<T>& edge) {
+    key = closer ? other_key : key;
+    c = closer ? sample.c : c;
+    ta = closer ? sample.ta : ta;
+    tb = closer ? sample.tb : tb;
+    nx = closer ? edge.nx : nx;
+    ny = closer ? edge.ny : ny;
+    ux = closer ? edge.ux : ux;
+    uy = closer ? edge.uy : uy;
+    inverse_length = closer ? edge.inverse_length : inverse_length;
+  }
+};
+
 // The first of equally near edges has the closest point. The gradient of the
 // squared distance with respect to corner k is -2 corners[k] (rx, ry).
 template <typename T>
@@ -331,30 +352,31 @@ TF_SOFTRAS_INLINE Closest<T> ClosestPoint(const LocalTriangle<T>& triangle,
   const LocalEdge<T>* e = triangle.edges;
   const EdgeSample<T>* s = sample.edges;
   const T keys[3] = {NearnessKey(s[0]), NearnessKey(s[1]), NearnessKey(s[2])};
-  const bool first = (keys[0] <= keys[1]) & (keys[0] <= keys[2]);
-  const bool second = !first & (keys[1] <= keys[2]);
-  const T c = Choose(first, second, s[0].c, s[1].c, s[2].c);
-  const T ta = Choose(first, second, s[0].ta, s[1].ta, s[2].ta);
-  const T tb = Choose(first, second, s[0].tb, s[1].tb, s[2].tb);
-  const T along = Max(tb, T(0)) - Max(ta, T(0));
-  const T inverse_length = Choose(first, second, e[0].inverse_length,
-                                  e[1].inverse_length, e[2].inverse_length);
-  const T end = Min(Max(-ta * inverse_length, T(0)), T(1));
+  // One after the other: two selects a value.
+  NearestEdge<T> nearest = {keys[0], s[0].c,  s[0].ta,
+                            s[0].tb, e[0].nx, e[0].ny,
+                            e[0].ux, e[0].uy, e[0].inverse_length};
+  const bool second_closer = keys[1] < keys[0];
+  nearest.Take(second_closer, keys[1], s[1], e[1]);
+  const bool third = keys[2] < nearest.key;
+  nearest.Take(third, keys[2], s[2], e[2]);
+  const T along = Max(nearest.tb, T(0)) - Max(nearest.ta, T(0));
+  const T end = Min(Max(-nearest.ta * nearest.inverse_length, T(0)), T(1));
   const T start = T(1) - end;
   Closest<T> closest;
-  closest.first = first;
-  closest.second = second;
-  closest.ux = Choose(first, second, e[0].ux, e[1].ux, e[2].ux);
-  closest.uy = Choose(first, second, e[0].uy, e[1].uy, e[2].uy);
-  closest.inverse_length = (ta <= T(0)) & (tb <= T(0)) ? inverse_length : T(0);
-  closest.rx =
-      c * Choose(first, second, e[0].nx, e[1].nx, e[2].nx) + along * closest.ux;
-  closest.ry =
-      c * Choose(first, second, e[0].ny, e[1].ny, e[2].ny) + along * closest.uy;
+  closest.first = !third & !second_closer;
+  closest.second = !third & second_closer;
+  closest.ux = nearest.ux;
+  closest.uy = nearest.uy;
+  closest.inverse_length = (nearest.ta <= T(0)) & (nearest.tb <= T(0))
+                               ? nearest.inverse_length
+                               : T(0);
+  closest.rx = nearest.c * nearest.nx + along * nearest.ux;
+  closest.ry = nearest.c * nearest.ny + along * nearest.uy;
   // Edge 0 runs from corner 0 to 1, edge 1 from 1 to 2, edge 2 from 2 to 0.
-  closest.corners[0] = Choose(first, second, start, T(0), end);
-  closest.corners[1] = Choose(first, second, end, start, T(0));
-  closest.corners[2] = Choose(first, second, T(0), end, start);
+  closest.corners[0] = Choose(third, second_closer, end, T(0), start);
+  closest.corners[1] = Choose(third, second_closer, T(0), start, end);
+  closest.corners[2] = Choose(third, second_closer, start, end, T(0));
   return closest;
 }
 
