@@ -83,9 +83,9 @@ def _surface(triangles: np.ndarray, resolution: int) -> np.ndarray:
     Source: Akenine-Moller (2001), Fast 3D Triangle-Box Overlap Testing.
     """
     surface = np.zeros((resolution,) * 3, dtype=bool)
-    low = np.maximum(np.floor(triangles.min(axis=1)), 0)
-    high = np.minimum(np.floor(triangles.max(axis=1)), resolution - 1)
-    inside = (low <= high).all(axis=1)
+    low = np.maximum(np.floor(_of_three(np.minimum, triangles)), 0)
+    high = np.minimum(np.floor(_of_three(np.maximum, triangles)), resolution - 1)
+    inside = _of_three(np.logical_and, low <= high)
     triangles = triangles[inside]
     low, high = low[inside].astype(np.int64), high[inside].astype(np.int64)
 
@@ -137,6 +137,8 @@ def _touched(triangles, edges, normals, low, high) -> tuple[np.ndarray, np.ndarr
     face = face[pair]
     cells = np.concatenate([columns[pair], (first[pair] + step)[:, None]], axis=1)
     keep = _overlap(triangles, normals, face, cells)
+    face, cells = face[keep], cells[keep]
+    keep = np.ones(len(face), dtype=bool)
     for edge in range(3):
         for axis in range(2):
             keep &= _overlap(triangles, _cross_with_axis(edges[:, edge], axis), face, cells)
@@ -171,13 +173,21 @@ def _corner_bounds(triangles: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray,
     may tilt the axis of a sliver and the test stays true.
     """
     projected = np.einsum("fcx,fx->fc", triangles, axes)
-    up = np.maximum(axes, 0.0).sum(axis=1)
-    down = np.minimum(axes, 0.0).sum(axis=1)
-    least = projected.min(axis=1) - up
-    greatest = projected.max(axis=1) - down
+    up = _of_three(np.add, np.maximum(axes, 0.0))
+    down = _of_three(np.add, np.minimum(axes, 0.0))
+    least = _of_three(np.minimum, projected) - up
+    greatest = _of_three(np.maximum, projected) - down
     least = np.where(up > 0.0, np.nextafter(least, np.inf), least)
     greatest = np.where(down < 0.0, np.nextafter(greatest, -np.inf), greatest)
     return least, greatest
+
+
+def _of_three(function, values: np.ndarray) -> np.ndarray:
+    """Returns what a NumPy function of two makes of `values` `[n, 3, ...]` along its second axis.
+
+    NumPy's own reductions take five times as long along so short an axis.
+    """
+    return function(function(values[:, 0], values[:, 1]), values[:, 2])
 
 
 def _overlap(triangles, axes, face, cells) -> np.ndarray:
@@ -186,7 +196,9 @@ def _overlap(triangles, axes, face, cells) -> np.ndarray:
     `cells` holds [num_pairs, 3], or [num_pairs, 2] where the axis has no last component.
     """
     least, greatest = _corner_bounds(triangles, axes)
-    corner = sum(axes[face, i] * cells[:, i] for i in range(cells.shape[1]))
+    corner = axes[face, 0] * cells[:, 0] + axes[face, 1] * cells[:, 1]
+    if cells.shape[1] == 3:
+        corner += axes[face, 2] * cells[:, 2]
     return (least[face] <= corner) & (corner <= greatest[face])
 
 
