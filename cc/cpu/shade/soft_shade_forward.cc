@@ -12,6 +12,7 @@
 // coverage * attributes, and are not divided. All is computed in double
 // (shaded_item.h says why).
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "cc/cpu/lanes.h"
@@ -51,6 +52,10 @@ struct SumsLayout {
     }
   }
 };
+
+// A part of a pixel's sums.
+typedef double SumsVector
+    __attribute__((vector_size(8 * SumsLayout::kVector)));
 
 // Blends faces into the pixels' sums.
 template <typename T>
@@ -104,34 +109,32 @@ struct ImageVisitor {
       BlendGroup<true>(item.blend, face, view, group, nearest, terms);
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         level[at[lane]] = nearest[lane];
-        Add(terms, lane, sums.data() + at[lane] * layout.width);
       }
+      AddGroup(terms, at);
     }
   }
 
-  // Adds the face to one pixel's sums, whole vectors of them.
-  TF_SOFTRAS_INLINE void Add(const GroupTerms& terms, int64_t lane,
-                             double* __restrict sum) const {
-    const double* __restrict a = attributes.data();
-    const double* __restrict b = a + layout.width;
-    const double* __restrict c = b + layout.width;
-    const double keep = terms.keep[lane];
-    const double parts[3] = {terms.parts[0][lane], terms.parts[1][lane],
-                             terms.parts[2][lane]};
-    for (int64_t i = 0; i < layout.first_summed; i += SumsLayout::kVector) {
-      for (int64_t j = i; j < i + SumsLayout::kVector; ++j) {
-        sum[j] =
-            sum[j] * keep + parts[0] * a[j] + parts[1] * b[j] + parts[2] * c[j];
+  // Adds the face to the sums of a group of pixels, a vector of channels after
+  // the other: the corners' values then stay in registers.
+  TF_SOFTRAS_INLINE void AddGroup(const GroupTerms& terms,
+                                  const int32_t* at) {
+    for (int64_t i = 0; i < layout.width; i += SumsLayout::kVector) {
+      const bool is_blended = i < layout.first_summed;
+      const double(&parts)[3][kLanes] =
+          is_blended ? terms.parts : terms.summed_parts;
+      SumsVector corners[3];
+      for (int k = 0; k < 3; ++k) {
+        std::memcpy(&corners[k], attributes.data() + k * layout.width + i,
+                    sizeof corners[k]);
       }
-    }
-    if (layout.first_summed == layout.width) return;
-    const double summed[3] = {terms.summed_parts[0][lane],
-                              terms.summed_parts[1][lane],
-                              terms.summed_parts[2][lane]};
-    for (int64_t i = layout.first_summed; i < layout.width;
-         i += SumsLayout::kVector) {
-      for (int64_t j = i; j < i + SumsLayout::kVector; ++j) {
-        sum[j] += summed[0] * a[j] + summed[1] * b[j] + summed[2] * c[j];
+      for (int64_t lane = 0; lane < kLanes; ++lane) {
+        double* pixel = sums.data() + at[lane] * layout.width + i;
+        SumsVector sum;
+        std::memcpy(&sum, pixel, sizeof sum);
+        sum = sum * (is_blended ? terms.keep[lane] : 1.0) +
+              (parts[0][lane] * corners[0] + parts[1][lane] * corners[1] +
+               parts[2][lane] * corners[2]);
+        std::memcpy(pixel, &sum, sizeof sum);
       }
     }
   }
