@@ -150,6 +150,11 @@ struct ShadedBatch {
   }
 };
 
+typedef int32_t LaneInts __attribute__((vector_size(4 * kLanes)));
+typedef uint64_t LaneBits __attribute__((vector_size(8 * kLanes)));
+constexpr LaneVector kLaneNumbers = {0, 1, 2, 3, 4, 5, 6, 7};
+constexpr LaneBits kLaneShifts = {0, 1, 2, 3, 4, 5, 6, 7};
+
 // The pixels of a face, or some of them, where it may count: 64 times the row
 // in the tile, plus the column.
 struct PackedPixels {
@@ -158,6 +163,7 @@ struct PackedPixels {
   const uint16_t* places;
   int64_t count;  // a multiple of kLanes
 };
+typedef uint16_t Places __attribute__((vector_size(2 * kLanes)));
 
 // kLanes of them: where they lie in the planes of the tile, and their offsets
 // in the face's view.
@@ -173,18 +179,19 @@ struct PixelGroup {
         static_cast<int32_t>(tile.rect.column_begin - view.middle_column);
     const int32_t row =
         static_cast<int32_t>(view.middle_row - tile.rect.row_begin);
-    const double step = view.step;
-    int32_t places[kLanes];
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      places[lane] = pixels.places[first + lane];
-    }
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      const int32_t r = places[lane] / PackedPixels::kRow;
-      const int32_t c = places[lane] % PackedPixels::kRow;
-      at[lane] = r * stride + c;
-      qx[lane] = static_cast<double>(c + column) * step;
-      qy[lane] = static_cast<double>(row - r) * step;
-    }
+    Places packed;
+    std::memcpy(&packed, pixels.places + first, sizeof packed);
+    const LaneInts places = __builtin_convertvector(packed, LaneInts);
+    const LaneInts r = places / PackedPixels::kRow;
+    const LaneInts c = places % PackedPixels::kRow;
+    const LaneInts offsets = r * stride + c;
+    const LaneVector x =
+        __builtin_convertvector(c + column, LaneVector) * view.step;
+    const LaneVector y =
+        __builtin_convertvector(row - r, LaneVector) * view.step;
+    std::memcpy(at, &offsets, sizeof at);
+    std::memcpy(qx, &x, sizeof qx);
+    std::memcpy(qy, &y, sizeof qy);
     Settle(at);
     Settle(qx);
     Settle(qy);
@@ -322,34 +329,31 @@ struct PixelFinder {
     const int64_t at = tile.offset(row, column), stride = tile.stride();
     const int64_t rows = MinInt(kLanes, block.row_end - row);
     const int64_t columns = block.column_end - column;
-    double qx[kLanes];
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      qx[lane] = view.qx(column + lane);
+    const LaneVector qx =
+        kLaneNumbers * view.step + view.qx(column);
+    LaneVector along_row[3];
+    for (int k = 0; k < 3; ++k) {
+      along_row[k] = planes.nx[k] * qx + planes.c[k];
     }
     // A bit a pixel.
-    uint64_t marks[kLanes] = {};
+    LaneBits marks = {};
     for (int64_t r = 0; r < rows; ++r) {
-      const double* __restrict level = levels + at + r * stride;
-      const double qy = view.qy(row + r);
-      const double c[3] = {planes.ny[0] * qy + planes.c[0],
-                           planes.ny[1] * qy + planes.c[1],
-                           planes.ny[2] * qy + planes.c[2]};
+      LaneVector level;
+      std::memcpy(&level, levels + at + r * stride, sizeof level);
+      const LaneVector qy = view.qy(row + r) - LaneVector{};
       // Not negative where the face may count and is not hidden.
-      double score[kLanes];
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        score[lane] = Min(
-            Min(planes.nx[0] * qx[lane] + c[0], planes.nx[1] * qx[lane] + c[1]),
-            Min(planes.nx[2] * qx[lane] + c[2], hidden_below - level[lane]));
+      LaneVector score = hidden_below - level;
+      for (int k = 0; k < 3; ++k) {
+        const LaneVector inside = planes.ny[k] * qy + along_row[k];
+        score = inside < score ? inside : score;
       }
-      // Signs, because comparisons would not become vector code.
-      uint64_t negative[kLanes];
-      std::memcpy(negative, score, sizeof negative);
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        marks[lane] |= (~negative[lane] >> 63) << (kLanes * r);
-      }
+      LaneBits negative;
+      std::memcpy(&negative, &score, sizeof negative);
+      marks |= (~negative >> 63) << (kLanes * r);
     }
+    marks <<= kLaneShifts;
     uint64_t bits = 0;
-    for (int64_t lane = 0; lane < kLanes; ++lane) bits |= marks[lane] << lane;
+    for (int64_t lane = 0; lane < kLanes; ++lane) bits |= marks[lane];
     if (columns < kLanes) {
       bits &= ((uint64_t{1} << columns) - 1) * 0x0101010101010101u;
     }
