@@ -85,7 +85,39 @@ struct FaceBatch {
     SetUpLanes(item.plane, item.radius, bounds);
   }
 
+  // Sets up a face for every lane about a pixel of its own. The other fields
+  // are not written.
+  template <typename V>
+  TF_SOFTRAS_INLINE void SetUpAbout(const MeshItem<V>& item,
+                                    const int32_t (&faces)[kFaces],
+                                    const int32_t (&rows)[kFaces],
+                                    const int32_t (&columns)[kFaces]) {
+    for (int lane = 0; lane < kFaces; ++lane) {
+      for (int corner = 0; corner < 3; ++corner) {
+        const V* v = item.vertex(faces[lane], corner);
+        x[corner][lane] = v[0];
+        y[corner][lane] = v[1];
+      }
+    }
+    const ImagePlane plane = item.plane;
+    for (int lane = 0; lane < kFaces; ++lane) {
+      SetLane(lane, MakeLaneTriangle(lane),
+              {plane.x(columns[lane]), plane.y(rows[lane])});
+    }
+  }
+
  private:
+  TF_SOFTRAS_INLINE Triangle MakeLaneTriangle(int lane) const {
+    return MakeTriangle<T>({x[0][lane], y[0][lane]}, {x[1][lane], y[1][lane]},
+                           {x[2][lane], y[2][lane]});
+  }
+  TF_SOFTRAS_INLINE void SetLane(int lane, const Triangle& triangle,
+                                 Point2 origin) {
+    const LocalTriangle<T> local = Localize<T>(triangle, origin);
+    for (int k = 0; k < 3; ++k) edges[k].Set(lane, local.edges[k]);
+    inside_above[lane] = local.inside_above;
+  }
+
   TF_SOFTRAS_INLINE void SetUpLanes(const ImagePlane& plane, double radius,
                                     const PixelRect& bounds) {
     // A factor instead of ImagePlane's divisions.
@@ -104,13 +136,11 @@ struct FaceBatch {
       row_end[lane] = static_cast<int32_t>(reach.row_end);
       column_begin[lane] = static_cast<int32_t>(reach.column_begin);
       column_end[lane] = static_cast<int32_t>(reach.column_end);
-      const Triangle triangle = MakeTriangle<T>(a, b, c);
+      const Triangle triangle = MakeLaneTriangle(lane);
       is_thin[lane] = triangle.is_thin;
-      const LocalTriangle<T> local = Localize<T>(
-          triangle, {(2.0 * reach.middle_column() + 1.0 - width) * half_step,
-                     (height - 1.0 - 2.0 * reach.middle_row()) * half_step});
-      for (int k = 0; k < 3; ++k) edges[k].Set(lane, local.edges[k]);
-      inside_above[lane] = local.inside_above;
+      SetLane(lane, triangle,
+              {(2.0 * reach.middle_column() + 1.0 - width) * half_step,
+               (height - 1.0 - 2.0 * reach.middle_row()) * half_step});
     }
   }
 };

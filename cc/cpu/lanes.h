@@ -16,6 +16,8 @@
 namespace tf_softras {
 
 typedef double LaneVector __attribute__((vector_size(8 * kLanes)));
+typedef int32_t LaneInts __attribute__((vector_size(4 * kLanes)));
+typedef uint64_t LaneBits __attribute__((vector_size(8 * kLanes)));
 
 // sums += a b
 TF_SOFTRAS_INLINE void AddTimes(const double* a, const double* b,

@@ -132,26 +132,25 @@ struct ShadedBatch {
     }
   }
 
+  TF_SOFTRAS_INLINE FaceDepths<double> depths(int lane) const {
+    return {nearest[lane],
+            {ratio[0][lane], ratio[1][lane], ratio[2][lane]},
+            {inverse[0][lane], inverse[1][lane], inverse[2][lane]},
+            {beyond[0][lane], beyond[1][lane], beyond[2][lane]},
+            perspective[lane]};
+  }
+  TF_SOFTRAS_INLINE EdgeShares<double> shares(int lane) const {
+    return {{share[0][lane], share[1][lane], share[2][lane]}};
+  }
+
   TF_SOFTRAS_INLINE ShadedFace face(int lane, int64_t index,
                                     const DepthBlend<double>& blend,
                                     double hidden_behind) const {
-    ShadedFace face;
-    face.index = index;
-    face.depths.nearest = nearest[lane];
-    face.depths.perspective = perspective[lane];
-    for (int k = 0; k < 3; ++k) {
-      face.depths.ratio[k] = ratio[k][lane];
-      face.depths.inverse[k] = inverse[k][lane];
-      face.depths.beyond[k] = beyond[k][lane];
-      face.shares.share[k] = share[k][lane];
-    }
-    face.hidden_below = blend.Level(nearest[lane]) + hidden_behind;
-    return face;
+    return {index, depths(lane), shares(lane),
+            blend.Level(nearest[lane]) + hidden_behind};
   }
 };
 
-typedef int32_t LaneInts __attribute__((vector_size(4 * kLanes)));
-typedef uint64_t LaneBits __attribute__((vector_size(8 * kLanes)));
 constexpr LaneVector kLaneNumbers = {0, 1, 2, 3, 4, 5, 6, 7};
 constexpr LaneBits kLaneShifts = {0, 1, 2, 3, 4, 5, 6, 7};
 
@@ -160,8 +159,9 @@ constexpr LaneBits kLaneShifts = {0, 1, 2, 3, 4, 5, 6, 7};
 struct PackedPixels {
   static constexpr int kRow = 64;  // tiles are at most so wide
 
+  // Places without a pixel follow, to a whole number of lanes.
   const uint16_t* places;
-  int64_t count;  // a multiple of kLanes
+  int64_t count;
 };
 typedef uint16_t Places __attribute__((vector_size(2 * kLanes)));
 
@@ -171,24 +171,32 @@ struct PixelGroup {
   int32_t at[kLanes];
   double qx[kLanes], qy[kLanes];
 
+  TF_SOFTRAS_INLINE PixelGroup() {}
   TF_SOFTRAS_INLINE PixelGroup(const PackedPixels& pixels, int64_t first,
                                const ShadedTile& tile,
                                const LocalView<double>& view) {
-    const int32_t stride = static_cast<int32_t>(tile.stride());
-    const int32_t column =
-        static_cast<int32_t>(tile.rect.column_begin - view.middle_column);
-    const int32_t row =
-        static_cast<int32_t>(view.middle_row - tile.rect.row_begin);
     Places packed;
     std::memcpy(&packed, pixels.places + first, sizeof packed);
-    const LaneInts places = __builtin_convertvector(packed, LaneInts);
-    const LaneInts r = places / PackedPixels::kRow;
-    const LaneInts c = places % PackedPixels::kRow;
-    const LaneInts offsets = r * stride + c;
+    const int32_t row =
+        static_cast<int32_t>(view.middle_row - tile.rect.row_begin);
+    const int32_t column =
+        static_cast<int32_t>(view.middle_column - tile.rect.column_begin);
+    Set(__builtin_convertvector(packed, LaneInts),
+        static_cast<int32_t>(tile.stride()), row - LaneInts{},
+        column - LaneInts{}, view.step);
+  }
+
+  // The view's middle is counted from the tile's first pixel.
+  TF_SOFTRAS_INLINE void Set(const LaneInts& places, int32_t stride,
+                             const LaneInts& middle_row,
+                             const LaneInts& middle_column, double step) {
+    const LaneInts row = places / PackedPixels::kRow;
+    const LaneInts column = places % PackedPixels::kRow;
+    const LaneInts offsets = row * stride + column;
     const LaneVector x =
-        __builtin_convertvector(c + column, LaneVector) * view.step;
+        __builtin_convertvector(column - middle_column, LaneVector) * step;
     const LaneVector y =
-        __builtin_convertvector(row - r, LaneVector) * view.step;
+        __builtin_convertvector(middle_row - row, LaneVector) * step;
     std::memcpy(at, &offsets, sizeof at);
     std::memcpy(qx, &x, sizeof qx);
     std::memcpy(qy, &y, sizeof qy);
@@ -223,62 +231,6 @@ struct HalfPlanes {
       c[1] = c[2] = 2.0 * reach - c[0];
     }
   }
-};
-
-// The pixels that one visit of a tile handed out, for the next visit. It holds
-// few: a visit that finds more leaves no record.
-class VisitRecord {
- public:
-  // Starts over, with a block's pixels in one or more parts.
-  TF_SOFTRAS_INLINE void Begin() {
-    state_ = kRecords;
-    faces_.clear();
-    counts_.clear();
-    places_.clear();
-  }
-  TF_SOFTRAS_INLINE void End() {
-    if (state_ == kRecords) state_ = kReplays;
-    next_count_ = next_place_ = 0;
-  }
-  TF_SOFTRAS_INLINE bool replays() const { return state_ == kReplays; }
-  TF_SOFTRAS_INLINE const std::vector<int32_t>& faces() const { return faces_; }
-
-  TF_SOFTRAS_INLINE void Add(const PackedPixels& pixels, bool ends_block) {
-    if (state_ != kRecords) return;
-    if (static_cast<int64_t>(places_.size()) + pixels.count > kMostPlaces) {
-      state_ = kOverflown;
-      return;
-    }
-    counts_.push_back(2 * static_cast<int32_t>(pixels.count) + ends_block);
-    places_.insert(places_.end(), pixels.places, pixels.places + pixels.count);
-  }
-  // A face without pixels is left out.
-  TF_SOFTRAS_INLINE void EndFace(int32_t face) {
-    if (state_ != kRecords) return;
-    if (places_.size() > kept_places_) {
-      faces_.push_back(face);
-    } else {
-      counts_.resize(kept_counts_);
-    }
-    kept_places_ = places_.size();
-    kept_counts_ = counts_.size();
-  }
-  // The next part; returns whether it ends its block.
-  TF_SOFTRAS_INLINE bool Next(PackedPixels* pixels) {
-    const int32_t count = counts_[next_count_++];
-    *pixels = {places_.data() + next_place_, count / 2};
-    next_place_ += count / 2;
-    return count % 2 != 0;
-  }
-
- private:
-  static constexpr int64_t kMostPlaces = 1 << 17;
-  enum { kOff, kRecords, kOverflown, kReplays } state_ = kOff;
-  std::vector<int32_t> faces_;
-  std::vector<int32_t> counts_;  // twice a part's pixels, plus 1 if it is last
-  std::vector<uint16_t> places_;
-  size_t kept_counts_ = 0, kept_places_ = 0;
-  size_t next_count_ = 0, next_place_ = 0;
 };
 
 // Finds the pixels of a block where a face may count and is not hidden.
@@ -319,8 +271,8 @@ struct PixelFinder {
     }
     const uint16_t no_pixel = static_cast<uint16_t>(
         (tile.rect.row_end - tile.rect.row_begin) * PackedPixels::kRow);
-    for (; count % kLanes != 0; ++count) places[count] = no_pixel;
     *pixels = {places, count};
+    for (; count % kLanes != 0; ++count) places[count] = no_pixel;
     return row >= block.row_end;
   }
 
@@ -375,18 +327,11 @@ template <typename Visitor>
 TF_SOFTRAS_INLINE void VisitBlock(const ShadedTile& tile,
                                   const ShadedFace& face,
                                   const LocalView<double>& view, double radius,
-                                  const PixelRect& block, Visitor& visitor,
-                                  VisitRecord* record) {
+                                  const PixelRect& block, Visitor& visitor) {
   PixelFinder finder(tile, face, view, radius, block, visitor.levels());
   for (bool ends = false; !ends;) {
     PackedPixels pixels;
-    if (record != nullptr && record->replays()) {
-      ends = record->Next(&pixels);
-    } else {
-      ends = finder.Next(&pixels);
-      if (record != nullptr) record->Add(pixels, ends);
-    }
-    // Only here, or the visitor would be compiled more than once.
+    ends = finder.Next(&pixels);
     if (pixels.count > 0) visitor.Pairs(face, view, pixels);
   }
 }
@@ -495,37 +440,27 @@ struct LeastLevels {
 };
 
 // Visits a tile's faces. visitor.levels() are the pixels' nearest levels so
-// far, of ShadedTile::size(). After a face's blocks comes
-// visitor.EndFace(face). A record is written, or, where it was, read.
+// far, of ShadedTile::size().
 template <typename T, typename Visitor>
 TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
-                                 const ShadedTile& tile, Visitor& visitor,
-                                 VisitRecord* record = nullptr) {
+                                 const ShadedTile& tile, Visitor& visitor) {
   // The map of hidden cells is made again after this many faces.
   constexpr int64_t kFacesPerUpdate = 128;
   const double hidden_behind = HiddenBehind(item);
-  const bool replays = record != nullptr && record->replays();
-  const std::vector<ListedFace> faces =
-      replays ? std::vector<ListedFace>() : FacesByDepth(item, tile);
-  const int64_t count =
-      static_cast<int64_t>(replays ? record->faces().size() : faces.size());
+  const std::vector<ListedFace> faces = FacesByDepth(item, tile);
+  const int64_t count = static_cast<int64_t>(faces.size());
   FaceBatch<double> batch;
   ShadedBatch depths;
   LeastLevels least;
   for (int64_t next = 0, updated = -1; next < count;) {
     // The next faces that are not hidden.
-    if (!replays && hidden_behind < HUGE_VAL &&
-        next / kFacesPerUpdate != updated) {
+    if (hidden_behind < HUGE_VAL && next / kFacesPerUpdate != updated) {
       updated = next / kFacesPerUpdate;
       least.Update(tile, visitor.levels());
     }
     int32_t ids[FaceBatch<double>::kFaces];
     int lanes = 0;
     for (; next < count && lanes < batch.kFaces; ++next) {
-      if (replays) {
-        ids[lanes++] = record->faces()[next];
-        continue;
-      }
       const int32_t face = faces[next].face;
       const double hidden_below =
           item.blend.Level(faces[next].depth) + hidden_behind;
@@ -566,8 +501,7 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
                    : MakeLocalView<double>(item.mesh.MakeFace(ids[lane]),
                                            item.mesh.plane, block);
         if (is_one || !OutOfReach(seen, block, item.mesh.radius)) {
-          VisitBlock(tile, shaded, seen, item.mesh.radius, block, visitor,
-                     record);
+          VisitBlock(tile, shaded, seen, item.mesh.radius, block, visitor);
         }
         column += side;
         if (column >= rect.column_end) {
@@ -575,8 +509,6 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
           row += side;
         }
       }
-      visitor.EndFace(shaded);
-      if (record != nullptr) record->EndFace(ids[lane]);
     }
   }
 }

@@ -3,9 +3,9 @@
 //   for each tile:                                      parts of an item a unit
 //     blend its faces again: each pixel's sum of weights, and the mean
 //       sum_j w_j G_j, where G_j is upstream times the face's attributes
-//     for each face, for each 8 pixels where it counts:  shade_tile.h
-//       sum d/d(x, y, z) and d/d(attributes) of its corners     depth_blend.h
-//     add the face's sums to its vertices               gradient_sums.h
+//     for 8 faces at a time, for a pixel of each:       found_parts.h
+//       sum d/d(x, y, z) and d/d(attributes) of their corners   depth_blend.h
+//     add the faces' sums to their vertices             gradient_sums.h
 //     add the background's weight times upstream to its gradient
 //   add up the units of an item, in order
 //
@@ -17,7 +17,8 @@
 
 #include "cc/cpu/gradient_sums.h"
 #include "cc/cpu/lanes.h"
-#include "cc/cpu/shade/mean_visitor.h"
+#include "cc/cpu/shade/found_parts.h"
+#include "cc/cpu/shade/pixel_means.h"
 #include "cc/cpu/shade/shade_tile.h"
 #include "cc/cpu/shade/soft_shade.h"
 #include "cc/cpu/simd.h"
@@ -28,86 +29,64 @@
 namespace tf_softras {
 namespace {
 
-// A face's sums over a tile, in lanes.
-struct SumsInLanes {
-  double positions[9][kLanes];     // x, y, z of each corner
+// The second visit.
+template <typename T>
+struct GradientVisitor {
+  const ShadedItem<T>& item;
+  const ShadedTile& tile;
+  const PixelMeans& pixels;
+  const FoundParts& found;
+  UnitSums sums;
+  UpstreamOfParts<T> upstream;
+  // The sums of kLanes parts: x, y, z of each corner, and the attributes'.
+  double positions[9][kLanes];
   std::vector<double> attributes;  // [3, channels, kLanes]
-  bool any = false;
 
-  explicit SumsInLanes(int64_t channels) : attributes(3 * channels * kLanes) {
-    Clear();
-  }
+  GradientVisitor(const ShadedItem<T>& item, const ShadedTile& tile,
+                  const UpstreamPlanes& planes, const PixelMeans& pixels,
+                  const FoundParts& found, const UnitSums& sums)
+      : item(item),
+        tile(tile),
+        pixels(pixels),
+        found(found),
+        sums(sums),
+        upstream(item, planes),
+        attributes(3 * item.channels * kLanes) {}
 
-  TF_SOFTRAS_INLINE void Clear() {
+  TF_SOFTRAS_INLINE void Parts(const PartLanes& parts) {
     for (auto& position : positions) {
       for (double& lane : position) lane = 0.0;
     }
     for (double& lane : attributes) lane = 0.0;
-    any = false;
-  }
-};
-
-// The second visit.
-template <typename T>
-struct GradientVisitor {
-  const UpstreamPlanes& upstream;
-  const MeanVisitor<T>& pixels;  // finished
-  FaceValues<T> values;
-  UnitSums sums;
-  SumsInLanes lanes;
-
-  GradientVisitor(const ShadedItem<T>& item, const UpstreamPlanes& upstream,
-                  const MeanVisitor<T>& pixels, const UnitSums& sums)
-      : upstream(upstream),
-        pixels(pixels),
-        values(item),
-        sums(sums),
-        lanes(item.channels) {}
-
-  TF_SOFTRAS_INLINE const double* levels() const { return pixels.levels(); }
-
-  TF_SOFTRAS_INLINE void BeginFace(const ShadedFace& face) {
-    values.Read(face.index);
-  }
-
-  TF_SOFTRAS_INLINE void Pairs(const ShadedFace& face,
-                               const LocalView<double>& view,
-                               const PackedPixels& packed) {
-    lanes.any = true;
-    const int64_t channels = upstream.channels, blended = upstream.blended;
-    double* group = values.group.data();
-    for (int64_t first = 0; first < packed.count; first += kLanes) {
-      const PixelGroup at(packed, first, pixels.tile, view);
-      upstream.Read(at.at, group);
-      if (blended < channels) {
-        AddGroup<true>(face, view, at, group);
-      } else {
-        AddGroup<false>(face, view, at, group);
-      }
+    upstream.ReadCorners(parts);
+    // Without summed channels, what only they need is left out.
+    if (item.blended < item.channels) {
+      AddPixels<true>(parts);
+    } else {
+      AddPixels<false>(parts);
     }
+    Write(parts);
   }
 
-  // `group` holds the upstream gradient [channels, kLanes]. Without summed
-  // channels, what only they need is left out.
   template <bool has_sums>
-  TF_SOFTRAS_INLINE void AddGroup(const ShadedFace& face,
-                                  const LocalView<double>& view,
-                                  const PixelGroup& at, const double* group) {
-    const int64_t channels = upstream.channels, blended = upstream.blended;
-    const double* corners = values.attributes.data();
-    double blended_values[3][kLanes], summed_values[3][kLanes];
-    upstream.TimesCorners(corners, group, 0, blended, blended_values);
-    if (has_sums) {
-      upstream.TimesCorners(corners, group, blended, channels, summed_values);
-    }
-    double weights[3][kLanes], summed_weights[3][kLanes];
-    AddPositions<has_sums>(face, view, at, blended_values, summed_values,
-                           weights, summed_weights);
-    double* attribute = lanes.attributes.data();
-    for (int k = 0; k < 3; ++k) {
-      for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
-        AddTimes(has_sums && c >= blended ? summed_weights[k] : weights[k],
-                 group + c * kLanes, attribute);
+  TF_SOFTRAS_INLINE void AddPixels(const PartLanes& parts) {
+    const int64_t channels = item.channels, blended = item.blended;
+    for (int32_t i = 0; i < parts.most; ++i) {
+      PixelGroup group;
+      parts.Pixels(tile, found, item.mesh.plane.step(), i, &group);
+      upstream.ReadPixels(group);
+      double blended_values[3][kLanes], summed_values[3][kLanes];
+      upstream.TimesCorners(0, blended, blended_values);
+      if (has_sums) upstream.TimesCorners(blended, channels, summed_values);
+      double weights[3][kLanes], summed_weights[3][kLanes];
+      AddPositions<has_sums>(parts, group, blended_values, summed_values,
+                             weights, summed_weights);
+      double* attribute = attributes.data();
+      for (int k = 0; k < 3; ++k) {
+        for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
+          AddTimes(has_sums && c >= blended ? summed_weights[k] : weights[k],
+                   upstream.group.data() + c * kLanes, attribute);
+        }
       }
     }
   }
@@ -115,24 +94,25 @@ struct GradientVisitor {
   // weights[k] is what corner k's attributes count at each pixel, blended or
   // summed.
   template <bool has_sums>
-  TF_SOFTRAS_INLINE void AddPositions(const ShadedFace& face,
-                                      const LocalView<double>& view,
-                                      const PixelGroup& place,
+  TF_SOFTRAS_INLINE void AddPositions(const PartLanes& parts,
+                                      const PixelGroup& q,
                                       const double (&blended_values)[3][kLanes],
                                       const double (&summed_values)[3][kLanes],
                                       double (&weights)[3][kLanes],
                                       double (&summed_weights)[3][kLanes]) {
     const DepthBlend<double> own = pixels.blend;
-    const LocalTriangle<double> triangle = view.triangle;
-    const EdgeShares<double> shares = face.shares;
-    const FaceDepths<double> depths = face.depths;
-    const PixelGroup q = place;
+    const FaceBatch<double>& batch = parts.batch;
+    const ShadedBatch& depths_of = parts.depths;
+    const int first = parts.first;
     double level[kLanes], inverse_total[kLanes], mean[kLanes];
     GatherLanes(pixels.level.data(), q.at, level);
-    GatherLanes(pixels.total.data(), q.at, inverse_total);
+    GatherLanes(pixels.inverse_total.data(), q.at, inverse_total);
     GatherLanes(pixels.mean.data(), q.at, mean);
-    double parts[9][kLanes];
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
+    double gradients[9][kLanes];
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const LocalTriangle<double> triangle = batch.triangle(first + lane);
+      const EdgeShares<double> shares = depths_of.shares(first + lane);
+      const FaceDepths<double> depths = depths_of.depths(first + lane);
       const double qx = q.qx[lane], qy = q.qy[lane];
       const ShadedPair<double> pair =
           Shade(own, triangle, shares, depths, qx, qy);
@@ -154,32 +134,34 @@ struct GradientVisitor {
       const PairGradient<double> gradient =
           GradientOfPair(own, triangle, shares, depths, pair, qx, qy, loss);
       for (int k = 0; k < 3; ++k) {
-        parts[3 * k][lane] = gradient.x[k];
-        parts[3 * k + 1][lane] = gradient.y[k];
-        parts[3 * k + 2][lane] = gradient.z[k];
+        gradients[3 * k][lane] = gradient.x[k];
+        gradients[3 * k + 1][lane] = gradient.y[k];
+        gradients[3 * k + 2][lane] = gradient.z[k];
         weights[k][lane] = weight * pair.at.weights[k];
         if (has_sums) {
           summed_weights[k][lane] = pair.coverage * pair.at.weights[k];
         }
       }
     }
-    for (int i = 0; i < 9; ++i) AddLanes(parts[i], lanes.positions[i]);
+    for (int i = 0; i < 9; ++i) AddLanes(gradients[i], positions[i]);
   }
 
-  TF_SOFTRAS_INLINE void EndFace(const ShadedFace& face) {
-    if (!lanes.any) return;
-    const int64_t channels = upstream.channels;
-    const double* attribute = lanes.attributes.data();
-    for (int k = 0; k < 3; ++k) {
-      const int64_t vertex = values.item.mesh.faces[3 * face.index + k];
-      for (int i = 0; i < 3; ++i) {
-        sums.vertices[3 * vertex + i] += SumLanes(lanes.positions[3 * k + i]);
-      }
-      for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
-        sums.attributes[vertex * channels + c] += SumLanes(attribute);
+  // Adds the parts' sums to their vertices.
+  TF_SOFTRAS_INLINE void Write(const PartLanes& parts) {
+    const int64_t channels = item.channels;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      if (parts.count[lane] == 0) continue;
+      const double* attribute = attributes.data() + lane;
+      for (int k = 0; k < 3; ++k) {
+        const int64_t vertex = item.mesh.faces[3 * parts.face[lane] + k];
+        for (int i = 0; i < 3; ++i) {
+          sums.vertices[3 * vertex + i] += positions[3 * k + i][lane];
+        }
+        for (int64_t c = 0; c < channels; ++c, attribute += kLanes) {
+          sums.attributes[vertex * channels + c] += *attribute;
+        }
       }
     }
-    lanes.Clear();
   }
 };
 
@@ -189,7 +171,7 @@ template <typename T>
 TF_SOFTRAS_INLINE void AddBackground(const ShadedItem<T>& item,
                                      const ShadedTile& tile,
                                      const UpstreamPlanes& upstream,
-                                     const MeanVisitor<T>& pixels,
+                                     const PixelMeans& pixels,
                                      T* background_image, double* sums) {
   std::vector<double> sums_in_lanes(item.blended * kLanes, 0.0);
   for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
@@ -219,25 +201,48 @@ TF_SOFTRAS_INLINE void AddBackground(const ShadedItem<T>& item,
   }
 }
 
+// What AddParts needs.
+template <typename T>
+struct SecondVisit {
+  const ShadedItem<T>& item;
+  const ShadedTile& tile;
+  const UpstreamPlanes& upstream;
+  const PixelMeans& pixels;
+  FoundParts& found;
+  const UnitSums& sums;
+};
+
+template <typename T>
+TF_SOFTRAS_INLINE void AddParts(const SecondVisit<T>& of) {
+  of.found.Sort();
+  GradientVisitor<T> visitor(of.item, of.tile, of.upstream, of.pixels, of.found,
+                             of.sums);
+  VisitParts(of.item, of.tile, of.found, visitor);
+}
+
+// Not inlined, because it is called in two places.
+TF_SOFTRAS_CLONES void AddPartsClone(const SecondVisit<float>& of) {
+  AddParts(of);
+}
+TF_SOFTRAS_CLONES void AddPartsClone(const SecondVisit<double>& of) {
+  AddParts(of);
+}
+
 // One tile's part. `upstream` and `background_image` are those of the item.
 template <typename T>
 TF_SOFTRAS_INLINE void AddTile(const ShadedItem<T>& item,
                                const ShadedTile& tile, const T* upstream_image,
                                T* background_image, const UnitSums& sums) {
   const UpstreamPlanes upstream(item, tile, upstream_image);
-  MeanVisitor<T> pixels(item, tile, upstream);
-  VisitRecord record;
-  if (upstream.any) {
-    record.Begin();
-    VisitTile(item, tile, pixels, &record);
-    record.End();
-  }
-  pixels.Finish();
+  FoundParts found;
+  found.Begin(tile);
+  const PixelMeans pixels(item, tile, upstream, found);
   AddBackground(item, tile, upstream, pixels, background_image,
                 sums.background);
   if (!upstream.any) return;
-  GradientVisitor<T> visitor(item, upstream, pixels, sums);
-  VisitTile(item, tile, visitor, &record);
+  const SecondVisit<T> second = {item, tile, upstream, pixels, found, sums};
+  VisitFound(item, tile, pixels.level.data(), found,
+             [&second]() { AddPartsClone(second); });
 }
 
 #define TF_SOFTRAS_ADD_TILE(T)                                              \

@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "cc/cpu/lanes.h"
-#include "cc/cpu/shade/mean_visitor.h"
+#include "cc/cpu/shade/found_parts.h"
+#include "cc/cpu/shade/pixel_means.h"
 #include "cc/cpu/shade/shade_tile.h"
 #include "cc/cpu/shade/soft_shade.h"
 #include "cc/cpu/simd.h"
@@ -22,56 +23,54 @@
 namespace tf_softras {
 namespace {
 
-// The second visit, after MeanVisitor's.
+// The second visit.
 template <typename T>
 struct ScalesVisitor {
-  const UpstreamPlanes& upstream;
-  const MeanVisitor<T>& pixels;  // finished
-  FaceValues<T> values;
+  const ShadedItem<T>& item;
+  const ShadedTile& tile;
+  const PixelMeans& pixels;
+  const FoundParts& found;
+  UpstreamOfParts<T> upstream;
   double sigma[kLanes] = {};  // sums of g_j (1 - D_j) (-x_j)
   double gamma[kLanes] = {};  // sums of g_j (nearest level - l_j)
 
-  ScalesVisitor(const ShadedItem<T>& item, const UpstreamPlanes& upstream,
-                const MeanVisitor<T>& pixels)
-      : upstream(upstream), pixels(pixels), values(item) {}
+  ScalesVisitor(const ShadedItem<T>& item, const ShadedTile& tile,
+                const UpstreamPlanes& planes, const PixelMeans& pixels,
+                const FoundParts& found)
+      : item(item),
+        tile(tile),
+        pixels(pixels),
+        found(found),
+        upstream(item, planes) {}
 
-  TF_SOFTRAS_INLINE const double* levels() const { return pixels.levels(); }
-
-  TF_SOFTRAS_INLINE void BeginFace(const ShadedFace& face) {
-    values.Read(face.index);
-  }
-
-  TF_SOFTRAS_INLINE void Pairs(const ShadedFace& face,
-                               const LocalView<double>& view,
-                               const PackedPixels& packed) {
-    for (int64_t first = 0; first < packed.count; first += kLanes) {
-      AddGroup(face, view, packed, first);
+  TF_SOFTRAS_INLINE void Parts(const PartLanes& parts) {
+    upstream.ReadCorners(parts);
+    for (int32_t i = 0; i < parts.most; ++i) {
+      PixelGroup group;
+      parts.Pixels(tile, found, item.mesh.plane.step(), i, &group);
+      upstream.ReadPixels(group);
+      AddGroup(parts, group);
     }
   }
 
-  TF_SOFTRAS_INLINE void AddGroup(const ShadedFace& face,
-                                  const LocalView<double>& view,
-                                  const PackedPixels& packed, int64_t first) {
-    double* group = values.group.data();
-    const PixelGroup q(packed, first, pixels.tile, view);
-    upstream.Read(q.at, group);
+  TF_SOFTRAS_INLINE void AddGroup(const PartLanes& parts, const PixelGroup& q) {
     double blended_values[3][kLanes], summed_values[3][kLanes];
-    upstream.TimesCorners(values.attributes.data(), group, 0, upstream.blended,
-                          blended_values);
-    upstream.TimesCorners(values.attributes.data(), group, upstream.blended,
-                          upstream.channels, summed_values);
+    upstream.TimesCorners(0, item.blended, blended_values);
+    upstream.TimesCorners(item.blended, item.channels, summed_values);
     const DepthBlend<double> own = pixels.blend;
-    const LocalTriangle<double> triangle = view.triangle;
-    const EdgeShares<double> shares = face.shares;
-    const FaceDepths<double> depths = face.depths;
+    const FaceBatch<double>& batch = parts.batch;
+    const ShadedBatch& depths = parts.depths;
+    const int first = parts.first;
     double level[kLanes], inverse_total[kLanes], mean[kLanes];
     GatherLanes(pixels.level.data(), q.at, level);
-    GatherLanes(pixels.total.data(), q.at, inverse_total);
+    GatherLanes(pixels.inverse_total.data(), q.at, inverse_total);
     GatherLanes(pixels.mean.data(), q.at, mean);
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
+    for (int lane = 0; lane < kLanes; ++lane) {
       const double qx = q.qx[lane], qy = q.qy[lane];
+      const LocalTriangle<double> triangle = batch.triangle(first + lane);
       const ShadedPair<double> pair =
-          Shade(own, triangle, shares, depths, qx, qy);
+          Shade(own, triangle, depths.shares(first + lane),
+                depths.depths(first + lane), qx, qy);
       const double x = Min(Max(SignedSquaredDistance(Sample(triangle, qx, qy)) *
                                    own.inverse_sigma,
                                Exponent<double>::kLowest),
@@ -92,8 +91,6 @@ struct ScalesVisitor {
       gamma[lane] += g * behind;
     }
   }
-
-  TF_SOFTRAS_INLINE void EndFace(const ShadedFace&) {}
 };
 
 // A tile's sums before they are divided: by sigma, and by gamma squared.
@@ -107,20 +104,25 @@ template <typename T>
 TF_SOFTRAS_INLINE double BackgroundPart(const ShadedItem<T>& item,
                                         const ShadedTile& tile,
                                         const UpstreamPlanes& upstream,
-                                        const MeanVisitor<T>& pixels) {
+                                        const PixelMeans& pixels) {
   double sum = 0.0;
   for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
     for (int64_t column = tile.rect.column_begin; column < tile.rect.column_end;
-         ++column) {
-      const int64_t at = tile.offset(row, column);
-      const T* background = item.Background(row, column);
-      double value = 0.0;
-      for (int64_t c = 0; c < item.blended; ++c) {
-        value += upstream.values[c * tile.size() + at] *
-                 static_cast<double>(background[c]);
+         column += kLanes) {
+      double weights[kLanes];
+      pixels.BackgroundWeights(tile.offset(row, column), weights);
+      const int64_t left = MinInt(kLanes, tile.rect.column_end - column);
+      for (int64_t lane = 0; lane < left; ++lane) {
+        const int64_t at = tile.offset(row, column + lane);
+        const T* background = item.Background(row, column + lane);
+        double value = 0.0;
+        for (int64_t c = 0; c < item.blended; ++c) {
+          value += upstream.values[c * tile.size() + at] *
+                   static_cast<double>(background[c]);
+        }
+        sum += weights[lane] * (value - pixels.mean[at]) *
+               (pixels.level[at] - item.blend.background_level);
       }
-      sum += pixels.BackgroundWeight(at) * (value - pixels.mean[at]) *
-             (pixels.level[at] - item.blend.background_level);
     }
   }
   return sum;
@@ -133,14 +135,14 @@ TF_SOFTRAS_INLINE TileScales SumTile(const ShadedItem<T>& item,
   const UpstreamPlanes upstream(item, tile, upstream_image);
   TileScales sums;
   if (!upstream.any) return sums;
-  MeanVisitor<T> pixels(item, tile, upstream);
-  VisitRecord record;
-  record.Begin();
-  VisitTile(item, tile, pixels, &record);
-  record.End();
-  pixels.Finish();
-  ScalesVisitor<T> visitor(item, upstream, pixels);
-  VisitTile(item, tile, visitor, &record);
+  FoundParts found;
+  found.Begin(tile);
+  const PixelMeans pixels(item, tile, upstream, found);
+  ScalesVisitor<T> visitor(item, tile, upstream, pixels, found);
+  VisitFound(item, tile, pixels.level.data(), found,
+             [&]() __attribute__((always_inline)) {
+               VisitParts(item, tile, found, visitor);
+             });
   sums.sigma = SumLanes(visitor.sigma);
   sums.gamma =
       SumLanes(visitor.gamma) + BackgroundPart(item, tile, upstream, pixels);
