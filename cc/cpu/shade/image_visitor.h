@@ -18,11 +18,13 @@
 
 namespace tf_softras {
 
+// A part of a pixel's sums.
+constexpr int64_t kSumsVector = 4;
+typedef double SumsVector __attribute__((vector_size(8 * kSumsVector)));
+
 // The order of a pixel's sums: 1, the blended channels, then the summed ones,
 // each group padded to whole vectors.
 struct SumsLayout {
-  static constexpr int64_t kVector = 4;
-
   int64_t first_summed, width;
 
   template <typename T>
@@ -32,12 +34,21 @@ struct SumsLayout {
               Padded(has_sums ? item.channels - item.blended : 0)) {}
 
   static int64_t Padded(int64_t count) {
-    return (count + kVector - 1) / kVector * kVector;
+    return (count + kSumsVector - 1) / kSumsVector * kSumsVector;
   }
   // Writes one vertex's or pixel's values there.
   template <typename T>
   TF_SOFTRAS_INLINE void WriteBlended(const ShadedItem<T>& item, const T* from,
                                       double* sums) const {
+    // Colours in one store: a vector that is read soon after the stores of its
+    // parts would wait for them.
+    if (item.blended == 3) {
+      const SumsVector vector = {1.0, static_cast<double>(from[0]),
+                                 static_cast<double>(from[1]),
+                                 static_cast<double>(from[2])};
+      std::memcpy(sums, &vector, sizeof vector);
+      return;
+    }
     sums[0] = 1.0;
     for (int64_t c = 0; c < item.blended; ++c) sums[1 + c] = from[c];
   }
@@ -50,10 +61,6 @@ struct SumsLayout {
     }
   }
 };
-
-// A part of a pixel's sums.
-typedef double SumsVector
-    __attribute__((vector_size(8 * SumsLayout::kVector)));
 
 // Blends faces into the pixels' sums; without `has_sums`, the blended channels
 // alone.
@@ -116,7 +123,7 @@ struct ImageVisitor {
   // the other: the corners' values then stay in registers.
   TF_SOFTRAS_INLINE void AddGroup(const GroupTerms& terms,
                                   const int32_t* at) {
-    for (int64_t i = 0; i < layout.width; i += SumsLayout::kVector) {
+    for (int64_t i = 0; i < layout.width; i += kSumsVector) {
       const bool is_blended = i < layout.first_summed;
       const double(&parts)[3][kLanes] =
           is_blended ? terms.parts : terms.summed_parts;
