@@ -88,14 +88,20 @@ class GradientSums {
   void WriteSums(const std::vector<double>& sums, int64_t values, T* gradient,
                  const ParallelFor& parallel_for) const {
     parallel_for(items_ * values, units_, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const double* part =
-            sums.data() + i / values * units_ * values + i % values;
-        double sum = 0.0;
-        for (int64_t unit = 0; unit < units_; ++unit) {
-          sum += part[unit * values];
+      // Item by item, because a division for each value would take longer than
+      // the rest.
+      for (int64_t first = begin; first < end;) {
+        const int64_t item = first / values;
+        const int64_t last = MinInt(end, (item + 1) * values);
+        const double* part = sums.data() + item * (units_ - 1) * values;
+        for (int64_t i = first; i < last; ++i) {
+          double sum = 0.0;
+          for (int64_t unit = 0; unit < units_; ++unit) {
+            sum += part[i + unit * values];
+          }
+          gradient[i] = Saturate<T>(sum);
         }
-        gradient[i] = Saturate<T>(sum);
+        first = last;
       }
     });
   }
