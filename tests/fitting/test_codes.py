@@ -79,6 +79,23 @@ def test_the_start_with_the_lowest_loss_is_returned():
     assert (three.losses <= one.losses + 1e-3).all()
 
 
+def test_the_fit_goes_on_where_the_trial_ended():
+    options = {"masks": masks_of(TRUE), "steps": 1, "starts": 2}
+    short, long = (
+        fitting.fit_codes(decode, SPHERE.faces, BALLS, trial_steps=steps, **options)
+        for steps in (1, 30)
+    )
+    assert (long.losses < 0.8 * short.losses).all()
+
+
+def test_float64_is_taken_as_it_is_meant():
+    masks, eyes = masks_of(TRUE), eyes_at(AZIMUTHS)
+    single = fitting.fit_codes(decode, SPHERE.faces, BALLS, masks, eyes=eyes, steps=2)
+    wide = [tf.constant(values, tf.float64) for values in (BALLS, masks, eyes)]
+    double = fitting.fit_codes(decode, SPHERE.faces, *wide[:2], eyes=wide[2], steps=2)
+    np.testing.assert_allclose(double.codes, single.codes, atol=1e-6)
+
+
 def test_a_heavy_prior_keeps_the_code():
     masks = masks_of(TRUE)
     eyes = eyes_at(AZIMUTHS)
@@ -98,6 +115,7 @@ def test_peaks_of_a_circle_come_before_their_neighbours():
     [
         ({"codes": BALLS[0]}, r"codes: expected shape \[items, code_size\].*received \(3,\)"),
         ({"codes": BALLS[:0]}, "codes: expected .* at least one"),
+        ({"codes": np.full_like(BALLS, np.nan)}, "codes: expected finite numbers"),
         ({"masks": np.zeros([3, SIZE, SIZE])}, r"masks: expected shape \[2, height, width\]"),
         ({"masks": np.full([2, SIZE, SIZE], 255.0)}, r"masks: expected values in \[0, 1\]"),
         ({"masks": np.full([2, SIZE, SIZE], np.nan)}, r"masks: expected values in \[0, 1\]"),

@@ -205,11 +205,13 @@ def _best_directions(ious: np.ndarray, count: int) -> np.ndarray:
 
 def _checked(codes, masks, eyes):
     """Returns float32 tensors, after checking their shapes; `eyes` may be None."""
-    codes, masks = (tf.convert_to_tensor(values, tf.float32) for values in (codes, masks))
+    codes, masks = (_as_float32(values) for values in (codes, masks))
     if codes.shape.rank != 2 or not len(codes):
         raise ValueError(
             f"codes: expected shape [items, code_size], at least one; received {codes.shape}"
         )
+    if not tf.reduce_all(tf.math.is_finite(codes)):
+        raise ValueError("codes: expected finite numbers; received others")
     if masks.shape.rank != 3 or len(masks) != len(codes):
         raise ValueError(
             f"masks: expected shape [{len(codes)}, height, width], one for each code; received "
@@ -218,12 +220,16 @@ def _checked(codes, masks, eyes):
     if not 0.0 <= tf.reduce_min(masks) <= tf.reduce_max(masks) <= 1.0:
         raise ValueError("masks: expected values in [0, 1]; received others")
     if eyes is not None:
-        eyes = tf.convert_to_tensor(eyes, tf.float32)
+        eyes = _as_float32(eyes)
         if eyes.shape != (len(codes), 3):
             raise ValueError(
                 f"eyes: expected shape [{len(codes)}, 3], one for each code; received {eyes.shape}"
             )
     return codes, masks, eyes
+
+
+def _as_float32(values):
+    return tf.cast(tf.convert_to_tensor(values), tf.float32)
 
 
 def _check_numbers(*, candidates, starts, trial_steps, prior):
