@@ -40,6 +40,32 @@ struct Exponent<double> {
   static constexpr double kHighest = 300.0;
 };
 
+// p 2^n, for shifted = n + 1.5 * 2^23: its low bits are n (mod 2^22), and moved
+// into the exponent field they scale p.
+TF_SOFTRAS_INLINE float ScaledByLowBits(float p, float shifted) {
+  int32_t bits;
+  std::memcpy(&bits, &p, sizeof bits);
+  int32_t shifted_bits;
+  std::memcpy(&shifted_bits, &shifted, sizeof shifted_bits);
+  bits = static_cast<int32_t>(static_cast<uint32_t>(bits) +
+                              (static_cast<uint32_t>(shifted_bits) << 23));
+  float result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+// The same in double, for shifted = n + 1.5 * 2^52.
+TF_SOFTRAS_INLINE double ScaledByLowBits(double p, double shifted) {
+  int64_t bits;
+  std::memcpy(&bits, &p, sizeof bits);
+  int64_t shifted_bits;
+  std::memcpy(&shifted_bits, &shifted, sizeof shifted_bits);
+  bits = static_cast<int64_t>(static_cast<uint64_t>(bits) +
+                              (static_cast<uint64_t>(shifted_bits) << 52));
+  double result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
 // e^x for x in [kLowest, kHighest]; relative error below 3e-7
 // (cc/geometry/coverage_test.cc walks the range). Written so that compilers
 // vectorise it.
@@ -60,17 +86,7 @@ TF_SOFTRAS_INLINE float ClampedExp(float x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  int32_t bits;
-  std::memcpy(&bits, &p, sizeof bits);
-  int32_t shifted_bits;
-  std::memcpy(&shifted_bits, &shifted, sizeof shifted_bits);
-  // The low bits of `shifted` are n (mod 2^22): moved into the exponent field
-  // they scale p by 2^n.
-  bits = static_cast<int32_t>(static_cast<uint32_t>(bits) +
-                              (static_cast<uint32_t>(shifted_bits) << 23));
-  float result;
-  std::memcpy(&result, &bits, sizeof result);
-  return result;
+  return ScaledByLowBits(p, shifted);
 }
 // The same in double, to a few units of the last digit.
 TF_SOFTRAS_INLINE double ClampedExp(double x) {
@@ -94,15 +110,7 @@ TF_SOFTRAS_INLINE double ClampedExp(double x) {
   p = p * r + 0.5;
   p = p * r + 1.0;
   p = p * r + 1.0;
-  int64_t bits;
-  std::memcpy(&bits, &p, sizeof bits);
-  int64_t shifted_bits;
-  std::memcpy(&shifted_bits, &shifted, sizeof shifted_bits);
-  bits = static_cast<int64_t>(static_cast<uint64_t>(bits) +
-                              (static_cast<uint64_t>(shifted_bits) << 52));
-  double result;
-  std::memcpy(&result, &bits, sizeof result);
-  return result;
+  return ScaledByLowBits(p, shifted);
 }
 
 // 1 / sigma, finite in T also where sigma is denormal.
@@ -136,15 +144,7 @@ TF_SOFTRAS_INLINE float PowerOfTwo(float y) {
   const float middle = 0.240222305f + r * 0.0555068329f;
   const float high = 0.00967208575f + r * 0.00132775248f;
   const float p = low + square * (middle + square * high);
-  int32_t bits;
-  std::memcpy(&bits, &p, sizeof bits);
-  int32_t shifted_bits;
-  std::memcpy(&shifted_bits, &shifted, sizeof shifted_bits);
-  bits = static_cast<int32_t>(static_cast<uint32_t>(bits) +
-                              (static_cast<uint32_t>(shifted_bits) << 23));
-  float result;
-  std::memcpy(&result, &bits, sizeof result);
-  return result;
+  return ScaledByLowBits(p, shifted);
 }
 // The same in double: what is rounded is y, to 2^-53 of itself.
 TF_SOFTRAS_INLINE double PowerOfTwo(double y) {

@@ -48,11 +48,10 @@ class FoundParts {
       is_whole_ = false;
       return false;
     }
-    parts_.push_back({static_cast<int32_t>(face),
-                      static_cast<int32_t>(view.middle_row),
-                      static_cast<int32_t>(view.middle_column),
-                      static_cast<int32_t>(first),
-                      static_cast<int32_t>(pixels.count)});
+    parts_.push_back(
+        {static_cast<int32_t>(face), static_cast<int32_t>(view.middle_row),
+         static_cast<int32_t>(view.middle_column), static_cast<int32_t>(first),
+         static_cast<int32_t>(pixels.count)});
     places_.resize(first + pixels.count + 1, no_pixel_);
     std::memcpy(places_.data() + first, pixels.places,
                 pixels.count * sizeof *pixels.places);
@@ -73,9 +72,7 @@ class FoundParts {
   TF_SOFTRAS_INLINE int64_t size() const {
     return static_cast<int64_t>(parts_.size());
   }
-  TF_SOFTRAS_INLINE const FoundPart& part(int64_t i) const {
-    return parts_[i];
-  }
+  TF_SOFTRAS_INLINE const FoundPart& part(int64_t i) const { return parts_[i]; }
   // A part's pixels start at its `first`; a place without a pixel follows them.
   TF_SOFTRAS_INLINE const uint16_t* places() const { return places_.data(); }
 
@@ -146,8 +143,7 @@ TF_SOFTRAS_INLINE void VisitParts(const ShadedItem<T>& item,
   for (int64_t next = 0; next < found.size(); next += kFaces) {
     int32_t faces[kFaces], rows[kFaces], columns[kFaces];
     for (int lane = 0; lane < kFaces; ++lane) {
-      const FoundPart part =
-          found.part(MinInt(next + lane, found.size() - 1));
+      const FoundPart part = found.part(MinInt(next + lane, found.size() - 1));
       faces[lane] = part.face;
       rows[lane] = part.middle_row;
       columns[lane] = part.middle_column;

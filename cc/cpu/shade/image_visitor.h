@@ -121,8 +121,7 @@ struct ImageVisitor {
 
   // Adds the face to the sums of a group of pixels, a vector of channels after
   // the other: the corners' values then stay in registers.
-  TF_SOFTRAS_INLINE void AddGroup(const GroupTerms& terms,
-                                  const int32_t* at) {
+  TF_SOFTRAS_INLINE void AddGroup(const GroupTerms& terms, const int32_t* at) {
     for (int64_t i = 0; i < layout.width; i += kSumsVector) {
       const bool is_blended = i < layout.first_summed;
       const double(&parts)[3][kLanes] =

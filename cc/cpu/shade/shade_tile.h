@@ -281,8 +281,7 @@ struct PixelFinder {
     const int64_t at = tile.offset(row, column), stride = tile.stride();
     const int64_t rows = MinInt(kLanes, block.row_end - row);
     const int64_t columns = block.column_end - column;
-    const LaneVector qx =
-        kLaneNumbers * view.step + view.qx(column);
+    const LaneVector qx = kLaneNumbers * view.step + view.qx(column);
     LaneVector along_row[3];
     for (int k = 0; k < 3; ++k) {
       along_row[k] = planes.nx[k] * qx + planes.c[k];

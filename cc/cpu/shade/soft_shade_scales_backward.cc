@@ -139,10 +139,11 @@ TF_SOFTRAS_INLINE TileScales SumTile(const ShadedItem<T>& item,
   found.Begin(tile);
   const PixelMeans pixels(item, tile, upstream, found);
   ScalesVisitor<T> visitor(item, tile, upstream, pixels, found);
-  VisitFound(item, tile, pixels.level.data(), found,
-             [&]() __attribute__((always_inline)) {
-               VisitParts(item, tile, found, visitor);
-             });
+  VisitFound(
+      item, tile, pixels.level.data(),
+      found, [&]() __attribute__((always_inline)) {
+        VisitParts(item, tile, found, visitor);
+      });
   sums.sigma = SumLanes(visitor.sigma);
   sums.gamma =
       SumLanes(visitor.gamma) + BackgroundPart(item, tile, upstream, pixels);
