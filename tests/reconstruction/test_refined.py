@@ -75,6 +75,8 @@ def test_evaluation_tells_the_cameras_if_asked_to(dataset):
     expected = [views_of(dataset)[1], views_of(dataset.skip(1))[1]]
     np.testing.assert_allclose(told[0]["eyes"], np.concatenate(expected), atol=1e-6)
     assert told[1] == {}
+    with pytest.raises(ValueError, match="known_cameras: expected a RefinedNetwork.*MeshNetwork"):
+        evaluate(network(), dataset, known_cameras=True, progress=False)
 
 
 def test_networks_without_codes_are_refused(dataset):

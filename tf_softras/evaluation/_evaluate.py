@@ -14,7 +14,13 @@ from tf_softras.datasets.shapenet_views.class_names import names_for
 from tf_softras.datasets.view_pairs import single_views
 from tf_softras.geometry import voxelize
 from tf_softras.metrics import VoxelIoU
-from tf_softras.reconstruction import Meshes, Reconstructor, Voxels, as_reconstructor
+from tf_softras.reconstruction import (
+    Meshes,
+    Reconstructor,
+    RefinedNetwork,
+    Voxels,
+    as_reconstructor,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,9 +121,15 @@ def evaluate(
         progress: Whether to show a progress bar.
 
     Raises:
-        ValueError: The data set is empty, or `batch_size` is less than 1.
+        ValueError: The data set is empty, `batch_size` is less than 1, or cameras are known to
+            something that does not take them.
     """
     reconstructor = as_reconstructor(reconstructor, faces=faces)
+    if known_cameras and not isinstance(reconstructor, RefinedNetwork):
+        raise ValueError(
+            "known_cameras: expected a RefinedNetwork, which can use them; received a "
+            f"{type(reconstructor).__name__}"
+        )
     class_names = names_for((), class_names)
     scores = Scores(class_names)
     total = int(dataset.cardinality())
