@@ -6,7 +6,16 @@ import pytest
 import tensorflow as tf
 
 from tests.gradient_checks import numeric_gradient
-from tf_softras.geometry import eye_from_angles, look_at, n3mr_views, perspective, up_from_angles
+from tf_softras.geometry import (
+    eye_from_angles,
+    look_at,
+    n3mr_views,
+    perspective,
+    pinhole,
+    up_from_angles,
+)
+
+INTRINSICS = np.float32([[70, 0, 32], [0, 70, 32], [0, 0, 1]])
 
 
 def test_azimuth_0_is_on_plus_x_and_90_on_plus_z():
@@ -210,3 +219,28 @@ def test_perspective_takes_integers_as_look_at_does():
     seen = perspective(np.array([[2, -1, 2]]), viewing_angle=45.0)
     assert seen.dtype == tf.float32
     np.testing.assert_allclose(seen, [[1, -0.5, 2]], atol=1e-6)
+
+
+@pytest.mark.parametrize("project", [perspective, lambda v: pinhole(v, INTRINSICS, image_size=64)])
+def test_points_of_any_shape_are_projected_alike(project):
+    points = np.random.default_rng(0).uniform(1.0, 3.0, [2, 5, 3]).astype(np.float32)
+    expected = project(points)
+    unknown = tf.function(project, input_signature=[tf.TensorSpec(None, tf.float32)])
+    np.testing.assert_array_equal(unknown(points), expected)
+    np.testing.assert_allclose(np.squeeze(project(points[1, 2])), expected[1, 2], rtol=1e-6)
+    for wrong in (points[..., :2], points[0, 0, 0]):
+        with pytest.raises(
+            ValueError, match=r"vertices: expected shape \[\.\.\., num_vertices, 3\]"
+        ):
+            project(wrong)
+
+
+def test_cameras_of_unknown_rank_are_taken():
+    points = np.random.default_rng(0).uniform(1.0, 3.0, [2, 5, 3]).astype(np.float32)
+    unknown = [tf.TensorSpec(None, tf.float32)]
+    at_angle = tf.function(lambda angle: perspective(points, viewing_angle=angle), unknown)
+    expected = perspective(points, viewing_angle=20.0)
+    np.testing.assert_allclose(at_angle([20.0, 20.0]), expected, rtol=1e-6)
+    with_lens = tf.function(lambda lens: pinhole(points, lens, image_size=64), unknown)
+    expected = pinhole(points, INTRINSICS, image_size=64)
+    np.testing.assert_allclose(with_lens(np.stack([INTRINSICS] * 2)), expected, rtol=1e-6)

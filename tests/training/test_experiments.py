@@ -120,6 +120,8 @@ def test_refined_rows_have_leads_of_their_own_and_are_made_once(tmp_path, monkey
     first, second = text.split("Each mesh fitted to its picture's silhouette")
     assert "| retrieval | 1 |" in first and "| retrieval | 1 |" not in second
     assert second.count("| n3mr | 1 |") == 1 and "softras ahead" in second
+    # The costs are those of the runs.
+    assert "| softras, refined | 2 | 4 |" not in text and "| softras | 2 | 4 |" in text
     monkeypatch.setattr(experiments, "RefinedNetwork", lambda network: None)
     assert run_experiment(*arguments, **options) == results
 

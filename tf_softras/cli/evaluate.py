@@ -68,8 +68,10 @@ def evaluate(
     it has a column for each, named after its folder. Classes have the data set's own names.
 
     --refine moves the code of each picture until the silhouette of its mesh is that of the picture.
-    Of the camera, which is as far and as high as that of the published renders, the azimuth is
-    found, or it is known. A picture takes about a quarter of a second of one core.
+    The camera is as far and as high as that of the published renders, and its azimuth is found; or
+    the camera is the data set's. A picture takes about an eighth of a second of one core. Runs
+    whose method makes no meshes of codes (retrieval, voxel) have no such column. --metrics measures
+    meshes from found cameras too, --sheet draws none.
 
     --metrics adds, from view 2 of each object, the IoU of silhouettes from the other views and the
     share of faces that cut others; with --meshes also chamfer and scan-to-mesh distance, F-score

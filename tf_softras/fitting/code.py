@@ -1,6 +1,7 @@
 """Moves the codes of a trained network until its meshes have the silhouettes of their pictures."""
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ def fit_codes(
     Without `eyes` the camera looks at the origin from a known height and distance, and its azimuth
     is found: the first mesh is seen from all sides, a short fit starts from the best few, each of
     which is the best of its neighbours, and the fit goes on from that with the lowest loss. The
-    camera turns as the mesh changes. Of a symmetric object the wrong side may be found.
+    camera turns as the mesh changes. The wrong side of a symmetric object may be found.
 
     Args:
         decode: Function from codes `[items, code_size]` to vertices `[items, num_vertices, 3]` in
@@ -105,16 +106,18 @@ def fit_codes(
     Source: ours. Eq. 3 of "Soft Rasterizer", by one picture and over codes.
     """
     codes, masks, eyes = _checked(codes, masks, eyes)
-    _check_numbers(candidates=candidates, starts=starts, trial_steps=trial_steps, prior=prior)
+    _check_counts(candidates=candidates, starts=starts, trial_steps=trial_steps, steps=steps)
+    _check_numbers(distance=distance, learning_rate=learning_rate, prior=prior, sigma=sigma)
     silhouettes = functools.partial(_silhouettes, faces=faces, size=tuple(masks.shape[1:]))
-    objective = _Objective(decode, silhouettes, prior, sigma, learning_rate)
+    vertices_of = functools.partial(_vertices, decode)
+    objective = _Objective(vertices_of, silhouettes, prior, sigma, learning_rate)
     if eyes is not None:
         cameras = _Cameras(lambda _: eyes)
         fitted, cameras, losses = objective.minimized(codes, codes, masks, cameras, steps)
     else:
         from_azimuth = functools.partial(eye_from_angles, distance, elevation)
         azimuths = np.arange(candidates, dtype=np.float32) * np.float32(360.0 / candidates)
-        first = functools.partial(silhouettes, decode(codes), sigma=sigma[0])
+        first = functools.partial(silhouettes, vertices_of(codes), sigma=sigma[0])
         best = _best_directions(_ious_around(first, masks, from_azimuth(azimuths)), starts)
         cameras = _Cameras(from_azimuth, azimuths[best].reshape(-1))
         given, target = (tf.repeat(values, starts, axis=0) for values in (codes, masks))
@@ -129,7 +132,7 @@ def fit_codes(
         )
     return FittedCodes(
         codes=fitted.numpy(),
-        vertices=np.asarray(decode(fitted)),
+        vertices=vertices_of(fitted).numpy(),
         eyes=np.asarray(cameras.eyes()),
         losses=losses,
     )
@@ -152,9 +155,9 @@ class _Cameras(NamedTuple):
 
 
 class _Objective(NamedTuple):
-    """What a fit minimises; see `fit_codes`."""
+    """The loss that a fit minimises; see `fit_codes`."""
 
-    decode: Callable
+    vertices_of: Callable
     silhouettes: Callable
     prior: float
     sigma: tuple[float, float]
@@ -168,7 +171,7 @@ class _Objective(NamedTuple):
 
         def loss(progress):
             eyes = cameras.eyes(_DEGREES * turned)
-            vertices = self.decode(given + size * moved)
+            vertices = self.vertices_of(given + size * moved)
             seen = self.silhouettes(vertices, eyes, sigma=between(self.sigma, progress))
             return silhouette_iou_loss(masks, seen) + self.prior * tf.reduce_mean(moved**2, axis=1)
 
@@ -177,6 +180,11 @@ class _Objective(NamedTuple):
         if cameras.azimuths is not None:
             cameras = cameras._replace(azimuths=cameras.azimuths + _DEGREES * turned.numpy())
         return given + size * moved, cameras, losses[-1]
+
+
+def _vertices(decode, codes):
+    # The policy of a decoder may give another type.
+    return tf.cast(decode(codes), tf.float32)
 
 
 def _silhouettes(vertices, eyes, *, faces, size, sigma):
@@ -225,6 +233,8 @@ def _checked(codes, masks, eyes):
             raise ValueError(
                 f"eyes: expected shape [{len(codes)}, 3], one for each code; received {eyes.shape}"
             )
+        if not np.all(np.isfinite(eyes)) or not np.all(np.any(eyes, axis=1)):
+            raise ValueError("eyes: expected finite points beside the origin; received others")
     return codes, masks, eyes
 
 
@@ -232,11 +242,27 @@ def _as_float32(values):
     return tf.cast(tf.convert_to_tensor(values), tf.float32)
 
 
-def _check_numbers(*, candidates, starts, trial_steps, prior):
-    for name, value in {"candidates": candidates, "trial_steps": trial_steps}.items():
-        if value != int(value) or value < 1:
-            raise ValueError(f"{name}: expected a positive int; received {value}")
-    if starts != int(starts) or not 1 <= starts <= candidates:
-        raise ValueError(f"starts: expected an int in [1, {candidates}]; received {starts}")
-    if not prior >= 0.0:
-        raise ValueError(f"prior: expected at least 0; received {prior}")
+def _check_counts(*, candidates, starts, **positive):
+    for name, value in {"candidates": candidates, **positive}.items():
+        if not _is_integer(value) or value < 1:
+            raise ValueError(f"{name}: expected a positive int; received {value!r}")
+    if not _is_integer(starts) or not 1 <= starts <= candidates:
+        raise ValueError(f"starts: expected an int in [1, {candidates}]; received {starts!r}")
+
+
+def _is_integer(value) -> bool:
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _check_numbers(*, distance, learning_rate, prior, sigma):
+    for name, value in {"distance": distance, "learning_rate": learning_rate}.items():
+        if not 0.0 < value < np.inf:
+            raise ValueError(f"{name}: expected a positive finite number; received {value}")
+    if not 0.0 <= prior < np.inf:
+        raise ValueError(f"prior: expected a finite number of at least 0; received {prior}")
+    if np.shape(sigma) != (2,) or not all(0.0 < value < np.inf for value in sigma):
+        raise ValueError(f"sigma: expected two positive finite numbers; received {sigma!r}")

@@ -183,7 +183,7 @@ def _corner_bounds(triangles: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray,
 
 
 def _of_three(function, values: np.ndarray) -> np.ndarray:
-    """Returns what a NumPy function of two makes of `values` `[n, 3, ...]` along its second axis.
+    """Reduces `values` `[n, 3, ...]` along the second axis by a NumPy function of two arguments.
 
     NumPy's own reductions take five times as long along so short an axis.
     """

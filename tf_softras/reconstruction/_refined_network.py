@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class RefinedNetwork:
 
     Args:
         reconstructor: A `MeshNetwork`.
-        **options: Of `fitting.fit_codes`, such as `elevation` or `steps`.
+        **options: Arguments of `fitting.fit_codes`, such as `elevation` or `steps`.
 
     Attributes:
         network: The `MeshReconstructor`.
@@ -30,6 +31,7 @@ class RefinedNetwork:
     Raises:
         ReconstructorError: The reconstructor is of another kind: a server or a SavedModel gives
             meshes, and no codes.
+        TypeError: An option that `fit_codes` does not have.
 
     Example:
         >>> network = reconstruction.as_reconstructor(models.MeshReconstructor("paper"))
@@ -50,6 +52,7 @@ class RefinedNetwork:
         self.image_size = reconstructor.image_size
         self.gives = reconstructor.gives
         self._answers = reconstructor
+        inspect.signature(fit_codes).bind_partial(**options)
         self._options = options
 
     def reconstruct(self, images, eyes=None) -> Meshes:

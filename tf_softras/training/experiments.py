@@ -28,6 +28,8 @@ from tf_softras.training._train import train
 
 # Objects in the picture.
 _SHOWN = 6
+# Titles of refined rows end so.
+_REFINED = ", refined"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,8 +191,8 @@ def run_experiment(
             runs_of[title].append(results[run_title])
             if refine and isinstance(network, MeshReconstructor):
                 refined = RefinedNetwork(as_reconstructor(network))
-                results[f"{run_title}, refined"] = evaluated(refined, name=f"{split}_refined")
-                refined_of.setdefault(title, []).append(results[f"{run_title}, refined"])
+                results[run_title + _REFINED] = evaluated(refined, name=f"{split}_refined")
+                refined_of.setdefault(title, []).append(results[run_title + _REFINED])
     if fit:
         results["fit"] = _fit_result(folder / f"fit_{split}.json", shown, class_names)
         runs_of["fit"] = [results["fit"]]
@@ -280,8 +282,11 @@ def _write(
     measured = {t: r.measurements for t, r in results.items() if r.measurements is not None}
     if measured:
         text += "\n" + metrics_table(measured)
+    # A refined row is of a run that is listed already.
+    refined = {title for title in results if title.endswith(_REFINED)}
     with replaced_whole(folder / "results.md") as written:
-        written.write_text(f"{text}\n{cost_table(results)}", encoding="utf-8")
+        trained = {title: result for title, result in results.items() if title not in refined}
+        written.write_text(f"{text}\n{cost_table(trained)}", encoding="utf-8")
 
 
 def _leads(runs_of: dict[str, list[Result]], reference: str) -> str:

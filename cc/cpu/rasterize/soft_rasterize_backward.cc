@@ -147,8 +147,8 @@ class PairSums {
  private:
   static constexpr int kMostGroups = 16;
 
-  // What is left to do for a pair a lane: w is the product of its weight, which
-  // has the sign s, and its coverage, of odds 2^log2_odds.
+  // A pair a lane that waits. Its w is the product of its weight, negative
+  // outside the face, and its coverage, of odds 2^log2_odds.
   struct alignas(64) Group {
     T log2_odds[num_lanes], weight[num_lanes];
     C rx[num_lanes], ry[num_lanes], corners[3][num_lanes];

@@ -51,7 +51,7 @@ struct UpstreamPlanes {
   }
 };
 
-// Of each pixel, ShadedTile::size() of them.
+// A number for each pixel, ShadedTile::size() of them.
 struct PixelMeans {
   DepthBlend<double> blend;
   std::vector<double> level;          // the nearest one

@@ -201,7 +201,7 @@ TF_SOFTRAS_INLINE void AddBackground(const ShadedItem<T>& item,
   }
 }
 
-// What AddParts needs.
+// The arguments of AddParts.
 template <typename T>
 struct SecondVisit {
   const ShadedItem<T>& item;

@@ -142,6 +142,7 @@ TF_SOFTRAS_INLINE TileScales SumTile(const ShadedItem<T>& item,
   VisitFound(
       item, tile, pixels.level.data(),
       found, [&]() __attribute__((always_inline)) {
+        found.Sort();
         VisitParts(item, tile, found, visitor);
       });
   sums.sigma = SumLanes(visitor.sigma);

@@ -30,8 +30,8 @@ def perspective(vertices, *, viewing_angle=N3MR_VIEWING_ANGLE):
         `viewing_angle`.
 
     Raises:
-        ValueError: `viewing_angle` is known and not in (0, 90). The values of tensors are not
-            known under `tf.function`, and not looked at there.
+        ValueError: Vertices of another shape, or `viewing_angle` is known and not in (0, 90). The
+            values of tensors are not known under `tf.function`, and not looked at there.
     """
     vertices = as_floating(vertices)
     x, y, depth = _coordinates(vertices)
@@ -62,7 +62,7 @@ def pinhole(vertices, intrinsics, *, image_size, pixel_center=0.0):
         in the camera's plane is finite, as in `perspective`.
 
     Raises:
-        ValueError: `image_size` is not one of the above.
+        ValueError: Vertices of another shape, or `image_size` is not one of the above.
     """
     height, width = standardize_image_size(image_size)
     vertices = as_floating(vertices)
@@ -115,10 +115,19 @@ def _coordinates(vertices):
 
     They are rows of their own, because TensorFlow takes a third of the time for them as for
     columns of three, most of it in the gradient of a slice.
+
+    Raises:
+        ValueError: The last dimension is known and not 3.
     """
-    rows = _last_axes_swapped(vertices)
-    # Counted from the front: see `roll` for what vectorised maps make of negative axes.
-    return keras.ops.unstack(rows, num=3, axis=len(rows.shape) - 2)
+    rank = _rank(vertices)
+    if rank is not None and (rank < 1 or vertices.shape[-1] not in (None, 3)):
+        raise ValueError(
+            f"vertices: expected shape [..., num_vertices, 3]; received {tuple(vertices.shape)}"
+        )
+    if rank is None or rank < 2:
+        return vertices[..., 0], vertices[..., 1], vertices[..., 2]
+    # The axis is counted from the front: see `roll` for what vectorised maps make of negative ones.
+    return keras.ops.unstack(_last_axes_swapped(vertices, rank), num=3, axis=rank - 2)
 
 
 def _points(x, y, z):
@@ -126,13 +135,24 @@ def _points(x, y, z):
 
     Leading dimensions of x and y, which a camera may have broadcast, are those of the points.
     """
-    rows = keras.ops.stack([x, y, z + keras.ops.zeros_like(x)], axis=len(x.shape) - 1)
-    return _last_axes_swapped(rows)
+    coordinates = [x, y, z + keras.ops.zeros_like(x)]
+    rank = _rank(x)
+    if not rank:
+        return keras.ops.stack(coordinates, axis=-1)
+    return _last_axes_swapped(keras.ops.stack(coordinates, axis=rank - 1), rank + 1)
 
 
-def _last_axes_swapped(values):
+def _rank(values):
+    """Returns the number of dimensions, or None where a graph does not know it."""
+    try:
+        return len(values.shape)
+    except ValueError:
+        return None
+
+
+def _last_axes_swapped(values, rank):
     # Not `keras.ops.swapaxes`, which does not take variables.
-    *leading, last_but_one, last = range(len(values.shape))
+    *leading, last_but_one, last = range(rank)
     return keras.ops.transpose(values, (*leading, last, last_but_one))
 
 
