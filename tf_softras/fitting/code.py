@@ -204,7 +204,7 @@ def _ious_around(silhouettes, masks, eyes) -> np.ndarray:
 def _best_directions(ious: np.ndarray, count: int) -> np.ndarray:
     """Returns the indices of the best peaks of each row, which is a circle: int `[items, count]`.
 
-    Where a row has fewer peaks its best values of all follow.
+    If a row has fewer peaks, the best of its other values follow.
     """
     peaks = (ious >= np.roll(ious, 1, axis=1)) & (ious >= np.roll(ious, -1, axis=1))
     # IoUs are at most 1, so every peak comes before all others.

@@ -67,7 +67,7 @@ class FoundParts {
     parts_.swap(sorted);
   }
 
-  // Whether every pair that was added is there.
+  // False if a pair was left out for lack of room.
   TF_SOFTRAS_INLINE bool is_whole() const { return is_whole_; }
   TF_SOFTRAS_INLINE int64_t size() const {
     return static_cast<int64_t>(parts_.size());

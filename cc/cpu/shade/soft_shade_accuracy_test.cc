@@ -107,6 +107,28 @@ TYPED_TEST(SoftShadeAccuracyTest, SummedChannelsAreWithinThePromisedBounds) {
   EXPECT_GE(gradients, 10);
 }
 
+// A tile's pairs are kept for the second visit up to 2^17 (found_parts.h).
+TYPED_TEST(SoftShadeAccuracyTest, MorePairsThanAreKeptAreWithinTheBounds) {
+  constexpr int64_t kFaces = 600, kSide = 16;  // one tile
+  static_assert(kFaces * kSide * kSide > 1 << 17, "more than are kept");
+  Scene<TypeParam> mesh = {"all over a tile", 1, kSide, kFaces, {}, {}};
+  Random random(7);
+  for (int64_t i = 0; i < kFaces; ++i) {
+    std::vector<std::vector<double>> corners;
+    for (int k = 0; k < 3; ++k) {
+      corners.push_back({Uniform(random, -1, 1), Uniform(random, -1, 1)});
+    }
+    AddFace(&mesh, corners);
+  }
+  ShadedScene<TypeParam> scene(mesh, 3, false);
+  // Every pair counts, and no face hides another.
+  scene.mesh.sigma = TypeParam(0.1f);
+  scene.gamma = TypeParam(0.1f);
+  int gradients = 0;
+  Check(scene, &gradients);
+  EXPECT_EQ(gradients, 1);
+}
+
 // Faces behind others, nearer and farther than a level counts.
 TYPED_TEST(SoftShadeAccuracyTest, LayersAreWithinThePromisedBounds) {
   int gradients = 0;
