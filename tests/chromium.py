@@ -17,6 +17,8 @@ ARGUMENTS = (
     "--enable-unsafe-swiftshader",
     "--force-device-scale-factor=1",
     "--hide-scrollbars",
+    # A screenshot during a fade is of a picture that is not yet there.
+    "--force-prefers-reduced-motion",
 )
 
 
