@@ -46,7 +46,7 @@ def _color(random, *, bright=(0.15, 0.95), saturation=0.5):
 
 def _airplane(solids: Assembly, random) -> None:
     body, paint = _color(random, bright=(0.3, 0.95)), _color(random)
-    kind = random.choice(["liner", "fighter", "light"], p=[0.45, 0.3, 0.25])
+    kind = random.choice(["liner", "fighter", "light"], p=[0.55, 0.25, 0.2])
     width = {"liner": 0.055, "fighter": 0.06, "light": 0.065}[kind] * random.uniform(0.8, 1.3)
     height = width * random.uniform(0.9, 1.3)
     nose, tail = random.uniform(0.04, 0.2), random.uniform(0.2, 0.45)
@@ -58,12 +58,12 @@ def _airplane(solids: Assembly, random) -> None:
     ]
     solids.loft(sections, body)
     span = {
-        "liner": random.uniform(0.38, 0.56),
-        "fighter": random.uniform(0.22, 0.4),
-        "light": random.uniform(0.42, 0.75),
+        "liner": random.uniform(0.42, 0.56),
+        "fighter": random.uniform(0.28, 0.46),
+        "light": random.uniform(0.5, 0.8),
     }[kind]
     root = {
-        "liner": random.uniform(0.16, 0.24),
+        "liner": random.uniform(0.14, 0.21),
         "fighter": random.uniform(0.3, 0.55),
         "light": random.uniform(0.12, 0.2),
     }[kind]
@@ -88,7 +88,7 @@ def _airplane(solids: Assembly, random) -> None:
 def _airplane_tail(solids, random, paint, height, kind) -> None:
     chord = random.uniform(0.1, 0.18)
     end = random.uniform(0.47, 0.52)
-    rise = random.uniform(0.11, 0.2)
+    rise = random.uniform(0.09, 0.17)
     lean = rise * random.uniform(0.2, 0.9)
     fin = ((0.2 * height, end - chord, end), (rise + height, end - chord + lean, end + 0.3 * lean))
     if kind == "fighter" and random.random() < 0.4:
@@ -144,12 +144,12 @@ def _airplane_engines(solids, random, kind, width, height, span, wing) -> None:
 
 def _rifle(solids: Assembly, random) -> None:
     metal, wood = _color(random, bright=(0.08, 0.4)), _color(random, bright=(0.1, 0.5))
-    thick = random.uniform(0.035, 0.06)
+    thick = random.uniform(0.05, 0.12)
     body_end, body_begin = random.uniform(0.1, 0.2), random.uniform(-0.25, -0.05)
-    deep = random.uniform(0.05, 0.1)
+    deep = random.uniform(0.07, 0.13)
     middle = (body_begin + body_end) / 2
     solids.box((0, 0, middle), (thick, deep, body_end - body_begin), metal)
-    barrel = random.uniform(0.008, 0.02)
+    barrel = random.uniform(0.012, 0.035)
     solids.rod((0, 0.2 * deep, -0.5), (0, 0.2 * deep, body_begin + 0.02), barrel, metal)
     guard = random.uniform(0.3, 0.8) * (body_begin + 0.5)
     solids.box((0, 0.05 * deep, body_begin - guard / 2), (0.8 * thick, 0.6 * deep, guard), wood)
@@ -180,7 +180,7 @@ def _rifle(solids: Assembly, random) -> None:
 
 def _vessel(solids: Assembly, random) -> None:
     hull, deck = _color(random), _color(random, bright=(0.4, 0.95))
-    half, deep = random.uniform(0.06, 0.16), random.uniform(0.05, 0.11)
+    half, deep = random.uniform(0.06, 0.14), random.uniform(0.035, 0.08)
     blunt = random.uniform(0.1, 0.45)
     sections = [(-0.5, 0, 0.35 * deep, 0.06 * half, 0.5 * deep)]
     for share in (0.35, 0.7, 1.0):
@@ -193,7 +193,7 @@ def _vessel(solids: Assembly, random) -> None:
         (0.5, 0, 0.1 * deep, half * random.uniform(0.5, 1), 0.85 * deep),
     ]
     solids.loft(sections, hull, power=random.uniform(2.5, 5.0))
-    kind = random.choice(["ship", "yacht", "sail"], p=[0.5, 0.3, 0.2])
+    kind = random.choice(["ship", "yacht", "sail"], p=[0.6, 0.3, 0.1])
     if kind == "sail":
         mast = random.uniform(0.5, 0.95)
         solids.rod((0, 0, -0.05), (0, mast, -0.05), 0.01, deck)
@@ -207,10 +207,10 @@ def _vessel(solids: Assembly, random) -> None:
             solids.fin((0.12, -0.46, -0.08), (mast * 0.85, -0.12, -0.07), deck, thickness=0.012)
         solids.box((0, deep + 0.03, 0.15), (half, 0.06, 0.25), deck, top=(0.8, 0.8))
         return
-    y, z = 0.9 * deep, random.uniform(-0.15, 0.25)
-    length, wide = random.uniform(0.15, 0.5), 1.6 * half
+    y, z = 0.9 * deep, random.uniform(-0.15, 0.3)
+    length, wide = random.uniform(0.12, 0.4), random.uniform(1.1, 1.6) * half
     for _ in range(random.integers(1, 5)):
-        tall = random.uniform(0.03, 0.08)
+        tall = random.uniform(0.02, 0.055)
         solids.box(
             (0, y + tall / 2, z), (wide, tall, length), deck, top=(0.92, random.uniform(0.7, 1))
         )
@@ -220,11 +220,11 @@ def _vessel(solids: Assembly, random) -> None:
             wide * random.uniform(0.6, 0.95),
         )
     if kind == "ship" and random.random() < 0.6:
-        funnel = random.uniform(0.05, 0.12)
+        funnel = random.uniform(0.03, 0.08)
         solids.revolve([(0, 0.03), (funnel, 0.025)], _color(random), center=(0, y - 0.01, z + 0.03))
     if random.random() < 0.6:
         solids.rod(
-            (0, y - 0.02, z - 0.03), (0, y + random.uniform(0.08, 0.25), z - 0.03), 0.008, deck
+            (0, y - 0.02, z - 0.03), (0, y + random.uniform(0.04, 0.16), z - 0.03), 0.008, deck
         )
     if kind == "ship" and random.random() < 0.4:
         for at in np.linspace(-0.3, z - 0.35, random.integers(1, 4)):
@@ -234,7 +234,7 @@ def _vessel(solids: Assembly, random) -> None:
 def _telephone(solids: Assembly, random) -> None:
     color, dark = _color(random), _color(random, bright=(0.03, 0.3))
     wide, thick = random.uniform(0.35, 0.6), random.uniform(0.05, 0.2)
-    if random.random() < 0.6:  # A mobile telephone, upright.
+    if random.random() < 0.4:  # A mobile telephone, upright.
         solids.box((0, 0, 0), (wide, 1.0, thick), color)
         high = random.uniform(0.3, 0.85)
         solids.box((0, 0.45 - high / 2, -thick / 2), (0.85 * wide, high, 0.02), dark)
@@ -253,13 +253,13 @@ def _telephone(solids: Assembly, random) -> None:
 def _bench(solids: Assembly, random) -> None:
     color, metal = _color(random), _color(random, bright=(0.05, 0.5))
     deep, high, thick = (
-        random.uniform(0.22, 0.4),
-        random.uniform(0.22, 0.35),
-        random.uniform(0.025, 0.06),
+        random.uniform(0.22, 0.38),
+        random.uniform(0.12, 0.28),
+        random.uniform(0.02, 0.05),
     )
     solids.box((0, high, 0), (1.0, thick, deep), color)
     if random.random() < 0.65:
-        up, lean = random.uniform(0.2, 0.4), random.uniform(0.0, 0.1)
+        up, lean = random.uniform(0.1, 0.26), random.uniform(0.0, 0.06)
         for share in np.linspace(0.3, 1.0, random.integers(1, 4)):
             solids.box(
                 (0, high + share * up, deep / 2 + share * lean), (1.0, 0.25 * up, thick), color
@@ -282,9 +282,9 @@ def _bench(solids: Assembly, random) -> None:
 def _display(solids: Assembly, random) -> None:
     color, glass = _color(random, bright=(0.05, 0.7)), _color(random, bright=(0.02, 0.5))
     wide = 1.0
-    high, thick = random.uniform(0.5, 0.8), random.uniform(0.03, 0.12)
-    tube = random.random() < 0.3
-    y = high / 2 + random.uniform(0.06, 0.2)
+    high, thick = random.uniform(0.45, 0.75), random.uniform(0.03, 0.1)
+    tube = random.random() < 0.15
+    y = high / 2 + random.uniform(0.03, 0.16)
     solids.box((0, y, 0), (wide, high, thick), color)
     solids.box((0, y, -thick / 2), (0.92 * wide, 0.88 * high, 0.01), glass)
     if tube:
@@ -294,7 +294,7 @@ def _display(solids: Assembly, random) -> None:
             color, power=8.0,
         )  # fmt: skip
     solids.rod((0, 0, 0.05), (0, y, 0.03), random.uniform(0.02, 0.07), color)
-    foot = random.uniform(0.25, 0.6)
+    foot = random.uniform(0.2, 0.45)
     if random.random() < 0.5:
         solids.revolve([(0, foot / 2), (0.03, foot / 2.2)], color, center=(0, -0.01, 0.05))
     else:
@@ -340,18 +340,40 @@ def _car(solids: Assembly, random) -> None:
 
 def _lamp(solids: Assembly, random) -> None:
     shade, metal = _color(random, bright=(0.4, 0.95)), _color(random)
-    tall = random.uniform(0.25, 0.85)
-    solids.revolve([(0, random.uniform(0.1, 0.2)), (random.uniform(0.02, 0.06), 0.08)], metal)
-    solids.rod((0, 0, 0), (0, tall, 0), random.uniform(0.01, 0.04), metal)
-    low, top = random.uniform(0.12, 0.3), random.uniform(0.05, 0.22)
-    solids.revolve([(tall - 0.05, low), (tall + random.uniform(0.15, 0.35), top)], shade)
-    if random.random() < 0.4:
-        solids.revolve([(0.04, 0.05), (0.12, random.uniform(0.06, 0.14)), (0.22, 0.04)], metal)
+    kind = random.choice(["table", "floor", "hanging"], p=[0.45, 0.25, 0.3])
+    pole = random.uniform(0.01, 0.03)
+    if kind == "hanging":
+        _hanging_lamp(solids, random, shade, metal, pole)
+        return
+    tall = random.uniform(0.3, 0.8) if kind == "table" else random.uniform(1.0, 1.8)
+    foot = random.uniform(0.08, 0.16)
+    solids.revolve([(0, foot), (random.uniform(0.02, 0.05), 0.5 * foot)], metal)
+    solids.rod((0, 0, 0), (0, tall, 0), pole, metal)
+    low, top = random.uniform(0.08, 0.24), random.uniform(0.04, 0.16)
+    solids.revolve([(tall - 0.05, low), (tall + random.uniform(0.1, 0.28), top)], shade)
+    if kind == "table" and random.random() < 0.4:
+        solids.revolve([(0.04, 0.05), (0.12, random.uniform(0.06, 0.12)), (0.22, 0.04)], metal)
+
+
+def _hanging_lamp(solids: Assembly, random, shade, metal, pole) -> None:
+    cord, high = random.uniform(0.2, 0.9), random.uniform(0.1, 0.35)
+    solids.revolve([(cord, 0.05), (cord + 0.03, 0.05)], metal)
+    solids.rod((0, 0, 0), (0, cord, 0), pole, metal)
+    low, top = random.uniform(0.1, 0.25), random.uniform(0.04, 0.14)
+    if random.random() < 0.4:  # A lamp on each of some arms.
+        arms = random.integers(3, 7)
+        reach = random.uniform(0.15, 0.35)
+        for angle in 2 * np.pi * np.arange(arms) / arms:
+            end = (reach * np.cos(angle), 0.1, reach * np.sin(angle))
+            solids.rod((0, 0, 0), end, pole, metal)
+            solids.revolve([(-0.02, 0.4 * low), (0.5 * high, 0.4 * top)], shade, center=end)
+        return
+    solids.revolve([(-high, low), (0.0, top)], shade)
 
 
 def _sofa(solids: Assembly, random) -> None:
     color, foot = _color(random), _color(random, bright=(0.05, 0.4))
-    deep, seat = random.uniform(0.35, 0.5), random.uniform(0.17, 0.24)
+    deep, seat = random.uniform(0.35, 0.5), random.uniform(0.13, 0.21)
     back, arm = random.uniform(0.3, 0.46), random.uniform(0.05, 0.12)
     solids.box((0, seat / 2 + 0.02, 0), (1.0, seat, deep), color)
     solids.box((0, back / 2 + 0.02, deep / 2 - 0.05), (1.0, back, 0.13), color, top=(1.0, 0.8))
