@@ -21,13 +21,14 @@ constexpr float kBackground[kChannels] = {0.25f, 0.5f, 1.0f};
 
 struct Shading {
   SoftShadeInputs<float> inputs;
-  std::vector<float> attributes, background, image, upstream, vertices_gradient,
-      attributes_gradient, background_gradient;
+  std::vector<float> attributes, background, image, state, upstream,
+      vertices_gradient, attributes_gradient, background_gradient;
 
   explicit Shading(const TimedScene& scene, int64_t channels = kChannels)
       : attributes(scene.vertices.size() / 3 * channels),
         background(channels),
         image(scene.pixels() * channels),
+        state(scene.pixels() * StateNumbers(channels, 0)),
         upstream(image.size()),
         vertices_gradient(scene.vertices.size()),
         attributes_gradient(attributes.size()),

@@ -39,18 +39,25 @@ constexpr Look kOtherLooks[] = {{", textured", 9, false},
                                 {", hard", kChannels, true}};
 
 void Forward(const Look& look, Shading& shading) {
-  (look.is_hard
-       ? HardShadeForward<float>
-       : SoftShadeForward<float>)(shading.inputs, shading.image.data(), Serial);
+  if (look.is_hard) {
+    HardShadeForward(shading.inputs, shading.image.data(), Serial);
+  } else {
+    SoftShadeForward(shading.inputs, shading.image.data(), shading.state.data(),
+                     Serial);
+  }
 }
 void Backward(const Look& look, Shading& shading) {
   const SoftShadeGradients<float> gradients = {
       shading.vertices_gradient.data(), shading.attributes_gradient.data(),
       shading.background_gradient.data()};
-  (look.is_hard ? HardShadeBackward<float>
-                : SoftShadeBackward<float>)(shading.inputs,
-                                            shading.upstream.data(), gradients,
-                                            Serial);
+  if (look.is_hard) {
+    HardShadeBackward(shading.inputs, shading.upstream.data(), gradients,
+                      Serial);
+  } else {
+    SoftShadeBackward(shading.inputs,
+                      {shading.image.data(), shading.state.data()},
+                      shading.upstream.data(), gradients, Serial);
+  }
 }
 
 bool PrintRow(const TimedScene& scene, const Look& look, int repeats) {

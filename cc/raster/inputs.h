@@ -66,6 +66,19 @@ struct SoftShadeInputs {
   }
 };
 
+// What the shader's backward passes read beside its inputs: results of the
+// forward pass, and the upstream gradients of image and alpha.
+template <typename T>
+struct SoftShadeUpstream {
+  const T* transparency = nullptr;    // [batch, height, width]
+  const T* image = nullptr;           // [batch, height, width, channels]
+  const T* state = nullptr;           // null where the pass kept none
+  const T* image_gradient = nullptr;  // of the shape of image
+  const T* alpha_gradient = nullptr;  // [batch, height, width]
+
+  SoftShadeUpstream() {}
+};
+
 // Each gradient has the shape of its input.
 template <typename T>
 struct SoftShadeGradients {

@@ -22,6 +22,9 @@ namespace tf_softras {
 // Serves one call of an op. CudaBackend has the same methods.
 class CpuBackend {
  public:
+  // Whether the soft shader keeps its state.
+  static constexpr bool kKeepsState = true;
+
   explicit CpuBackend(tensorflow::OpKernelContext* context)
       : context_(context) {}
 
@@ -62,21 +65,20 @@ class CpuBackend {
 
   template <typename T>
   absl::Status ShadeForward(const SoftShadeInputs<T>& inputs, bool is_hard,
-                            T* image, T* alpha, T* transparency) {
+                            T* image, T* alpha, T* transparency, T* state) {
     return Run([&](const ParallelFor& parallel_for) {
       tf_softras::ShadeForward(inputs, is_hard, image, alpha, transparency,
-                               parallel_for);
+                               state, parallel_for);
     });
   }
 
   template <typename T>
   absl::Status ShadeBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
-                             const T* transparency, const T* upstream,
-                             const T* alpha_upstream,
+                             const SoftShadeUpstream<T>& upstream,
                              const SoftShadeGradients<T>& gradients) {
     return Run([&](const ParallelFor& parallel_for) {
-      tf_softras::ShadeBackward(inputs, is_hard, transparency, upstream,
-                                alpha_upstream, gradients, parallel_for);
+      tf_softras::ShadeBackward(inputs, is_hard, upstream, gradients,
+                                parallel_for);
     });
   }
 

@@ -27,6 +27,9 @@ namespace tf_softras {
 // the stream's order.
 class CudaBackend {
  public:
+  // The kernels blend the faces again backward.
+  static constexpr bool kKeepsState = false;
+
   explicit CudaBackend(tensorflow::OpKernelContext* context)
       : context_(context) {}
 
@@ -85,18 +88,18 @@ class CudaBackend {
 
   template <typename T>
   absl::Status ShadeForward(const SoftShadeInputs<T>& inputs, bool is_hard,
-                            T* image, T* alpha, T* transparency) {
+                            T* image, T* alpha, T* transparency, T*) {
     return Status(ShadeForwardGpu(inputs, is_hard, image, alpha, transparency,
                                   gpu_context()));
   }
 
   template <typename T>
   absl::Status ShadeBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
-                             const T* transparency, const T* upstream,
-                             const T* alpha_upstream,
+                             const SoftShadeUpstream<T>& upstream,
                              const SoftShadeGradients<T>& gradients) {
-    return Status(ShadeBackwardGpu(inputs, is_hard, transparency, upstream,
-                                   alpha_upstream, gradients, gpu_context()));
+    return Status(ShadeBackwardGpu(
+        inputs, is_hard, upstream.transparency, upstream.image_gradient,
+        upstream.alpha_gradient, gradients, gpu_context()));
   }
 
  private:

@@ -51,6 +51,26 @@ inline absl::Status ShadedShapes(
   return c->Concatenate(*plane, c->Vector(channels), image);
 }
 
+// Checks the shapes of the gradients' last inputs against `plane` and `image`.
+inline absl::Status MergeUpstreamShapes(
+    tensorflow::shape_inference::InferenceContext* c,
+    tensorflow::shape_inference::ShapeHandle plane,
+    tensorflow::shape_inference::ShapeHandle image) {
+  tensorflow::shape_inference::ShapeHandle state, pixels;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(SoftShadeInput::kState), 4, &state));
+  TF_RETURN_IF_ERROR(c->Subshape(state, 0, 3, &pixels));
+  TF_RETURN_IF_ERROR(c->Merge(pixels, plane, &plane));
+  for (const int input :
+       {SoftShadeInput::kTransparency, SoftShadeInput::kAlphaGradient}) {
+    TF_RETURN_IF_ERROR(c->Merge(c->input(input), plane, &plane));
+  }
+  for (const int input :
+       {SoftShadeInput::kImage, SoftShadeInput::kImageGradient}) {
+    TF_RETURN_IF_ERROR(c->Merge(c->input(input), image, &image));
+  }
+  return absl::OkStatus();
+}
+
 template <typename Backend, typename T>
 class SoftShadeOpBase : public tensorflow::OpKernel {
  public:
@@ -86,6 +106,34 @@ class SoftShadeOpBase : public tensorflow::OpKernel {
         input(SoftShadeInput::kBackground).template flat<T>().data();
     TF_RETURN_IF_ERROR(ValidateShadeScalars(*inputs));
     return backend->ValidateArrays(*inputs);
+  }
+
+  // Reads and checks what the gradients have beside that.
+  absl::Status ReadUpstream(tensorflow::OpKernelContext* context,
+                            const SoftShadeShapes& shapes,
+                            SoftShadeUpstream<T>* upstream) const {
+    const auto read = [&](int i, const char* name,
+                          const tensorflow::TensorShape& expected,
+                          const T** values) {
+      const tensorflow::Tensor& input = context->input(i);
+      *values = input.template flat<T>().data();
+      return ValidateShape(name, input.shape(), expected);
+    };
+    using Input = SoftShadeInput;
+    TF_RETURN_IF_ERROR(read(Input::kTransparency, "transparency", shapes.plane,
+                            &upstream->transparency));
+    TF_RETURN_IF_ERROR(
+        read(Input::kImage, "image", shapes.image, &upstream->image));
+    TF_RETURN_IF_ERROR(read(Input::kImageGradient, "image_gradient",
+                            shapes.image, &upstream->image_gradient));
+    TF_RETURN_IF_ERROR(read(Input::kAlphaGradient, "alpha_gradient",
+                            shapes.plane, &upstream->alpha_gradient));
+    const tensorflow::Tensor& state = context->input(Input::kState);
+    TF_RETURN_IF_ERROR(shapes.ValidateState(state.shape()));
+    if (state.NumElements() > 0) {
+      upstream->state = state.template flat<T>().data();
+    }
+    return absl::OkStatus();
   }
 
   bool is_hard() const { return attributes_.is_hard; }

@@ -35,6 +35,7 @@ REGISTER_OP("Softras>SoftShade")
     .Output("image: T")
     .Output("alpha: T")
     .Output("transparency: T")
+    .Output("state: T")
     .Attr("height: int >= 1")
     .Attr("width: int >= 1")
     .Attr("near: float = 0.0")
@@ -51,6 +52,10 @@ REGISTER_OP("Softras>SoftShade")
       c->set_output(0, image);
       c->set_output(1, plane);
       c->set_output(2, plane);
+      ShapeHandle state;
+      TF_RETURN_IF_ERROR(
+          c->Concatenate(plane, c->Vector(c->UnknownDim()), &state));
+      c->set_output(3, state);
       return absl::OkStatus();
     })
     .Doc(R"doc(
@@ -74,6 +79,8 @@ background: [channels] or [batch, height, width, channels], finite.
 image: [batch, height, width, channels]; row 0 is the top.
 alpha: [batch, height, width], the silhouette of Softras>SoftRasterize.
 transparency: [batch, height, width], 1 - alpha with its own digits: what the gradient needs.
+state: [batch, height, width, numbers], what the gradient need not compute again. There are 4 numbers and
+  one for each blended channel; none on a GPU, with 'hard' aggregation, or without channels.
 height: Rows of the image.
 width: Columns of the image.
 near: A face with a vertex at z <= near is left out; not negative.
@@ -95,6 +102,8 @@ REGISTER_OP("Softras>SoftShadeGrad")
     .Input("attributes: T")
     .Input("background: T")
     .Input("transparency: T")
+    .Input("image: T")
+    .Input("state: T")
     .Input("image_gradient: T")
     .Input("alpha_gradient: T")
     .Output("vertices_gradient: T")
@@ -113,12 +122,7 @@ REGISTER_OP("Softras>SoftShadeGrad")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle plane, image;
       TF_RETURN_IF_ERROR(ShadedShapes(c, &plane, &image));
-      TF_RETURN_IF_ERROR(
-          c->Merge(c->input(SoftShadeInput::kTransparency), plane, &plane));
-      TF_RETURN_IF_ERROR(
-          c->Merge(c->input(SoftShadeInput::kImageGradient), image, &image));
-      TF_RETURN_IF_ERROR(
-          c->Merge(c->input(SoftShadeInput::kAlphaGradient), plane, &plane));
+      TF_RETURN_IF_ERROR(MergeUpstreamShapes(c, plane, image));
       c->set_output(0, c->input(SoftShadeInput::kVertices));
       c->set_output(1, c->input(SoftShadeInput::kAttributes));
       c->set_output(2, c->input(SoftShadeInput::kBackground));
@@ -134,6 +138,9 @@ gamma: As in the forward op.
 attributes: As in the forward op.
 background: As in the forward op.
 transparency: [batch, height, width], the forward op's third output.
+image: [batch, height, width, channels], the forward op's first output.
+state: [batch, height, width, numbers], the forward op's fourth output, or [batch, height, width, 0]: then
+  faces are blended again.
 image_gradient: [batch, height, width, channels], the upstream gradient of the image.
 alpha_gradient: [batch, height, width], the upstream gradient of alpha.
 vertices_gradient: Of the shape of vertices: x, y and z.
@@ -162,20 +169,26 @@ class SoftShadeOp : public SoftShadeOpBase<Backend, T> {
     SoftShadeInputs<T> inputs;
     SoftShadeShapes shapes;
     OP_REQUIRES_OK(context, this->Read(context, &backend, &inputs, &shapes));
-    OP_REQUIRES_OK(
-        context, Backend::ValidateMemory(
-                     shapes.plane, (2 + inputs.channels) * int64_t{sizeof(T)}));
+    const tensorflow::TensorShape state_shape =
+        Backend::kKeepsState ? shapes.state : shapes.empty_state();
+    OP_REQUIRES_OK(context, Backend::ValidateMemory(shapes.plane,
+                                                    (2 + inputs.channels +
+                                                     state_shape.dim_size(3)) *
+                                                        int64_t{sizeof(T)}));
     tensorflow::Tensor* image = nullptr;
     tensorflow::Tensor* alpha = nullptr;
     tensorflow::Tensor* transparency = nullptr;
+    tensorflow::Tensor* state = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, shapes.image, &image));
     OP_REQUIRES_OK(context, context->allocate_output(1, shapes.plane, &alpha));
     OP_REQUIRES_OK(context,
                    context->allocate_output(2, shapes.plane, &transparency));
-    OP_REQUIRES_OK(
-        context, backend.ShadeForward(
-                     inputs, this->is_hard(), image->flat<T>().data(),
-                     alpha->flat<T>().data(), transparency->flat<T>().data()));
+    OP_REQUIRES_OK(context, context->allocate_output(3, state_shape, &state));
+    OP_REQUIRES_OK(context, backend.ShadeForward(inputs, this->is_hard(),
+                                                 image->flat<T>().data(),
+                                                 alpha->flat<T>().data(),
+                                                 transparency->flat<T>().data(),
+                                                 state->flat<T>().data()));
   }
 };
 
@@ -189,19 +202,8 @@ class SoftShadeGradOp : public SoftShadeOpBase<Backend, T> {
     SoftShadeInputs<T> inputs;
     SoftShadeShapes shapes;
     OP_REQUIRES_OK(context, this->Read(context, &backend, &inputs, &shapes));
-    const tensorflow::Tensor& transparency =
-        context->input(SoftShadeInput::kTransparency);
-    const tensorflow::Tensor& upstream =
-        context->input(SoftShadeInput::kImageGradient);
-    const tensorflow::Tensor& alpha_upstream =
-        context->input(SoftShadeInput::kAlphaGradient);
-    OP_REQUIRES_OK(context, ValidateShape("transparency", transparency.shape(),
-                                          shapes.plane));
-    OP_REQUIRES_OK(context, ValidateShape("image_gradient", upstream.shape(),
-                                          shapes.image));
-    OP_REQUIRES_OK(
-        context,
-        ValidateShape("alpha_gradient", alpha_upstream.shape(), shapes.plane));
+    SoftShadeUpstream<T> upstream;
+    OP_REQUIRES_OK(context, this->ReadUpstream(context, shapes, &upstream));
     tensorflow::Tensor* vertices = nullptr;
     tensorflow::Tensor* attributes = nullptr;
     tensorflow::Tensor* background = nullptr;
@@ -215,11 +217,8 @@ class SoftShadeGradOp : public SoftShadeOpBase<Backend, T> {
     gradients.vertices = vertices->flat<T>().data();
     gradients.attributes = attributes->flat<T>().data();
     gradients.background = background->flat<T>().data();
-    OP_REQUIRES_OK(
-        context, backend.ShadeBackward(
-                     inputs, this->is_hard(), transparency.flat<T>().data(),
-                     upstream.flat<T>().data(), alpha_upstream.flat<T>().data(),
-                     gradients));
+    OP_REQUIRES_OK(context, backend.ShadeBackward(inputs, this->is_hard(),
+                                                  upstream, gradients));
   }
 };
 

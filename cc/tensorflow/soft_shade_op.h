@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cc/cpu/shade/shade_state.h"
 #include "cc/raster/inputs.h"
 #include "cc/tensorflow/validation.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -14,7 +15,7 @@
 
 namespace tf_softras {
 
-// The inputs, in order. Only the gradient has the last three.
+// The inputs, in order. Only the gradient has the last five.
 struct SoftShadeInput {
   enum : int {
     kVertices,
@@ -24,6 +25,8 @@ struct SoftShadeInput {
     kAttributes,
     kBackground,
     kTransparency,
+    kImage,
+    kState,
     kImageGradient,
     kAlphaGradient,
   };
@@ -81,10 +84,11 @@ struct SoftShadeAttributes {
 };
 
 // The shapes of the inputs of both ops, and of the outputs: `plane` is [batch,
-// height, width], `image` [batch, height, width, channels].
+// height, width], `image` [batch, height, width, channels], `state` [batch,
+// height, width, numbers] as the soft passes of the CPU have it.
 struct SoftShadeShapes {
   tensorflow::TensorShape vertices, faces, sigma, gamma, attributes, background;
-  tensorflow::TensorShape plane, image;
+  tensorflow::TensorShape plane, image, state;
 
   int64_t channels() const { return attributes.dim_size(2); }
 
@@ -107,8 +111,11 @@ struct SoftShadeShapes {
     }
     TF_RETURN_IF_ERROR(MakeImageShape(vertices.dim_size(0), drawn.height,
                                       drawn.width, &plane));
-    image = plane;
-    if (!image.AddDimWithStatus(channels()).ok()) {
+    const int64_t numbers =
+        drawn.is_hard ? 0 : StateNumbers(channels(), drawn.summed_channels);
+    image = state = plane;
+    if (!image.AddDimWithStatus(channels()).ok() ||
+        !state.AddDimWithStatus(numbers).ok()) {
       return InvalidArgument(
           "attributes: expected channels that give an image whose size fits in "
           "63 bits; received ",
@@ -121,6 +128,23 @@ struct SoftShadeShapes {
                              background.DebugString());
     }
     return absl::OkStatus();
+  }
+
+  // Without its numbers.
+  tensorflow::TensorShape empty_state() const {
+    tensorflow::TensorShape empty = plane;
+    empty.AddDim(0);
+    return empty;
+  }
+
+  // A pass that keeps no state leaves its numbers out.
+  absl::Status ValidateState(const tensorflow::TensorShape& received) const {
+    if (received == state || received == empty_state()) {
+      return absl::OkStatus();
+    }
+    return InvalidArgument("state: expected shape ", state.DebugString(),
+                           " or ", empty_state().DebugString(), "; received ",
+                           received.DebugString());
   }
 };
 

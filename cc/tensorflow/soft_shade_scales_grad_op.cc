@@ -31,6 +31,8 @@ REGISTER_OP("Softras>SoftShadeScalesGrad")
     .Input("attributes: T")
     .Input("background: T")
     .Input("transparency: T")
+    .Input("image: T")
+    .Input("state: T")
     .Input("image_gradient: T")
     .Input("alpha_gradient: T")
     .Output("sigma_gradient: T")
@@ -48,12 +50,7 @@ REGISTER_OP("Softras>SoftShadeScalesGrad")
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle plane, image;
       TF_RETURN_IF_ERROR(ShadedShapes(c, &plane, &image));
-      TF_RETURN_IF_ERROR(
-          c->Merge(c->input(SoftShadeInput::kTransparency), plane, &plane));
-      TF_RETURN_IF_ERROR(
-          c->Merge(c->input(SoftShadeInput::kImageGradient), image, &image));
-      TF_RETURN_IF_ERROR(
-          c->Merge(c->input(SoftShadeInput::kAlphaGradient), plane, &plane));
+      TF_RETURN_IF_ERROR(MergeUpstreamShapes(c, plane, image));
       c->set_output(0, c->Scalar());
       c->set_output(1, c->Scalar());
       return absl::OkStatus();
@@ -72,6 +69,9 @@ gamma: As in the forward op.
 attributes: As in the forward op.
 background: As in the forward op.
 transparency: [batch, height, width], the forward op's third output.
+image: [batch, height, width, channels], the forward op's first output.
+state: [batch, height, width, numbers], the forward op's fourth output, or [batch, height, width, 0]: then
+  faces are blended again.
 image_gradient: [batch, height, width, channels], the upstream gradient of the image.
 alpha_gradient: [batch, height, width], the upstream gradient of alpha.
 sigma_gradient: Scalar.
@@ -99,29 +99,17 @@ class SoftShadeScalesGradOp : public SoftShadeOpBase<CpuBackend, T> {
     SoftShadeInputs<T> inputs;
     SoftShadeShapes shapes;
     OP_REQUIRES_OK(context, this->Read(context, &backend, &inputs, &shapes));
-    const tensorflow::Tensor& transparency =
-        context->input(SoftShadeInput::kTransparency);
-    const tensorflow::Tensor& upstream =
-        context->input(SoftShadeInput::kImageGradient);
-    const tensorflow::Tensor& alpha_upstream =
-        context->input(SoftShadeInput::kAlphaGradient);
-    OP_REQUIRES_OK(context, ValidateShape("transparency", transparency.shape(),
-                                          shapes.plane));
-    OP_REQUIRES_OK(context, ValidateShape("image_gradient", upstream.shape(),
-                                          shapes.image));
-    OP_REQUIRES_OK(
-        context,
-        ValidateShape("alpha_gradient", alpha_upstream.shape(), shapes.plane));
+    SoftShadeUpstream<T> upstream;
+    OP_REQUIRES_OK(context, this->ReadUpstream(context, shapes, &upstream));
     tensorflow::Tensor* sigma = nullptr;
     tensorflow::Tensor* gamma = nullptr;
     const tensorflow::TensorShape scalar({});
     OP_REQUIRES_OK(context, context->allocate_output(0, scalar, &sigma));
     OP_REQUIRES_OK(context, context->allocate_output(1, scalar, &gamma));
     OP_REQUIRES_OK(context, backend.Run([&](const ParallelFor& parallel_for) {
-      ShadeScalesBackward(
-          inputs, this->is_hard(), transparency.flat<T>().data(),
-          upstream.flat<T>().data(), alpha_upstream.flat<T>().data(),
-          sigma->flat<T>().data(), gamma->flat<T>().data(), parallel_for);
+      ShadeScalesBackward(inputs, this->is_hard(), upstream,
+                          sigma->flat<T>().data(), gamma->flat<T>().data(),
+                          parallel_for);
     }));
   }
 };

@@ -16,11 +16,13 @@ from tests.gradient_checks import directional_derivative
 from tests.ops.meshes import SCENES, with_depths
 from tf_softras.geometry import eye_from_angles, icosphere, look_at, perspective
 from tf_softras.ops import rasterize_faces, soft_rasterize, soft_shade
+from tf_softras.ops._library import library
 
 # Odd, so that no pixel's centre meets a coordinate of the scenes by chance.
 IMAGE_SIZE = (23, 28)
 CHANNELS = 3
 INPUTS = ("vertices", "attributes", "background")
+GRADIENT_OPS = ("softras_soft_shade_grad", "softras_soft_shade_scales_grad")
 
 
 class Scene(NamedTuple):
@@ -647,28 +649,110 @@ class TestBadInput:
         with pytest.raises(ValueError, match=message):
             soft_shade(**{**self.GOOD, **changes})
 
-    @pytest.mark.parametrize("name", ["transparency", "image_gradient", "alpha_gradient"])
-    def test_the_gradient_op_checks_its_own_shapes(self, name):
-        from tf_softras.ops._library import library
-
+    def _gradient(self, op, aggregation="soft", summed_channels=0, **changes):
+        """Calls a gradient op on `GOOD` with arrays of the right shapes, but for `changes`."""
         arrays = {
             "transparency": tf.zeros([2, 8, 8]),
-            "image_gradient": tf.zeros([2, 8, 8, 3]),
+            "image": tf.zeros([2, 8, 8, 3]),
+            "state": tf.ones([2, 8, 8, 7]),
+            "image_gradient": tf.ones([2, 8, 8, 3]),
             "alpha_gradient": tf.zeros([2, 8, 8]),
         }
-        arrays[name] = arrays[name][:, :7]
+        return getattr(library(), op)(
+            vertices=self.GOOD["vertices"],
+            faces=self.GOOD["faces"],
+            sigma=1e-3,
+            gamma=1e-3,
+            attributes=self.GOOD["attributes"],
+            background=tf.zeros([3]),
+            height=8,
+            width=8,
+            aggregation=aggregation,
+            summed_channels=summed_channels,
+            **{**arrays, **changes},
+        )
+
+    @pytest.mark.parametrize("op", GRADIENT_OPS)
+    @pytest.mark.parametrize(
+        ("name", "shape"),
+        [
+            ("transparency", [2, 7, 8]),
+            ("image", [2, 7, 8, 3]),
+            ("state", [2, 7, 8, 7]),
+            ("image_gradient", [2, 7, 8, 3]),
+            ("alpha_gradient", [2, 7, 8]),
+        ],
+    )
+    def test_the_gradient_ops_check_their_own_shapes(self, op, name, shape):
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name}|must be equal"):
-            library().softras_soft_shade_grad(
-                vertices=self.GOOD["vertices"],
-                faces=self.GOOD["faces"],
-                sigma=1e-3,
-                gamma=1e-3,
-                attributes=self.GOOD["attributes"],
-                background=tf.zeros([3]),
-                height=8,
-                width=8,
-                **arrays,
+            self._gradient(op, **{name: tf.zeros(shape)})
+
+    @pytest.mark.parametrize("op", GRADIENT_OPS)
+    @pytest.mark.parametrize(
+        ("numbers", "expected", "options"),
+        [
+            (6, 7, {}),
+            (8, 7, {}),
+            (7, 5, {"summed_channels": 2}),
+            (7, 0, {"aggregation": "hard"}),
+        ],
+    )
+    def test_a_state_of_other_numbers_is_refused(self, op, numbers, expected, options):
+        message = rf"state: expected shape \[2,8,8,{expected}\] or \[2,8,8,0\]; received"
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            self._gradient(op, state=tf.zeros([2, 8, 8, numbers]), **options)
+
+    @pytest.mark.parametrize("op", GRADIENT_OPS)
+    @pytest.mark.parametrize("value", [0.0, -1.0, 3e38, -3e38])
+    def test_any_finite_state_gives_finite_gradients(self, op, value):
+        for gradient in self._gradient(op, state=tf.fill([2, 8, 8, 7], value)):
+            assert np.all(np.isfinite(gradient))
+
+
+class TestState:
+    """What the forward op keeps for its gradients: they are the same without it."""
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("summed_channels", [0, 1, CHANNELS])
+    @pytest.mark.parametrize("name", ["sphere", "small faces", "depths of all sizes"])
+    def test_gradients_are_the_same_without_it(self, name, summed_channels, dtype):
+        scene = _scene("sphere" if name == "depths of all sizes" else name)
+        vertices, attributes, background = scene.arrays(dtype)
+        if name == "depths of all sizes":
+            vertices[..., 2] *= np.geomspace(1e-3, 1e6, vertices.shape[1])
+        options = {"height": IMAGE_SIZE[0], "width": IMAGE_SIZE[1], "far": 10.0}
+        options["summed_channels"] = summed_channels
+        # The gradient of a small gamma is nothing but rounding.
+        for op, gamma in zip(GRADIENT_OPS, (1e-6, 1e-2), strict=True):
+            inputs = [vertices, scene.faces, 1e-3, gamma, attributes, background]
+            image, alpha, transparency, state = library().softras_soft_shade(*inputs, **options)
+            assert state.shape == (*alpha.shape, 4 + CHANNELS - summed_channels)
+            assert np.all(np.isfinite(state))
+            upstream = scene.upstream.astype(dtype), tf.zeros_like(alpha)
+            with_state, without = (
+                getattr(library(), op)(*inputs, transparency, image, kept, *upstream, **options)
+                for kept in (state, state[..., :0])
             )
+            for one, other in zip(with_state, without, strict=True):
+                assert np.any(other != 0) or summed_channels == CHANNELS
+                bound = 2 * _bounds(dtype, gamma)[1]
+                assert _relative_error(one.numpy(), other.numpy()) < bound
+
+    @pytest.mark.parametrize(("aggregation", "channels"), [("hard", CHANNELS), ("soft", 0)])
+    def test_there_is_none_without_a_soft_image(self, aggregation, channels):
+        scene = _scene("sphere")
+        image, _, _, state = library().softras_soft_shade(
+            scene.vertices,
+            scene.faces,
+            1e-3,
+            1e-3,
+            scene.attributes[..., :channels],
+            scene.background[..., :channels],
+            height=IMAGE_SIZE[0],
+            width=IMAGE_SIZE[1],
+            aggregation=aggregation,
+        )
+        assert state.shape == (*image.shape[:3], 0)
 
 
 class TestDeterminism:

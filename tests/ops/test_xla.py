@@ -175,6 +175,25 @@ def test_bad_input_of_the_shader_is_the_ops_error(changes, message):
         tf.function(soft_shade, jit_compile=True)(**{**good, **changes})
 
 
+@pytest.mark.parametrize("op", ["softras_soft_shade_grad", "softras_soft_shade_scales_grad"])
+def test_a_state_of_other_numbers_is_refused(op):
+    @tf.function(jit_compile=True)
+    def gradient(state):
+        of_image, of_alpha = tf.ones([1, 8, 8, 2]), tf.ones([1, 8, 8])
+        return getattr(library(), op)(
+            *(TRIANGLE, FACES, 1e-3, 1e-3, tf.ones([1, 3, 2]), tf.zeros([2])),
+            *(of_alpha, of_image, state, of_image, of_alpha),
+            height=8,
+            width=8,
+        )
+
+    for numbers in (0, 6):
+        assert all(np.all(np.isfinite(part)) for part in gradient(tf.ones([1, 8, 8, numbers])))
+    message = r"state: expected shape \[1,8,8,6\] or \[1,8,8,0\]; received \[1,8,8,4\]"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        gradient(tf.ones([1, 8, 8, 4]))
+
+
 def test_a_shader_without_channels_has_alpha_alone():
     arguments = {"image_size": 8, "sigma": 1e-2, "gamma": 1e-4, "background": np.zeros(0)}
     render = tf.function(soft_shade, jit_compile=True)

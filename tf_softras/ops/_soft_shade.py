@@ -153,7 +153,7 @@ def soft_shade(
                 summed_channels=summed_channels,
                 **numbers,
             )
-        image, alpha, _ = library().softras_soft_shade(
+        image, alpha, _, _ = library().softras_soft_shade(
             vertices,
             faces,
             sigma,
@@ -190,13 +190,14 @@ def _cast(value, dtype):
 
 
 @tf.RegisterGradient("Softras>SoftShade")
-def _soft_shade_grad(op, image_gradient, alpha_gradient, transparency_gradient):
-    # The wrapper keeps the transparency to itself: nothing can depend on it.
-    del transparency_gradient
+def _soft_shade_grad(op, image_gradient, alpha_gradient, *others):
+    # The wrapper keeps transparency and state to itself: nothing can depend on them.
+    del others
     numbers = ("height", "width", "near", "far", "epsilon", "min_coverage")
     names = (*numbers, "aggregation", "interpolation", "summed_channels")
     options = {name: op.get_attr(name) for name in names}
-    given = (*op.inputs, op.outputs[2], image_gradient, alpha_gradient)
+    image, _, transparency, state = op.outputs
+    given = (*op.inputs, transparency, image, state, image_gradient, alpha_gradient)
     ops = library()
     vertices_gradient, attributes_gradient, background_gradient = ops.softras_soft_shade_grad(
         *given, **options

@@ -1,7 +1,8 @@
-// The pairs that the first visit of a tile found, and their second visit.
+// The pairs of a tile as the backward passes visit them.
 //
-// The first visit goes through the faces in order, a pixel a lane. The second
-// one needs no order. So it takes kLanes faces with about as many pixels, one a
+// The forward pass goes through the faces in order, a pixel a lane. A backward
+// pass needs no order, because it knows the pixels' nearest levels. So it finds
+// the pairs first, then takes kLanes faces with about as many pixels, one a
 // lane: nothing of a face is spread over lanes, a face's sums are not added up
 // over lanes, and few lanes idle.
 #ifndef TF_SOFTRAS_CC_CPU_SHADE_FOUND_PARTS_H_
@@ -28,33 +29,36 @@ struct FoundPart {
   int32_t first, count;  // of the places
 };
 
-// The pairs that a visit of a tile found, a part of a face after the other. At
-// most 256 kB of places: a visit that finds more leaves them incomplete.
+// Pairs of a tile, a part of a face after the other, with at most 256 kB of
+// places.
 class FoundParts {
  public:
   // Starts over.
   TF_SOFTRAS_INLINE void Begin(const ShadedTile& tile) {
     no_pixel_ = static_cast<uint16_t>(
         (tile.rect.row_end - tile.rect.row_begin) * PackedPixels::kRow);
-    is_whole_ = true;
     parts_.clear();
-    places_.clear();
+    end_ = 0;
   }
-  // Returns false if there is no room. The parts are no longer all then.
+  // Returns false if there is no room.
   TF_SOFTRAS_INLINE bool Add(int64_t face, const LocalView<double>& view,
                              const PackedPixels& pixels) {
-    const size_t first = places_.size();
-    if (first + pixels.count > kMostPlaces) {
-      is_whole_ = false;
-      return false;
+    if (end_ + pixels.count > kMostPlaces) return false;
+    // Room for a part, its places copied in whole vectors.
+    const int64_t size = static_cast<int64_t>(places_.size());
+    if (size < end_ + kMostOfPart) {
+      places_.resize(MinInt(2 * size + 4096, kMostPlaces + kMostOfPart));
     }
     parts_.push_back(
         {static_cast<int32_t>(face), static_cast<int32_t>(view.middle_row),
-         static_cast<int32_t>(view.middle_column), static_cast<int32_t>(first),
+         static_cast<int32_t>(view.middle_column), static_cast<int32_t>(end_),
          static_cast<int32_t>(pixels.count)});
-    places_.resize(first + pixels.count + 1, no_pixel_);
-    std::memcpy(places_.data() + first, pixels.places,
-                pixels.count * sizeof *pixels.places);
+    uint16_t* places = places_.data() + end_;
+    for (int64_t i = 0; i < pixels.count; i += kLanes) {
+      std::memcpy(places + i, pixels.places + i, kLanes * sizeof *places);
+    }
+    places[pixels.count] = no_pixel_;
+    end_ += pixels.count + 1;
     return true;
   }
   // Sorts the parts by their pixels, so that neighbours have equally many.
@@ -67,8 +71,6 @@ class FoundParts {
     parts_.swap(sorted);
   }
 
-  // False if a pair was left out for lack of room.
-  TF_SOFTRAS_INLINE bool is_whole() const { return is_whole_; }
   TF_SOFTRAS_INLINE int64_t size() const {
     return static_cast<int64_t>(parts_.size());
   }
@@ -77,12 +79,13 @@ class FoundParts {
   TF_SOFTRAS_INLINE const uint16_t* places() const { return places_.data(); }
 
  private:
-  static constexpr size_t kMostPlaces = 1 << 17;
-  static constexpr int kMostPixels = 2 * kLanes * kLanes;
-  bool is_whole_ = true;
+  static constexpr int64_t kMostPlaces = 1 << 17;
+  static constexpr int kMostPixels = PixelFinder::kMost;
+  static constexpr int64_t kMostOfPart = kMostPixels + kLanes;
   uint16_t no_pixel_ = 0;
   std::vector<FoundPart> parts_;
   std::vector<uint16_t> places_;
+  int64_t end_ = 0;  // of the places in use
 };
 
 // kLanes parts, one a lane: lanes first .. first + kLanes - 1 of the batches.
@@ -157,30 +160,14 @@ TF_SOFTRAS_INLINE void VisitParts(const ShadedItem<T>& item,
   }
 }
 
-// A first visit that keeps what it finds.
-template <typename Visitor>
-struct FindingVisitor {
-  Visitor& visitor;
-  FoundParts& found;
-
-  TF_SOFTRAS_INLINE const double* levels() const { return visitor.levels(); }
-  TF_SOFTRAS_INLINE void BeginFace(const ShadedFace& face) {
-    visitor.BeginFace(face);
-  }
-  TF_SOFTRAS_INLINE void Pairs(const ShadedFace& face,
-                               const LocalView<double>& view,
-                               const PackedPixels& pixels) {
-    if (found.is_whole()) found.Add(face.index, view, pixels);
-    visitor.Pairs(face, view, pixels);
-  }
-};
-
-// Finds the pairs again where there are too many to keep, and hands them on by
-// visit(), as many as there is room for at a time.
+// Finds pairs, and hands them on by visit(), as many as there is room for at a
+// time.
 template <typename Visit>
-struct RefindingVisitor {
+struct FindingVisitor {
+  static constexpr bool kBlends = false;
+
   const ShadedTile& tile;
-  const double* nearest;  // levels, of all faces
+  const double* nearest;  // levels
   FoundParts& found;
   const Visit& visit;
 
@@ -197,15 +184,14 @@ struct RefindingVisitor {
 };
 
 // Calls visit() with all pairs of a tile in `found`, at once or part by part.
+// `levels` are the pixels' nearest ones.
 template <typename T, typename Visit>
 TF_SOFTRAS_INLINE void VisitFound(const ShadedItem<T>& item,
                                   const ShadedTile& tile, const double* levels,
                                   FoundParts& found, const Visit& visit) {
-  if (!found.is_whole()) {
-    found.Begin(tile);
-    RefindingVisitor<Visit> visitor = {tile, levels, found, visit};
-    VisitTile(item, tile, visitor);
-  }
+  found.Begin(tile);
+  FindingVisitor<Visit> visitor = {tile, levels, found, visit};
+  VisitTile(item, tile, visitor);
   visit();
 }
 

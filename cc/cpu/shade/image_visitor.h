@@ -1,4 +1,5 @@
-// The first visit of a tile's faces: blends their values into the pixels' sums.
+// The visit of a tile's faces in order: blends their values into the pixels'
+// sums.
 //
 // A pixel's sums lie side by side, a vector of channels: the sum of weights is
 // that of a channel that is 1 at each corner. Summed channels start at 0, add
@@ -66,6 +67,8 @@ struct SumsLayout {
 // alone.
 template <typename T, bool has_sums>
 struct ImageVisitor {
+  static constexpr bool kBlends = true;
+
   const ShadedItem<T>& item;
   const ShadedTile& tile;
   SumsLayout layout;

@@ -1,5 +1,5 @@
 // The shader's backward passes begin here: they read a tile's upstream gradient
-// and compute each pixel's mean, which the gradient compares its faces with.
+// and find each pixel's mean, which the gradient compares its faces with.
 #ifndef TF_SOFTRAS_CC_CPU_SHADE_PIXEL_MEANS_H_
 #define TF_SOFTRAS_CC_CPU_SHADE_PIXEL_MEANS_H_
 
@@ -11,6 +11,7 @@
 #include "cc/cpu/lanes.h"
 #include "cc/cpu/shade/found_parts.h"
 #include "cc/cpu/shade/image_visitor.h"
+#include "cc/cpu/shade/shade_state.h"
 #include "cc/cpu/shade/shade_tile.h"
 #include "cc/geometry/depth_blend.h"
 #include "cc/raster/shaded_item.h"
@@ -30,15 +31,28 @@ struct UpstreamPlanes {
       : channels(item.channels),
         size(tile.size()),
         values(item.channels * tile.size(), 0.0) {
+    const int64_t width = tile.rect.column_end - tile.rect.column_begin;
     for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
-      for (int64_t column = tile.rect.column_begin;
-           column < tile.rect.column_end; ++column) {
-        const T* from = upstream + item.Pixel(row, column);
-        const int64_t at = tile.offset(row, column);
-        for (int64_t c = 0; c < channels; ++c) values[c * size + at] = from[c];
-        any = any || std::any_of(from, from + channels,
-                                 [](T value) { return value != T(0); });
+      const T* from = upstream + item.Pixel(row, tile.rect.column_begin);
+      any = any || std::any_of(from, from + width * channels,
+                               [](T value) { return value != T(0); });
+      double* to = values.data() + tile.offset(row, tile.rect.column_begin);
+      if (channels == 3) {
+        Split<3>(from, width, to);
+      } else {
+        Split<0>(from, width, to);
       }
+    }
+  }
+
+  // Writes a row's pixels. kChannels is their number of channels where the
+  // compiler should know it, or 0.
+  template <int kChannels, typename T>
+  TF_SOFTRAS_INLINE void Split(const T* __restrict from, int64_t width,
+                               double* __restrict to) const {
+    const int64_t each = kChannels > 0 ? kChannels : channels;
+    for (int64_t i = 0; i < width; ++i) {
+      for (int64_t c = 0; c < each; ++c) to[c * size + i] = from[i * each + c];
     }
   }
 
@@ -58,18 +72,62 @@ struct PixelMeans {
   std::vector<double> inverse_total;  // 1 / (the sum of weights)
   std::vector<double> mean;           // sum_j w_j G_j
 
-  // Visits the faces for the first time, and keeps the pairs in `found`.
+  // From the results of the forward pass, or without a state from the faces.
   template <typename T>
   TF_SOFTRAS_INLINE PixelMeans(const ShadedItem<T>& item,
                                const ShadedTile& tile,
                                const UpstreamPlanes& upstream,
-                               FoundParts& found)
-      : blend(item.blend), inverse_total(tile.size()), mean(tile.size()) {
-    ImageVisitor<T, false> image(item, tile);
-    if (upstream.any) {
-      FindingVisitor<ImageVisitor<T, false>> visitor = {image, found};
-      VisitTile(item, tile, visitor);
+                               const ShadedImage<T>& shaded)
+      : blend(item.blend),
+        level(tile.size(), item.blend.background_level),
+        inverse_total(tile.size()),
+        mean(tile.size()) {
+    if (shaded.state == nullptr) {
+      Blend(item, tile, upstream);
+    } else if (item.blended == 3) {
+      Read<3>(item, tile, upstream, shaded);
+    } else {
+      Read<0>(item, tile, upstream, shaded);
     }
+  }
+
+  // kBlended is the number of channels where the compiler should know it, or 0.
+  template <int kBlended, typename T>
+  TF_SOFTRAS_INLINE void Read(const ShadedItem<T>& item, const ShadedTile& tile,
+                              const UpstreamPlanes& upstream,
+                              const ShadedImage<T>& shaded) {
+    const int64_t blended = kBlended > 0 ? kBlended : item.blended;
+    for (int64_t row = tile.rect.row_begin; row < tile.rect.row_end; ++row) {
+      for (int64_t column = tile.rect.column_begin;
+           column < tile.rect.column_end; ++column) {
+        const int64_t at = tile.offset(row, column);
+        const T* kept = shaded.state + StateAt(item, row, column);
+        const T* pixel = shaded.image + item.Pixel(row, column);
+        // The background is one of the levels.
+        level[at] = Max(RoundedPair<T>::Sum(kept[StateNumber::kLevel],
+                                            kept[StateNumber::kLevelLost]),
+                        blend.background_level);
+        const double total = RoundedPair<T>::Sum(kept[StateNumber::kTotal],
+                                                 kept[StateNumber::kTotalLost]);
+        inverse_total[at] = total > 0.0 ? 1.0 / total : 0.0;
+        double sum = 0.0;
+        for (int64_t c = 0; c < blended; ++c) {
+          sum +=
+              upstream.values[c * tile.size() + at] *
+              RoundedPair<T>::Sum(pixel[c], kept[StateNumber::kImageLost + c]);
+        }
+        mean[at] = sum;
+      }
+    }
+  }
+
+  // Blends the faces again, in double: the image has too few digits.
+  template <typename T>
+  TF_SOFTRAS_INLINE void Blend(const ShadedItem<T>& item,
+                               const ShadedTile& tile,
+                               const UpstreamPlanes& upstream) {
+    ImageVisitor<T, false> image(item, tile);
+    if (upstream.any) VisitTile(item, tile, image);
     level.swap(image.level);
     const int64_t width = image.layout.width;
     // Lanes without a pixel have no weight.

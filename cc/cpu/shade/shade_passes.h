@@ -15,10 +15,12 @@
 
 namespace tf_softras {
 
-// `is_hard`: the nearest face alone colours a pixel. Channels may be 0.
+// `is_hard`: the nearest face alone colours a pixel. Channels may be 0. Only
+// the soft pass writes `state` (shade_state.h).
 template <typename T>
 void ShadeForward(const SoftShadeInputs<T>& inputs, bool is_hard, T* image,
-                  T* alpha, T* transparency, const ParallelFor& parallel_for) {
+                  T* alpha, T* transparency, T* state,
+                  const ParallelFor& parallel_for) {
   const SoftRasterizeInputs<T>& mesh = inputs.mesh;
   if (mesh.num_pixels() == 0) return;
   SoftRasterizeForward(mesh, alpha, transparency, parallel_for);
@@ -26,7 +28,7 @@ void ShadeForward(const SoftShadeInputs<T>& inputs, bool is_hard, T* image,
   if (is_hard) {
     HardShadeForward(inputs, image, parallel_for);
   } else {
-    SoftShadeForward(inputs, image, parallel_for);
+    SoftShadeForward(inputs, image, state, parallel_for);
   }
 }
 
@@ -48,11 +50,9 @@ void AddThroughAlpha(const SoftRasterizeInputs<T>& mesh, const T* transparency,
   }
 }
 
-// `upstream` is the gradient of the image, `alpha_upstream` that of alpha.
 template <typename T>
 void ShadeBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
-                   const T* transparency, const T* upstream,
-                   const T* alpha_upstream,
+                   const SoftShadeUpstream<T>& upstream,
                    const SoftShadeGradients<T>& gradients,
                    const ParallelFor& parallel_for) {
   const SoftRasterizeInputs<T>& mesh = inputs.mesh;
@@ -65,29 +65,33 @@ void ShadeBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
               T(0));
   if (pixels * inputs.channels > 0) {
     if (is_hard) {
-      HardShadeBackward(inputs, upstream, gradients, parallel_for);
+      HardShadeBackward(inputs, upstream.image_gradient, gradients,
+                        parallel_for);
     } else {
-      SoftShadeBackward(inputs, upstream, gradients, parallel_for);
+      SoftShadeBackward(inputs, {upstream.image, upstream.state},
+                        upstream.image_gradient, gradients, parallel_for);
     }
   }
-  AddThroughAlpha(mesh, transparency, alpha_upstream, gradients.vertices,
-                  parallel_for);
+  AddThroughAlpha(mesh, upstream.transparency, upstream.alpha_gradient,
+                  gradients.vertices, parallel_for);
 }
 
 // Writes the gradients with respect to sigma, through image and alpha, and to
 // gamma: one number each. A hard image depends on neither.
 template <typename T>
 void ShadeScalesBackward(const SoftShadeInputs<T>& inputs, bool is_hard,
-                         const T* transparency, const T* upstream,
-                         const T* alpha_upstream, T* sigma_gradient,
-                         T* gamma_gradient, const ParallelFor& parallel_for) {
+                         const SoftShadeUpstream<T>& upstream,
+                         T* sigma_gradient, T* gamma_gradient,
+                         const ParallelFor& parallel_for) {
   const SoftRasterizeInputs<T>& mesh = inputs.mesh;
   SoftShadeScales scales = {0.0, 0.0};
   if (mesh.batch * mesh.height * mesh.width * inputs.channels > 0 && !is_hard) {
-    scales = SoftShadeScalesBackward(inputs, upstream, parallel_for);
+    scales = SoftShadeScalesBackward(inputs, {upstream.image, upstream.state},
+                                     upstream.image_gradient, parallel_for);
   }
   T through_alpha = T(0);
-  SoftRasterizeSigmaBackward(mesh, transparency, alpha_upstream, &through_alpha,
+  SoftRasterizeSigmaBackward(mesh, upstream.transparency,
+                             upstream.alpha_gradient, &through_alpha,
                              parallel_for);
   *sigma_gradient =
       Saturate<T>(scales.sigma + static_cast<double>(through_alpha));

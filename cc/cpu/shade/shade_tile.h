@@ -17,6 +17,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "cc/cpu/face_batch.h"
@@ -62,9 +63,10 @@ inline ShadedTile MakeShadedTile(const Tiling& tiling, int64_t index,
 // A face while it is drawn over a tile.
 struct ShadedFace {
   int64_t index;
+  double hidden_below;  // levels from which on a pixel hides it
+  // For a visitor that blends:
   FaceDepths<double> depths;
   EdgeShares<double> shares;
-  double hidden_below;  // levels from which on a pixel hides it
 };
 
 // A face is left out if its level lies below a pixel's nearest one by this
@@ -87,8 +89,8 @@ TF_SOFTRAS_INLINE double NearestDepth(const MeshItem<T>& mesh, int64_t face) {
           mesh.vertex(face, 2)[2]));
 }
 
-// What ShadedFace needs, for the faces of a FaceBatch, one a lane: nine
-// divisions a face.
+// What a face's values and gradients need, for the faces of a FaceBatch, one a
+// lane: nine divisions a face.
 struct ShadedBatch {
   static constexpr int kFaces = FaceBatch<double>::kFaces;
 
@@ -141,13 +143,6 @@ struct ShadedBatch {
   }
   TF_SOFTRAS_INLINE EdgeShares<double> shares(int lane) const {
     return {{share[0][lane], share[1][lane], share[2][lane]}};
-  }
-
-  TF_SOFTRAS_INLINE ShadedFace face(int lane, int64_t index,
-                                    const DepthBlend<double>& blend,
-                                    double hidden_behind) const {
-    return {index, depths(lane), shares(lane),
-            blend.Level(nearest[lane]) + hidden_behind};
   }
 };
 
@@ -341,19 +336,15 @@ struct ListedFace {
   int32_t face;
 };
 
-// The faces that may reach a tile, nearest first but for the order within a
-// class of depths. Faces behind the near plane are left out.
+// The faces that may reach a tile, without those behind the near plane.
 template <typename T>
-std::vector<ListedFace> FacesByDepth(const ShadedItem<T>& item,
-                                     const ShadedTile& tile) {
+std::vector<ListedFace> ListFaces(const ShadedItem<T>& item,
+                                  const ShadedTile& tile) {
   std::vector<ListedFace> listed;
-  double least = HUGE_VAL, most = -HUGE_VAL;
   const auto add = [&](int64_t face) {
     if (!item.mesh.InFront(face)) return;
-    const double depth = NearestDepth(item.mesh, face);
-    listed.push_back({depth, static_cast<int32_t>(face)});
-    least = Min(least, depth);
-    most = Max(most, depth);
+    listed.push_back(
+        {NearestDepth(item.mesh, face), static_cast<int32_t>(face)});
   };
   if (tile.bins == nullptr) {
     listed.reserve(item.num_faces);
@@ -364,6 +355,16 @@ std::vector<ListedFace> FacesByDepth(const ShadedItem<T>& item,
       listed.reserve(listed.size() + list.count);
       for (int64_t i = 0; i < list.count; ++i) add(list.faces[i]);
     }
+  }
+  return listed;
+}
+
+// Sorts them, nearest first but for the order within a class of depths.
+inline std::vector<ListedFace> SortByDepth(std::vector<ListedFace> listed) {
+  double least = HUGE_VAL, most = -HUGE_VAL;
+  for (const ListedFace& each : listed) {
+    least = Min(least, each.depth);
+    most = Max(most, each.depth);
   }
   constexpr int kClasses = 256;
   const double scale = kClasses / (most - least);
@@ -439,34 +440,39 @@ struct LeastLevels {
 };
 
 // Visits a tile's faces. visitor.levels() are the pixels' nearest levels so
-// far, of ShadedTile::size().
+// far, of ShadedTile::size(). A visitor that blends changes them: it takes the
+// faces in the order of their depths, so that most of those behind are hidden
+// early.
 template <typename T, typename Visitor>
 TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
                                  const ShadedTile& tile, Visitor& visitor) {
   // The map of hidden cells is made again after this many faces.
   constexpr int64_t kFacesPerUpdate = 128;
   const double hidden_behind = HiddenBehind(item);
-  const std::vector<ListedFace> faces = FacesByDepth(item, tile);
+  std::vector<ListedFace> faces = ListFaces(item, tile);
+  if (Visitor::kBlends) faces = SortByDepth(std::move(faces));
   const int64_t count = static_cast<int64_t>(faces.size());
   FaceBatch<double> batch;
   ShadedBatch depths;
   LeastLevels least;
   for (int64_t next = 0, updated = -1; next < count;) {
     // The next faces that are not hidden.
-    if (hidden_behind < HUGE_VAL && next / kFacesPerUpdate != updated) {
-      updated = next / kFacesPerUpdate;
+    const int64_t update = Visitor::kBlends ? next / kFacesPerUpdate : 0;
+    if (hidden_behind < HUGE_VAL && update != updated) {
+      updated = update;
       least.Update(tile, visitor.levels());
     }
     int32_t ids[FaceBatch<double>::kFaces];
+    double hidden_below[FaceBatch<double>::kFaces];
     int lanes = 0;
     for (; next < count && lanes < batch.kFaces; ++next) {
       const int32_t face = faces[next].face;
-      const double hidden_below =
-          item.blend.Level(faces[next].depth) + hidden_behind;
-      const bool is_hidden =
-          least.highest > hidden_below &&
-          least.Hide(tile, item.mesh.Reach(face), hidden_below);
-      if (!is_hidden) ids[lanes++] = face;
+      const double below = item.blend.Level(faces[next].depth) + hidden_behind;
+      const bool is_hidden = least.highest > below &&
+                             least.Hide(tile, item.mesh.Reach(face), below);
+      if (is_hidden) continue;
+      ids[lanes] = face;
+      hidden_below[lanes++] = below;
     }
     if (lanes == 0) break;
     // Set them up, one a lane, and visit one after the other.
@@ -477,14 +483,17 @@ TF_SOFTRAS_INLINE void VisitTile(const ShadedItem<T>& item,
           return static_cast<int64_t>(id[lane]);
         },
         tile.rect);
-    depths.SetUp(item.mesh, ids, lanes, batch);
+    if (Visitor::kBlends) depths.SetUp(item.mesh, ids, lanes, batch);
     for (int lane = 0; lane < lanes; ++lane) {
       const PixelRect rect = batch.rect(lane);
       if (rect.empty()) continue;
       const LocalView<double> view =
           MakeLocalView(batch, lane, item.mesh.plane, rect);
-      const ShadedFace shaded =
-          depths.face(lane, ids[lane], item.blend, hidden_behind);
+      ShadedFace shaded = {ids[lane], hidden_below[lane], {}, {}};
+      if (Visitor::kBlends) {
+        shaded.depths = depths.depths(lane);
+        shaded.shares = depths.shares(lane);
+      }
       visitor.BeginFace(shaded);
       // Large faces in blocks with an origin each, as in ForEachBlock.
       const bool is_one = IsOneBlock(rect, item.mesh.plane);

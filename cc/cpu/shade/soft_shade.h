@@ -6,20 +6,23 @@
 #include <cstdint>
 
 #include "cc/cpu/parallel.h"
+#include "cc/cpu/shade/shade_state.h"
 #include "cc/raster/inputs.h"
 
 namespace tf_softras {
 
 // Writes image [batch, height, width, channels]: faces blended by coverage and
-// depth (cc/geometry/depth_blend.h).
+// depth (cc/geometry/depth_blend.h); and the state (shade_state.h).
 template <typename T>
-void SoftShadeForward(const SoftShadeInputs<T>& inputs, T* image,
+void SoftShadeForward(const SoftShadeInputs<T>& inputs, T* image, T* state,
                       const ParallelFor& parallel_for);
 
 // Writes the gradients, from the upstream gradient of the image [batch, height,
-// width, channels].
+// width, channels]. They are the same within rounding with and without the
+// state of the forward pass.
 template <typename T>
-void SoftShadeBackward(const SoftShadeInputs<T>& inputs, const T* upstream,
+void SoftShadeBackward(const SoftShadeInputs<T>& inputs,
+                       const ShadedImage<T>& shaded, const T* upstream,
                        const SoftShadeGradients<T>& gradients,
                        const ParallelFor& parallel_for);
 
@@ -29,9 +32,10 @@ struct SoftShadeScales {
   double gamma;
 };
 
-// Those of the image, from the upstream gradient as above.
+// Those of the image, from the state and the upstream gradient as above.
 template <typename T>
 SoftShadeScales SoftShadeScalesBackward(const SoftShadeInputs<T>& inputs,
+                                        const ShadedImage<T>& shaded,
                                         const T* upstream,
                                         const ParallelFor& parallel_for);
 

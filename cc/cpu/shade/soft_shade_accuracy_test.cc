@@ -58,17 +58,23 @@ void Check(const ShadedScene<T>& scene, int* gradients) {
   ASSERT_FALSE(truth.is_uncertain);
   std::vector<T> image(scene.values()), vertices(scene.mesh.vertices.size()),
       attributes(scene.attributes.size()), background(scene.background.size());
-  SoftShadeForward(inputs, image.data(), Serial);
-  SoftShadeBackward<T>(inputs, upstream.data(),
-                       {vertices.data(), attributes.data(), background.data()},
-                       Serial);
+  std::vector<T> state(inputs.mesh.num_pixels() *
+                       StateNumbers(inputs.channels, inputs.summed_channels));
+  SoftShadeForward(inputs, image.data(), state.data(), Serial);
   EXPECT_LE(Largest(image, truth.image), ImageBound(scene.gamma));
   const double bound = GradientBound(scene.gamma);
-  if (IsSmooth(scene)) {
-    EXPECT_LE(RelativeError(vertices, truth.vertices), bound);
+  for (const bool has_state : {false, true}) {
+    SCOPED_TRACE(has_state ? "with the state" : "without the state");
+    SoftShadeBackward<T>(
+        inputs, {image.data(), has_state ? state.data() : nullptr},
+        upstream.data(),
+        {vertices.data(), attributes.data(), background.data()}, Serial);
+    if (IsSmooth(scene)) {
+      EXPECT_LE(RelativeError(vertices, truth.vertices), bound);
+    }
+    EXPECT_LE(RelativeError(attributes, truth.attributes), bound);
+    EXPECT_LE(RelativeError(background, truth.background), bound);
   }
-  EXPECT_LE(RelativeError(attributes, truth.attributes), bound);
-  EXPECT_LE(RelativeError(background, truth.background), bound);
   *gradients += std::any_of(truth.vertices.begin(), truth.vertices.end(),
                             [](double value) { return value != 0; });
 }
@@ -107,7 +113,7 @@ TYPED_TEST(SoftShadeAccuracyTest, SummedChannelsAreWithinThePromisedBounds) {
   EXPECT_GE(gradients, 10);
 }
 
-// A tile's pairs are kept for the second visit up to 2^17 (found_parts.h).
+// A tile's pairs are visited at most 2^17 at once (found_parts.h).
 TYPED_TEST(SoftShadeAccuracyTest, MorePairsThanAreKeptAreWithinTheBounds) {
   constexpr int64_t kFaces = 600, kSide = 16;  // one tile
   static_assert(kFaces * kSide * kSide > 1 << 17, "more than are kept");

@@ -1,16 +1,13 @@
 // Soft aggregation on the CPU, the gradient of the image.
 //
 //   for each tile:                                      parts of an item a unit
-//     blend its faces again: each pixel's sum of weights, and the mean
-//       sum_j w_j G_j, where G_j is upstream times the face's attributes
+//     read each pixel's sum of weights, and the mean sum_j w_j G_j, where G_j
+//       is upstream times the face's attributes       pixel_means.h
 //     for 8 faces at a time, for a pixel of each:       found_parts.h
 //       sum d/d(x, y, z) and d/d(attributes) of their corners   depth_blend.h
 //     add the faces' sums to their vertices             gradient_sums.h
 //     add the background's weight times upstream to its gradient
 //   add up the units of an item, in order
-//
-// Blending is repeated, in double, because the gradient needs w_j (G_j - mean)
-// divided by gamma: the forward image, rounded to T, has too few digits.
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -29,7 +26,7 @@
 namespace tf_softras {
 namespace {
 
-// The second visit.
+// Adds the gradients of found pairs.
 template <typename T>
 struct GradientVisitor {
   const ShadedItem<T>& item;
@@ -203,7 +200,7 @@ TF_SOFTRAS_INLINE void AddBackground(const ShadedItem<T>& item,
 
 // The arguments of AddParts.
 template <typename T>
-struct SecondVisit {
+struct TilePairs {
   const ShadedItem<T>& item;
   const ShadedTile& tile;
   const UpstreamPlanes& upstream;
@@ -213,7 +210,7 @@ struct SecondVisit {
 };
 
 template <typename T>
-TF_SOFTRAS_INLINE void AddParts(const SecondVisit<T>& of) {
+TF_SOFTRAS_INLINE void AddParts(const TilePairs<T>& of) {
   of.found.Sort();
   GradientVisitor<T> visitor(of.item, of.tile, of.upstream, of.pixels, of.found,
                              of.sums);
@@ -221,35 +218,37 @@ TF_SOFTRAS_INLINE void AddParts(const SecondVisit<T>& of) {
 }
 
 // Not inlined, because it is called in two places.
-TF_SOFTRAS_CLONES void AddPartsClone(const SecondVisit<float>& of) {
+TF_SOFTRAS_CLONES void AddPartsClone(const TilePairs<float>& of) {
   AddParts(of);
 }
-TF_SOFTRAS_CLONES void AddPartsClone(const SecondVisit<double>& of) {
+TF_SOFTRAS_CLONES void AddPartsClone(const TilePairs<double>& of) {
   AddParts(of);
 }
 
 // One tile's part. `upstream` and `background_image` are those of the item.
 template <typename T>
 TF_SOFTRAS_INLINE void AddTile(const ShadedItem<T>& item,
-                               const ShadedTile& tile, const T* upstream_image,
-                               T* background_image, const UnitSums& sums) {
+                               const ShadedTile& tile,
+                               const ShadedImage<T>& shaded,
+                               const T* upstream_image, T* background_image,
+                               const UnitSums& sums) {
   const UpstreamPlanes upstream(item, tile, upstream_image);
-  FoundParts found;
-  found.Begin(tile);
-  const PixelMeans pixels(item, tile, upstream, found);
+  const PixelMeans pixels(item, tile, upstream, shaded);
   AddBackground(item, tile, upstream, pixels, background_image,
                 sums.background);
   if (!upstream.any) return;
-  const SecondVisit<T> second = {item, tile, upstream, pixels, found, sums};
+  FoundParts found;
+  const TilePairs<T> pairs = {item, tile, upstream, pixels, found, sums};
   VisitFound(item, tile, pixels.level.data(), found,
-             [&second]() { AddPartsClone(second); });
+             [&pairs]() { AddPartsClone(pairs); });
 }
 
 #define TF_SOFTRAS_ADD_TILE(T)                                              \
   TF_SOFTRAS_CLONES void AddTileClone(                                      \
-      const ShadedItem<T>& item, const ShadedTile& tile, const T* upstream, \
-      T* background_image, const UnitSums& sums) {                          \
-    AddTile(item, tile, upstream, background_image, sums);                  \
+      const ShadedItem<T>& item, const ShadedTile& tile,                    \
+      const ShadedImage<T>& shaded, const T* upstream, T* background_image, \
+      const UnitSums& sums) {                                               \
+    AddTile(item, tile, shaded, upstream, background_image, sums);          \
   }
 TF_SOFTRAS_ADD_TILE(float)
 TF_SOFTRAS_ADD_TILE(double)
@@ -262,7 +261,8 @@ constexpr int64_t kPixelCost = 40;
 }  // namespace
 
 template <typename T>
-void SoftShadeBackward(const SoftShadeInputs<T>& inputs, const T* upstream,
+void SoftShadeBackward(const SoftShadeInputs<T>& inputs,
+                       const ShadedImage<T>& shaded, const T* upstream,
                        const SoftShadeGradients<T>& gradients,
                        const ParallelFor& parallel_for) {
   const SoftRasterizeInputs<T>& mesh = inputs.mesh;
@@ -292,8 +292,8 @@ void SoftShadeBackward(const SoftShadeInputs<T>& inputs, const T* upstream,
           AddTileClone(
               item,
               MakeShadedTile(tiling, tile, bins.empty() ? nullptr : &bins[i]),
-              upstream + (first + i) * values, background_image,
-              sums.unit(i, unit));
+              shaded.Item(inputs, first + i), upstream + (first + i) * values,
+              background_image, sums.unit(i, unit));
         }
       }
     });
@@ -303,10 +303,11 @@ void SoftShadeBackward(const SoftShadeInputs<T>& inputs, const T* upstream,
 }
 
 template void SoftShadeBackward<float>(const SoftShadeInputs<float>&,
-                                       const float*,
+                                       const ShadedImage<float>&, const float*,
                                        const SoftShadeGradients<float>&,
                                        const ParallelFor&);
 template void SoftShadeBackward<double>(const SoftShadeInputs<double>&,
+                                        const ShadedImage<double>&,
                                         const double*,
                                         const SoftShadeGradients<double>&,
                                         const ParallelFor&);

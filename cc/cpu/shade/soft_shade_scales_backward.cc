@@ -23,7 +23,7 @@
 namespace tf_softras {
 namespace {
 
-// The second visit.
+// Sums over found pairs.
 template <typename T>
 struct ScalesVisitor {
   const ShadedItem<T>& item;
@@ -131,13 +131,13 @@ TF_SOFTRAS_INLINE double BackgroundPart(const ShadedItem<T>& item,
 template <typename T>
 TF_SOFTRAS_INLINE TileScales SumTile(const ShadedItem<T>& item,
                                      const ShadedTile& tile,
+                                     const ShadedImage<T>& shaded,
                                      const T* upstream_image) {
   const UpstreamPlanes upstream(item, tile, upstream_image);
   TileScales sums;
   if (!upstream.any) return sums;
+  const PixelMeans pixels(item, tile, upstream, shaded);
   FoundParts found;
-  found.Begin(tile);
-  const PixelMeans pixels(item, tile, upstream, found);
   ScalesVisitor<T> visitor(item, tile, upstream, pixels, found);
   VisitFound(
       item, tile, pixels.level.data(),
@@ -151,10 +151,11 @@ TF_SOFTRAS_INLINE TileScales SumTile(const ShadedItem<T>& item,
   return sums;
 }
 
-#define TF_SOFTRAS_SUM_TILE(T)                                                \
-  TF_SOFTRAS_CLONES TileScales SumTileClone(                                  \
-      const ShadedItem<T>& item, const ShadedTile& tile, const T* upstream) { \
-    return SumTile(item, tile, upstream);                                     \
+#define TF_SOFTRAS_SUM_TILE(T)                           \
+  TF_SOFTRAS_CLONES TileScales SumTileClone(             \
+      const ShadedItem<T>& item, const ShadedTile& tile, \
+      const ShadedImage<T>& shaded, const T* upstream) { \
+    return SumTile(item, tile, shaded, upstream);        \
   }
 TF_SOFTRAS_SUM_TILE(float)
 TF_SOFTRAS_SUM_TILE(double)
@@ -168,6 +169,7 @@ constexpr int64_t kPixelCost = 40;
 
 template <typename T>
 SoftShadeScales SoftShadeScalesBackward(const SoftShadeInputs<T>& inputs,
+                                        const ShadedImage<T>& shaded,
                                         const T* upstream,
                                         const ParallelFor& parallel_for) {
   const SoftRasterizeInputs<T>& mesh = inputs.mesh;
@@ -186,11 +188,11 @@ SoftShadeScales SoftShadeScalesBackward(const SoftShadeInputs<T>& inputs,
     parallel_for(items * tiles, cost, [&](int64_t begin, int64_t end) {
       for (int64_t unit = begin; unit < end; ++unit) {
         const int64_t i = unit / tiles;
-        parts[first * tiles + unit] =
-            SumTileClone(MakeShadedItem(inputs, first + i, radius),
-                         MakeShadedTile(tiling, unit % tiles,
-                                        bins.empty() ? nullptr : &bins[i]),
-                         upstream + (first + i) * values);
+        parts[first * tiles + unit] = SumTileClone(
+            MakeShadedItem(inputs, first + i, radius),
+            MakeShadedTile(tiling, unit % tiles,
+                           bins.empty() ? nullptr : &bins[i]),
+            shaded.Item(inputs, first + i), upstream + (first + i) * values);
       }
     });
   }
@@ -206,8 +208,10 @@ SoftShadeScales SoftShadeScalesBackward(const SoftShadeInputs<T>& inputs,
 }
 
 template SoftShadeScales SoftShadeScalesBackward<float>(
-    const SoftShadeInputs<float>&, const float*, const ParallelFor&);
+    const SoftShadeInputs<float>&, const ShadedImage<float>&, const float*,
+    const ParallelFor&);
 template SoftShadeScales SoftShadeScalesBackward<double>(
-    const SoftShadeInputs<double>&, const double*, const ParallelFor&);
+    const SoftShadeInputs<double>&, const ShadedImage<double>&, const double*,
+    const ParallelFor&);
 
 }  // namespace tf_softras

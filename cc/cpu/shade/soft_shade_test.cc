@@ -68,7 +68,7 @@ struct Scene {
 
 template <typename T>
 struct Results {
-  std::vector<T> image, vertices, attributes, background;
+  std::vector<T> image, state, vertices, attributes, background;
 };
 
 template <typename T>
@@ -76,10 +76,13 @@ Results<T> Run(const Scene<T>& scene, bool is_hard,
                const ParallelFor& parallel_for) {
   // Stale values, which must all be overwritten.
   const T stale = T(-77);
-  Results<T> results = {std::vector<T>(scene.values(), stale),
-                        std::vector<T>(scene.vertices.size(), stale),
-                        std::vector<T>(scene.attributes.size(), stale),
-                        std::vector<T>(scene.background.size(), stale)};
+  const int64_t numbers = is_hard ? 0 : StateNumbers(scene.inputs.channels, 0);
+  Results<T> results = {
+      std::vector<T>(scene.values(), stale),
+      std::vector<T>(scene.inputs.mesh.num_pixels() * numbers, stale),
+      std::vector<T>(scene.vertices.size(), stale),
+      std::vector<T>(scene.attributes.size(), stale),
+      std::vector<T>(scene.background.size(), stale)};
   const SoftShadeGradients<T> gradients = {results.vertices.data(),
                                            results.attributes.data(),
                                            results.background.data()};
@@ -91,8 +94,11 @@ Results<T> Run(const Scene<T>& scene, bool is_hard,
     HardShadeForward(scene.inputs, results.image.data(), parallel_for);
     HardShadeBackward(scene.inputs, upstream.data(), gradients, parallel_for);
   } else {
-    SoftShadeForward(scene.inputs, results.image.data(), parallel_for);
-    SoftShadeBackward(scene.inputs, upstream.data(), gradients, parallel_for);
+    SoftShadeForward(scene.inputs, results.image.data(), results.state.data(),
+                     parallel_for);
+    SoftShadeBackward(scene.inputs,
+                      {results.image.data(), results.state.data()},
+                      upstream.data(), gradients, parallel_for);
   }
   return results;
 }
@@ -113,10 +119,14 @@ TYPED_TEST(SoftShadeCpuTest, ScheduleDoesNotChangeABit) {
            {ParallelFor(Backwards), ParallelFor(FourThreads)}) {
         const auto other = Run(scene, is_hard, schedule);
         EXPECT_TRUE(SameBits(serial.image, other.image));
+        EXPECT_TRUE(SameBits(serial.state, other.state));
         EXPECT_TRUE(SameBits(serial.vertices, other.vertices));
         EXPECT_TRUE(SameBits(serial.attributes, other.attributes));
         EXPECT_TRUE(SameBits(serial.background, other.background));
       }
+      EXPECT_EQ(
+          std::count(serial.state.begin(), serial.state.end(), TypeParam(-77)),
+          0);
       for (const auto* values : {&serial.image, &serial.vertices,
                                  &serial.attributes, &serial.background}) {
         EXPECT_EQ(std::count(values->begin(), values->end(), TypeParam(-77)),
@@ -165,11 +175,12 @@ TYPED_TEST(SoftShadeCpuTest, ItemsAreIndependent) {
     last.inputs.attributes += 4 * 3 * last.inputs.mesh.num_vertices;
     last.inputs.background += 4 * 33 * 33 * 3;
     last.inputs.mesh.batch = 1;
-    std::vector<TypeParam> image(33 * 33 * 3);
+    std::vector<TypeParam> image(33 * 33 * 3),
+        state(33 * 33 * StateNumbers(3, 0));
     if (is_hard) {
       HardShadeForward(last.inputs, image.data(), Serial);
     } else {
-      SoftShadeForward(last.inputs, image.data(), Serial);
+      SoftShadeForward(last.inputs, image.data(), state.data(), Serial);
     }
     for (size_t i = 0; i < image.size(); ++i) {
       EXPECT_NEAR(image[i], together.image[4 * 33 * 33 * 3 + i], 1e-6);

@@ -66,9 +66,10 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
                    ffi::Buffer<type> attributes, ffi::Buffer<type> background,
                    ffi::Result<ffi::Buffer<type>> image,
                    ffi::Result<ffi::Buffer<type>> alpha,
-                   ffi::Result<ffi::Buffer<type>> transparency, float near,
-                   float far, float epsilon, float min_coverage,
-                   int64_t summed_channels, bool is_hard, bool is_linear) {
+                   ffi::Result<ffi::Buffer<type>> transparency,
+                   ffi::Result<ffi::Buffer<type>> state, float near, float far,
+                   float epsilon, float min_coverage, int64_t summed_channels,
+                   bool is_hard, bool is_linear) {
   const ffi::Span<const int64_t> plane = alpha->dimensions();
   const auto inputs =
       MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
@@ -78,8 +79,23 @@ ffi::Error Forward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
     ShadeForward(inputs, is_hard, image->typed_data(), alpha->typed_data(),
-                 transparency->typed_data(), parallel_for);
+                 transparency->typed_data(), state->typed_data(), parallel_for);
   });
+}
+
+template <ffi::DataType type, typename T = ffi::NativeType<type>>
+SoftShadeUpstream<T> MakeUpstream(ffi::Buffer<type> transparency,
+                                  ffi::Buffer<type> image,
+                                  ffi::Buffer<type> state,
+                                  ffi::Buffer<type> image_gradient,
+                                  ffi::Buffer<type> alpha_gradient) {
+  SoftShadeUpstream<T> upstream;
+  upstream.transparency = transparency.typed_data();
+  upstream.image = image.typed_data();
+  if (state.element_count() > 0) upstream.state = state.typed_data();
+  upstream.image_gradient = image_gradient.typed_data();
+  upstream.alpha_gradient = alpha_gradient.typed_data();
+  return upstream;
 }
 
 template <ffi::DataType type>
@@ -87,14 +103,15 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
                     ffi::Buffer<ffi::DataType::S32> faces,
                     ffi::Buffer<type> sigma, ffi::Buffer<type> gamma,
                     ffi::Buffer<type> attributes, ffi::Buffer<type> background,
-                    ffi::Buffer<type> transparency, ffi::Buffer<type> upstream,
-                    ffi::Buffer<type> alpha_upstream,
+                    ffi::Buffer<type> transparency, ffi::Buffer<type> image,
+                    ffi::Buffer<type> state, ffi::Buffer<type> image_gradient,
+                    ffi::Buffer<type> alpha_gradient,
                     ffi::Result<ffi::Buffer<type>> vertices_gradient,
                     ffi::Result<ffi::Buffer<type>> attributes_gradient,
                     ffi::Result<ffi::Buffer<type>> background_gradient,
                     float near, float far, float epsilon, float min_coverage,
                     int64_t summed_channels, bool is_hard, bool is_linear) {
-  const ffi::Span<const int64_t> plane = alpha_upstream.dimensions();
+  const ffi::Span<const int64_t> plane = alpha_gradient.dimensions();
   const auto inputs =
       MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
                        {plane[1], plane[2], summed_channels, near, far, epsilon,
@@ -103,8 +120,9 @@ ffi::Error Backward(ffi::ThreadPool pool, ffi::Buffer<type> vertices,
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
     ShadeBackward(
-        inputs, is_hard, transparency.typed_data(), upstream.typed_data(),
-        alpha_upstream.typed_data(),
+        inputs, is_hard,
+        MakeUpstream<type>(transparency, image, state, image_gradient,
+                           alpha_gradient),
         {vertices_gradient->typed_data(), attributes_gradient->typed_data(),
          background_gradient->typed_data()},
         parallel_for);
@@ -117,12 +135,13 @@ ffi::Error ScalesBackward(
     ffi::Buffer<ffi::DataType::S32> faces, ffi::Buffer<type> sigma,
     ffi::Buffer<type> gamma, ffi::Buffer<type> attributes,
     ffi::Buffer<type> background, ffi::Buffer<type> transparency,
-    ffi::Buffer<type> upstream, ffi::Buffer<type> alpha_upstream,
+    ffi::Buffer<type> image, ffi::Buffer<type> state,
+    ffi::Buffer<type> image_gradient, ffi::Buffer<type> alpha_gradient,
     ffi::Result<ffi::Buffer<type>> sigma_gradient,
     ffi::Result<ffi::Buffer<type>> gamma_gradient, float near, float far,
     float epsilon, float min_coverage, int64_t summed_channels, bool is_hard,
     bool is_linear) {
-  const ffi::Span<const int64_t> plane = alpha_upstream.dimensions();
+  const ffi::Span<const int64_t> plane = alpha_gradient.dimensions();
   const auto inputs =
       MakeInputs<type>(vertices, faces, sigma, gamma, attributes, background,
                        {plane[1], plane[2], summed_channels, near, far, epsilon,
@@ -130,15 +149,16 @@ ffi::Error ScalesBackward(
   const absl::Status status = ValidateValues(inputs);
   if (!status.ok()) return ToFfi(status);
   return RunOnFfi(pool, [&](const ParallelFor& parallel_for) {
-    ShadeScalesBackward(inputs, is_hard, transparency.typed_data(),
-                        upstream.typed_data(), alpha_upstream.typed_data(),
+    ShadeScalesBackward(inputs, is_hard,
+                        MakeUpstream<type>(transparency, image, state,
+                                           image_gradient, alpha_gradient),
                         sigma_gradient->typed_data(),
                         gamma_gradient->typed_data(), parallel_for);
   });
 }
 
-// The handlers of a type: inputs 0 to 5, three more arrays backward, two or
-// three results, the attributes.
+// The handlers of a type: inputs 0 to 5, five more arrays backward, two to four
+// results, the attributes.
 template <ffi::DataType type>
 auto BindInputs() {
   using Array = ffi::Buffer<type>;
@@ -158,9 +178,11 @@ auto BindBackwardInputs() {
   return BindInputs<type>()
       .template Arg<Array>()
       .template Arg<Array>()
+      .template Arg<Array>()
+      .template Arg<Array>()
       .template Arg<Array>();
 }
-// Results come before numbers, two of them or three.
+// Results come before numbers, two of them at a time.
 template <ffi::DataType type, typename Binding>
 auto BindTwoResults(Binding&& binding) {
   using Array = ffi::Buffer<type>;
@@ -177,19 +199,16 @@ auto BindNumbers(Binding&& binding) {
       .template Attr<bool>("is_hard")
       .template Attr<bool>("is_linear");
 }
-template <ffi::DataType type, typename Binding>
-auto BindResults(Binding&& binding) {
-  return BindNumbers(BindTwoResults<type>(std::move(binding))
-                         .template Ret<ffi::Buffer<type>>());
-}
-
 #define TF_SOFTRAS_HANDLERS(TYPE)                                              \
+  XLA_FFI_DEFINE_HANDLER(kForward##TYPE, Forward<ffi::DataType::TYPE>,         \
+                         BindNumbers(BindTwoResults<ffi::DataType::TYPE>(      \
+                             BindTwoResults<ffi::DataType::TYPE>(              \
+                                 BindInputs<ffi::DataType::TYPE>()))));        \
   XLA_FFI_DEFINE_HANDLER(                                                      \
-      kForward##TYPE, Forward<ffi::DataType::TYPE>,                            \
-      BindResults<ffi::DataType::TYPE>(BindInputs<ffi::DataType::TYPE>()));    \
-  XLA_FFI_DEFINE_HANDLER(kBackward##TYPE, Backward<ffi::DataType::TYPE>,       \
-                         BindResults<ffi::DataType::TYPE>(                     \
-                             BindBackwardInputs<ffi::DataType::TYPE>()));      \
+      kBackward##TYPE, Backward<ffi::DataType::TYPE>,                          \
+      BindNumbers(BindTwoResults<ffi::DataType::TYPE>(                         \
+                      BindBackwardInputs<ffi::DataType::TYPE>())               \
+                      .Ret<ffi::Buffer<ffi::DataType::TYPE>>()));              \
   XLA_FFI_DEFINE_HANDLER(kScalesBackward##TYPE,                                \
                          ScalesBackward<ffi::DataType::TYPE>,                  \
                          BindNumbers(BindTwoResults<ffi::DataType::TYPE>(      \
@@ -215,9 +234,9 @@ using tensorflow::XlaOpKernelContext;
 
 // The names of SoftShadeInput.
 constexpr const char* kInputs[] = {
-    "vertices",     "faces",          "sigma",
-    "gamma",        "attributes",     "background",
-    "transparency", "image_gradient", "alpha_gradient"};
+    "vertices",   "faces",          "sigma",         "gamma",
+    "attributes", "background",     "transparency",  "image",
+    "state",      "image_gradient", "alpha_gradient"};
 
 class SoftShadeXlaBase : public XlaOpKernel {
  public:
@@ -243,6 +262,11 @@ class SoftShadeXlaBase : public XlaOpKernel {
     TF_RETURN_IF_ERROR(ValidateShape(kInputs[SoftShadeInput::kTransparency],
                                      (*inputs)[SoftShadeInput::kTransparency],
                                      shapes->plane));
+    TF_RETURN_IF_ERROR(ValidateShape(kInputs[SoftShadeInput::kImage],
+                                     (*inputs)[SoftShadeInput::kImage],
+                                     shapes->image));
+    TF_RETURN_IF_ERROR(
+        shapes->ValidateState((*inputs)[SoftShadeInput::kState]));
     TF_RETURN_IF_ERROR(ValidateShape(kInputs[SoftShadeInput::kImageGradient],
                                      (*inputs)[SoftShadeInput::kImageGradient],
                                      shapes->image));
@@ -287,7 +311,8 @@ class SoftShadeXlaOp : public SoftShadeXlaBase {
     std::vector<TensorShape> inputs;
     SoftShadeShapes shapes;
     OP_REQUIRES_OK(context, Read(context, &inputs, &shapes));
-    Call(context, kForward, inputs, {shapes.image, shapes.plane, shapes.plane});
+    Call(context, kForward, inputs,
+         {shapes.image, shapes.plane, shapes.plane, shapes.state});
   }
 };
 
