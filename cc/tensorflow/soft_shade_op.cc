@@ -79,8 +79,9 @@ background: [channels] or [batch, height, width, channels], finite.
 image: [batch, height, width, channels]; row 0 is the top.
 alpha: [batch, height, width], the silhouette of Softras>SoftRasterize.
 transparency: [batch, height, width], 1 - alpha with its own digits: what the gradient needs.
-state: [batch, height, width, numbers], what the gradient need not compute again. There are 4 numbers and
-  one for each blended channel; none on a GPU, with 'hard' aggregation, or without channels.
+state: [batch, height, width, numbers], what the gradient need not compute again. There are 4
+  numbers and one for each blended channel; none on a GPU, with 'hard' aggregation, or without
+  channels.
 height: Rows of the image.
 width: Columns of the image.
 near: A face with a vertex at z <= near is left out; not negative.
@@ -139,8 +140,8 @@ attributes: As in the forward op.
 background: As in the forward op.
 transparency: [batch, height, width], the forward op's third output.
 image: [batch, height, width, channels], the forward op's first output.
-state: [batch, height, width, numbers], the forward op's fourth output, or [batch, height, width, 0]: then
-  faces are blended again.
+state: [batch, height, width, numbers], the forward op's fourth output, or [batch, height, width,
+  0]: then faces are blended again.
 image_gradient: [batch, height, width, channels], the upstream gradient of the image.
 alpha_gradient: [batch, height, width], the upstream gradient of alpha.
 vertices_gradient: Of the shape of vertices: x, y and z.

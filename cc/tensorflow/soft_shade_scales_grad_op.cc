@@ -70,8 +70,8 @@ attributes: As in the forward op.
 background: As in the forward op.
 transparency: [batch, height, width], the forward op's third output.
 image: [batch, height, width, channels], the forward op's first output.
-state: [batch, height, width, numbers], the forward op's fourth output, or [batch, height, width, 0]: then
-  faces are blended again.
+state: [batch, height, width, numbers], the forward op's fourth output, or [batch, height, width,
+  0]: then faces are blended again.
 image_gradient: [batch, height, width, channels], the upstream gradient of the image.
 alpha_gradient: [batch, height, width], the upstream gradient of alpha.
 sigma_gradient: Scalar.
