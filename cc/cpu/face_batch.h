@@ -45,7 +45,7 @@ struct FaceBatch {
   };
 
   // Corners as they came.
-  double x[3][kFaces], y[3][kFaces];
+  T x[3][kFaces], y[3][kFaces];
   bool in_front[kFaces];
   // The pixels that the face reaches inside the bounds, and whether it is thin.
   int32_t row_begin[kFaces], row_end[kFaces];
@@ -124,6 +124,7 @@ struct FaceBatch {
     const double half_step = 0.5 * plane.step();
     const double width = static_cast<double>(plane.width);
     const double height = static_cast<double>(plane.height);
+    double origin_x[kFaces], origin_y[kFaces];
     for (int lane = 0; lane < kFaces; ++lane) {
       const Point2 a = {x[0][lane], y[0][lane]};
       const Point2 b = {x[1][lane], y[1][lane]};
@@ -136,12 +137,37 @@ struct FaceBatch {
       row_end[lane] = static_cast<int32_t>(reach.row_end);
       column_begin[lane] = static_cast<int32_t>(reach.column_begin);
       column_end[lane] = static_cast<int32_t>(reach.column_end);
+      origin_x[lane] = (2.0 * reach.middle_column() + 1.0 - width) * half_step;
+      origin_y[lane] = (height - 1.0 - 2.0 * reach.middle_row()) * half_step;
+    }
+    if (sizeof(T) < sizeof(double) && SetUpNear(origin_x, origin_y)) return;
+    for (int lane = 0; lane < kFaces; ++lane) {
       const Triangle triangle = MakeLaneTriangle(lane);
       is_thin[lane] = triangle.is_thin;
-      SetLane(lane, triangle,
-              {(2.0 * reach.middle_column() + 1.0 - width) * half_step,
-               (height - 1.0 - 2.0 * reach.middle_row()) * half_step});
+      SetLane(lane, triangle, {origin_x[lane], origin_y[lane]});
     }
+  }
+
+  // Sets the lanes up in T. Returns false if some face needs double. There are
+  // no branches, so that it vectorises.
+  TF_SOFTRAS_INLINE bool SetUpNear(const double (&origin_x)[kFaces],
+                                   const double (&origin_y)[kFaces]) {
+    int32_t need_double = 0;
+    for (int lane = 0; lane < kFaces; ++lane) {
+      const NearTriangle<T> triangle({x[0][lane], x[1][lane], x[2][lane]},
+                                     {y[0][lane], y[1][lane], y[2][lane]},
+                                     {origin_x[lane], origin_y[lane]});
+      const bool is_empty = (row_begin[lane] >= row_end[lane]) |
+                            (column_begin[lane] >= column_end[lane]);
+      need_double |= !(is_empty | triangle.IsNear());
+      const LocalTriangle<T> local = triangle.Localize();
+      for (int k = 0; k < 3; ++k) edges[k].Set(lane, local.edges[k]);
+      inside_above[lane] = local.inside_above;
+      const LocalEdge<T>* u = local.edges;
+      is_thin[lane] =
+          IsThin<T>({u[0].ux, u[1].ux, u[2].ux}, {u[0].uy, u[1].uy, u[2].uy});
+    }
+    return need_double == 0;
   }
 };
 

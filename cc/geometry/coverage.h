@@ -192,13 +192,14 @@ TF_SOFTRAS_INLINE double JoinExcess(double a, double b) {
   return Aggregate(Min(a, 1e150), Min(b, 1e150));
 }
 
-// Eq. 2's results from a pixel's excess.
-TF_SOFTRAS_INLINE double SilhouetteFromExcess(double excess) {
-  // The quotient of infinities is not 1.
-  return excess < 1e300 ? excess / (1.0 + excess) : 1.0;
-}
+// Eq. 2's results from a pixel's excess. They share the division.
 TF_SOFTRAS_INLINE double TransparencyFromExcess(double excess) {
   return 1.0 / (1.0 + excess);
+}
+TF_SOFTRAS_INLINE double SilhouetteFromExcess(double excess) {
+  // The product has the digits of a small excess; infinity times zero is not 1.
+  const double transparency = TransparencyFromExcess(excess);
+  return excess < 1.0 ? excess * transparency : 1.0 - transparency;
 }
 
 // The cutoffs of the rasteriser: pairs with x < -cutoff are left out. Both are

@@ -4,6 +4,7 @@
 //
 // How it keeps its digits. Edges are set up in double precision, then expressed
 // about a local origin (the middle of the pixels that are about to be visited).
+// For a small face near that origin T is enough (NearTriangle).
 // In T there remain, for each edge from a to b with unit direction u and inward
 // unit normal n, three linear functions of the offset q from that origin:
 //   c  = n.(p - a)    signed distance from the edge's line, positive inside,
@@ -143,15 +144,15 @@ TF_SOFTRAS_INLINE double HalfExtent(const Edge& edge) {
 }
 
 // The sine of some corner is below 0.01, which is so where two edges are nearly
-// parallel.
-TF_SOFTRAS_INLINE bool IsThin(const Edge* edges) {
-  double smallest = 1.0;
+// parallel. u are their unit directions.
+template <typename T>
+TF_SOFTRAS_INLINE bool IsThin(const T (&ux)[3], const T (&uy)[3]) {
+  T smallest = T(1);
   for (int k = 0; k < 3; ++k) {
-    const Point2 u = edges[k].direction;
-    const Point2 v = edges[(k + 1) % 3].direction;
-    smallest = Min(smallest, std::fabs(u.x * v.y - u.y * v.x));
+    const int next = (k + 1) % 3;
+    smallest = Min(smallest, std::fabs(ux[k] * uy[next] - uy[k] * ux[next]));
   }
-  return smallest < 0.01;
+  return smallest < T(0.01);
 }
 
 template <typename T>
@@ -164,7 +165,10 @@ TF_SOFTRAS_INLINE Triangle MakeTriangle(Point2 v0, Point2 v1, Point2 v2) {
   triangle.edges[1] = MakeEdge(v1, v2, orientation, kShortest);
   triangle.edges[2] = MakeEdge(v2, v0, orientation, kShortest);
   triangle.has_area = area != 0.0;
-  triangle.is_thin = IsThin(triangle.edges);
+  const Point2 u[3] = {triangle.edges[0].direction, triangle.edges[1].direction,
+                       triangle.edges[2].direction};
+  triangle.is_thin =
+      IsThin<double>({u[0].x, u[1].x, u[2].x}, {u[0].y, u[1].y, u[2].y});
   // No branches: set-ups of several triangles vectorise.
   const double extents[3] = {HalfExtent(triangle.edges[0]),
                              HalfExtent(triangle.edges[1]),
@@ -222,6 +226,73 @@ TF_SOFTRAS_INLINE LocalTriangle<T> Localize(const Triangle& triangle,
   local.inside_above = triangle.has_area ? T(0) : std::numeric_limits<T>::max();
   return local;
 }
+
+// Sets a triangle about a nearby origin up in T: half the work of doing it in
+// double. Only the differences between corners and origin, and the sign of the
+// area, need more digits than T has.
+template <typename T>
+struct NearTriangle {
+  // An eighth of the unit square's side. Rounding errors of the set-up are then
+  // no larger than those of samples in a block of pixels
+  // (cc/raster/local_view.h).
+  static constexpr T kFarthest = T(0.25);
+  // Squares do not vanish.
+  static constexpr T kShortestEdge = T(1e-15);
+
+  T x[3], y[3];    // the corners as they came
+  T px[3], py[3];  // from the origin
+  double area;     // twice the signed area
+
+  TF_SOFTRAS_INLINE NearTriangle(const T (&x0)[3], const T (&y0)[3],
+                                 Point2 origin) {
+    for (int k = 0; k < 3; ++k) {
+      x[k] = x0[k];
+      y[k] = y0[k];
+      px[k] = static_cast<T>(static_cast<double>(x[k]) - origin.x);
+      py[k] = static_cast<T>(static_cast<double>(y[k]) - origin.y);
+    }
+    const double ax = x[0], ay = y[0];
+    area = (x[1] - ax) * (y[2] - ay) - (y[1] - ay) * (x[2] - ax);
+  }
+
+  // Whether T has digits enough. If not, MakeTriangle sets it up.
+  TF_SOFTRAS_INLINE bool IsNear() const {
+    T farthest = T(0), shortest = kFarthest;
+    for (int k = 0; k < 3; ++k) {
+      const int next = (k + 1) % 3;
+      farthest = Max(farthest, Max(std::fabs(px[k]), std::fabs(py[k])));
+      shortest = Min(shortest,
+                     Max(std::fabs(x[next] - x[k]), std::fabs(y[next] - y[k])));
+    }
+    return (farthest <= kFarthest) & (shortest >= kShortestEdge) &
+           (area != 0.0);
+  }
+
+  TF_SOFTRAS_INLINE LocalTriangle<T> Localize() const {
+    const T orientation = area < 0.0 ? T(-1) : T(1);
+    LocalTriangle<T> local;
+    for (int k = 0; k < 3; ++k) {
+      const int next = (k + 1) % 3;
+      // Differences of what came: the corners from the origin are rounded.
+      const T dx = x[next] - x[k], dy = y[next] - y[k];
+      const T inverse = T(1) / std::sqrt(dx * dx + dy * dy);
+      LocalEdge<T>& edge = local.edges[k];
+      edge.ux = dx * inverse;
+      edge.uy = dy * inverse;
+      edge.nx = -edge.uy * orientation;
+      edge.ny = edge.ux * orientation;
+      edge.ta = edge.ux * px[k] + edge.uy * py[k];
+      edge.tb = -(edge.ux * px[next] + edge.uy * py[next]);
+      // From the nearer end, where less cancels.
+      const bool a_is_nearer = std::fabs(edge.ta) < std::fabs(edge.tb);
+      edge.c = -(edge.nx * (a_is_nearer ? px[k] : px[next]) +
+                 edge.ny * (a_is_nearer ? py[k] : py[next]));
+      edge.inverse_length = inverse;
+    }
+    local.inside_above = T(0);
+    return local;
+  }
+};
 
 // One point as one edge sees it.
 template <typename T>

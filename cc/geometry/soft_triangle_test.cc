@@ -149,5 +149,56 @@ TEST(SoftTriangleTest, ClosestPointGivesTheDerivativeOfTheSquaredDistance) {
   }
 }
 
+// The corners lie up to 0.25 from the origin, so a function of them is off by a
+// few units of 2^-24 of that.
+TEST(NearTriangleTest, FloatAgreesWithDouble) {
+  std::mt19937 random(0);
+  std::uniform_real_distribution<float> uniform(-0.24f, 0.24f);
+  for (int trial = 0; trial < 2000; ++trial) {
+    const Point2 origin = {0.7 + 1.0 / 3, -0.3};
+    float x[3], y[3];
+    Point2 v[3];
+    for (int k = 0; k < 3; ++k) {
+      x[k] = static_cast<float>(origin.x) + uniform(random);
+      y[k] = static_cast<float>(origin.y) + uniform(random);
+      v[k] = {x[k], y[k]};
+    }
+    const NearTriangle<float> triangle(x, y, origin);
+    EXPECT_TRUE(triangle.IsNear());
+    const LocalTriangle<float> local = triangle.Localize();
+    const LocalTriangle<double> truth =
+        Localize<double>(MakeTriangle<double>(v[0], v[1], v[2]), origin);
+    EXPECT_EQ(local.inside_above, 0);
+    for (int k = 0; k < 3; ++k) {
+      const LocalEdge<float>& a = local.edges[k];
+      const LocalEdge<double>& b = truth.edges[k];
+      EXPECT_NEAR(a.nx, b.nx, 0x1p-22);
+      EXPECT_NEAR(a.ny, b.ny, 0x1p-22);
+      EXPECT_NEAR(a.ux, b.ux, 0x1p-22);
+      EXPECT_NEAR(a.uy, b.uy, 0x1p-22);
+      EXPECT_NEAR(a.c, b.c, 0x1p-24);
+      EXPECT_NEAR(a.ta, b.ta, 0x1p-23);
+      EXPECT_NEAR(a.tb, b.tb, 0x1p-23);
+      EXPECT_NEAR(a.inverse_length * 1e-7, b.inverse_length * 1e-7,
+                  1e-7 * 0x1p-22 * b.inverse_length);
+    }
+  }
+}
+
+TEST(NearTriangleTest, LeavesFarAndDegenerateOnesToDouble) {
+  const Point2 origin = {0, 0};
+  const float y[] = {0.0f, 0.0f, 0.1f};
+  EXPECT_TRUE(NearTriangle<float>({0.0f, 0.1f, 0.2f}, y, origin).IsNear());
+  // A corner far away.
+  EXPECT_FALSE(NearTriangle<float>({0.0f, 0.3f, 0.2f}, y, origin).IsNear());
+  EXPECT_FALSE(NearTriangle<float>({0.0f, 3e38f, 0.2f}, y, origin).IsNear());
+  // An edge whose square is denormal.
+  EXPECT_FALSE(NearTriangle<float>({0.0f, 1e-20f, 0.2f}, y, origin).IsNear());
+  // No area.
+  EXPECT_FALSE(
+      NearTriangle<float>({0.0f, 0.1f, 0.2f}, {0.0f, 0.0f, 0.0f}, origin)
+          .IsNear());
+}
+
 }  // namespace
 }  // namespace tf_softras

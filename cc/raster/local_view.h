@@ -4,6 +4,7 @@
 #define TF_SOFTRAS_CC_RASTER_LOCAL_VIEW_H_
 
 #include <cstdint>
+#include <limits>
 
 #include "cc/geometry/image_plane.h"
 #include "cc/geometry/platform.h"
@@ -63,6 +64,15 @@ TF_SOFTRAS_INLINE LocalView<T> MakeLocalView(const Triangle& triangle,
 // groups of lanes.
 TF_SOFTRAS_INLINE int64_t BlockSide(const ImagePlane& plane) {
   return MaxInt(1, plane.shorter_side() / 4 / kLanes) * kLanes;
+}
+
+// What rounding may add to a distance in T from an edge of a face, in one
+// block: a few units of the last digit of the largest |q|, half its diagonal.
+template <typename T>
+TF_SOFTRAS_INLINE T Rounding(const ImagePlane& plane) {
+  const double side = plane.step() * static_cast<double>(BlockSide(plane));
+  constexpr double kDigit = 0.5 * std::numeric_limits<T>::epsilon();
+  return static_cast<T>(8 * kDigit * side);
 }
 
 // Whether a picture has so few pixels that it is computed in double, also for

@@ -16,10 +16,12 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "cc/cpu/face_batch.h"
 #include "cc/cpu/lanes.h"
+#include "cc/cpu/pixel_walk.h"
 #include "cc/cpu/rasterize/soft_rasterize.h"
 #include "cc/cpu/simd.h"
 #include "cc/geometry/coverage.h"
@@ -245,13 +247,11 @@ TF_SOFTRAS_INLINE void WriteCorners(const double* sums, double sigma,
 }
 
 // T can tell the nearest edge at each pixel if the smallest gap between the
-// nearest two exceeds this: the error of a difference of two c, a few units of
-// 2^-24 of the largest |q|, half a block's diagonal. Double always can.
+// nearest two exceeds this, the error of a difference of two c. Double always
+// can.
 template <typename T>
 T CertainGap(const ImagePlane& plane) {
-  const double side = plane.step() * static_cast<double>(BlockSide(plane));
-  return sizeof(T) == sizeof(double) ? T(-1)
-                                     : static_cast<T>(8 * 0x1p-24 * side);
+  return sizeof(T) == sizeof(double) ? T(-1) : Rounding<T>(plane);
 }
 
 // Whether a face is to be summed in double from the start.
@@ -270,13 +270,12 @@ struct SmallFaces {
   static constexpr int kFaces = FaceBatch<T>::kFaces;
   static constexpr int32_t kMostPixels = 512;
 
-  // The number of pixels that each lane's face reaches; 0 for a face that is
-  // too large.
-  int32_t count[kFaces];
+  // Whether each lane has such a face.
+  int32_t is_in[kFaces];
   double total[6][kFaces] = {};
   PairSums<T, T, kFaces> stretch;
 
-  TF_SOFTRAS_INLINE bool has(int lane) const { return count[lane] > 0; }
+  TF_SOFTRAS_INLINE bool has(int lane) const { return is_in[lane] != 0; }
 
   TF_SOFTRAS_INLINE void Choose(const FaceBatch<T>& batch, int lanes,
                                 const ImagePlane& plane) {
@@ -286,49 +285,30 @@ struct SmallFaces {
       const PixelRect rect = batch.rect(lane);
       const int64_t pixels = (rect.row_end - rect.row_begin) *
                              (rect.column_end - rect.column_begin);
-      const bool few = fits & (lane < lanes) & !rect.empty() &
-                       (pixels <= kMostPixels) & IsOneBlock(rect, plane) &
-                       !NeedsDouble(batch, lane, plane);
-      count[lane] = few ? static_cast<int32_t>(pixels) : 0;
+      is_in[lane] = fits & (lane < lanes) & !rect.empty() &
+                    (pixels <= kMostPixels) & IsOneBlock(rect, plane) &
+                    !NeedsDouble(batch, lane, plane);
     }
   }
 
   TF_SOFTRAS_INLINE void Add(const FaceBatch<T>& batch, const ImagePlane& plane,
-                             const DistanceOdds<T>& odds,
+                             double radius, const DistanceOdds<T>& odds,
                              const PixelWeights<T>& weights) {
-    const T step = static_cast<T>(plane.step());
-    const int32_t stride = static_cast<int32_t>(weights.stride);
     const T* weight = weights.weight.data();
-    // Each lane's next pixel: its place in the weights, and its offset from the
-    // lane's origin, in columns and rows.
-    int32_t place[kFaces], across[kFaces], up[kFaces], last[kFaces];
-    int32_t width[kFaces];
-    int32_t most = 0;
-    for (int lane = 0; lane < kFaces; ++lane) {
-      const int32_t rows = batch.row_begin[lane] + batch.row_end[lane];
-      const int32_t columns = batch.column_begin[lane] + batch.column_end[lane];
-      width[lane] = batch.column_end[lane] - batch.column_begin[lane];
-      place[lane] = batch.row_begin[lane] * stride + batch.column_begin[lane];
-      across[lane] = batch.column_begin[lane] - columns / 2;
-      last[lane] = across[lane] + width[lane] - 1;
-      up[lane] = rows / 2 - batch.row_begin[lane];
-      most = count[lane] > most ? count[lane] : most;
-    }
-    for (int32_t pixel = 0; pixel < most; ++pixel) {
-      // Read each lane's weight and offset, then step to its next pixel.
-      T w[kFaces];
-      T qx[kFaces], qy[kFaces];
-      for (int lane = 0; lane < kFaces; ++lane) {
-        const bool there = pixel < count[lane];
-        const T value = weight[there ? place[lane] : 0];
-        w[lane] = there ? value : T(0);
-        qx[lane] = static_cast<T>(across[lane]) * step;
-        qy[lane] = static_cast<T>(up[lane]) * step;
-        const bool wraps = across[lane] == last[lane];
-        place[lane] += wraps ? stride - width[lane] + 1 : 1;
-        across[lane] += wraps ? 1 - width[lane] : 1;
-        up[lane] -= wraps ? 1 : 0;
-      }
+    // Lanes that are done read the first row's padding, a weight of 0.
+    PixelWalk<T> walk;
+    walk.Start(batch, is_in, plane, radius,
+               static_cast<int32_t>(weights.stride),
+               static_cast<int32_t>(plane.width));
+    for (int32_t pixel = 0; pixel < walk.most(); ++pixel) {
+      T w[kFaces], qx[kFaces], qy[kFaces];
+      walk.Next(
+          pixel, [&](int lane, int32_t place, T x, T y)
+                     __attribute__((always_inline)) {
+                       w[lane] = weight[place];
+                       qx[lane] = x;
+                       qy[lane] = y;
+                     });
       // Add the pairs, if any of them counts.
       if (AnyWeight<kFaces>(w)) {
         stretch.Add(
@@ -400,7 +380,7 @@ TF_SOFTRAS_INLINE void FaceGradients(const MeshItem<T>& item, T sigma,
         band);
     SmallFaces<T> small;
     small.Choose(batch, count, item.plane);
-    small.Add(batch, item.plane, odds, weights);
+    small.Add(batch, item.plane, item.radius, odds, weights);
     for (int lane = 0; lane < count; ++lane, corners += 6) {
       double sums[6] = {};
       if (!batch.rect(lane).empty()) {
@@ -512,7 +492,9 @@ void BackwardSlice(const SoftRasterizeInputs<T>& inputs, int64_t items,
         }
       });
   // Sum the faces, 64 faces in a band of the image a unit.
-  std::vector<double> corners(items * cut.bands * inputs.num_faces * 6);
+  // All are written below, so they are not cleared.
+  const std::unique_ptr<double[]> corners(
+      new double[items * cut.bands * inputs.num_faces * 6]);
   parallel_for(
       items * cut.bands * cut.units, kFacesPerUnit * kFaceCost,
       [&](int64_t begin, int64_t end) {
@@ -527,7 +509,7 @@ void BackwardSlice(const SoftRasterizeInputs<T>& inputs, int64_t items,
           FaceGradientsClone(
               MakeMeshItem(inputs, i, radius), inputs.sigma, weights[i], rows,
               face, MinInt(face + kFacesPerUnit, inputs.num_faces),
-              corners.data() + (image_band * inputs.num_faces + face) * 6);
+              corners.get() + (image_band * inputs.num_faces + face) * 6);
         }
       });
   // Gather the corners in the vertices, a range of vertices a unit.
@@ -539,7 +521,7 @@ void BackwardSlice(const SoftRasterizeInputs<T>& inputs, int64_t items,
                                  range = unit % cut.ranges;
                    ScatterToVertices(
                        inputs, cut.bands,
-                       corners.data() + i * cut.bands * inputs.num_faces * 6,
+                       corners.get() + i * cut.bands * inputs.num_faces * 6,
                        cut.At(inputs.num_vertices, range, cut.ranges),
                        cut.At(inputs.num_vertices, range + 1, cut.ranges),
                        vertices_gradient + i * inputs.num_vertices * 3);

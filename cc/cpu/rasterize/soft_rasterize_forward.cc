@@ -238,14 +238,17 @@ TF_SOFTRAS_SUM_UNIT(double, float)
 TF_SOFTRAS_SUM_UNIT(double, double)
 #undef TF_SOFTRAS_SUM_UNIT
 
-template <typename C, typename T>
-void WriteTile(const TileSums<C>& sums, int64_t width, T* silhouette,
-               T* transparency) {
-  const int64_t columns = sums.rect.column_end - sums.rect.column_begin;
-  for (int64_t row = sums.rect.row_begin; row < sums.rect.row_end; ++row) {
-    const double* excess =
-        sums.total.data() + (row - sums.rect.row_begin) * sums.stride;
-    const int64_t first = row * width + sums.rect.column_begin;
+// Writes the silhouette and transparency of a tile's pixels. They come as
+// pointers, because vectors need to know that nothing else writes the sums.
+template <typename T>
+TF_SOFTRAS_INLINE void WriteTile(const PixelRect& rect, const double* total,
+                                 int64_t stride, int64_t width,
+                                 T* __restrict silhouette,
+                                 T* __restrict transparency) {
+  const int64_t columns = rect.column_end - rect.column_begin;
+  for (int64_t row = rect.row_begin; row < rect.row_end; ++row) {
+    const double* __restrict excess = total + (row - rect.row_begin) * stride;
+    const int64_t first = row * width + rect.column_begin;
     for (int64_t i = 0; i < columns; ++i) {
       silhouette[first + i] = static_cast<T>(SilhouetteFromExcess(excess[i]));
       transparency[first + i] =
@@ -253,6 +256,16 @@ void WriteTile(const TileSums<C>& sums, int64_t width, T* silhouette,
     }
   }
 }
+
+#define TF_SOFTRAS_WRITE_TILE(T)                                     \
+  TF_SOFTRAS_CLONES void WriteTileClone(                             \
+      const PixelRect& rect, const double* total, int64_t stride,    \
+      int64_t width, T* silhouette, T* transparency) {               \
+    WriteTile(rect, total, stride, width, silhouette, transparency); \
+  }
+TF_SOFTRAS_WRITE_TILE(float)
+TF_SOFTRAS_WRITE_TILE(double)
+#undef TF_SOFTRAS_WRITE_TILE
 
 // A tile's list is summed in segments of this many faces, so that a tile with
 // the whole mesh is work for several threads. Segments depend on the lists
@@ -306,8 +319,9 @@ void ForwardIn(const SoftRasterizeInputs<T>& inputs, T* silhouette,
     const std::vector<Unit> units =
         MakeUnits(tiling, items, bins, inputs.num_faces);
     const auto write = [&](const Unit& unit, const TileSums<C>& sums) {
-      WriteTile(sums, inputs.width, silhouette + (first + unit.item) * pixels,
-                transparency + (first + unit.item) * pixels);
+      WriteTileClone(sums.rect, sums.total.data(), sums.stride, inputs.width,
+                     silhouette + (first + unit.item) * pixels,
+                     transparency + (first + unit.item) * pixels);
     };
     // Sum each unit. Tiles of several units are kept until all are done.
     std::vector<std::unique_ptr<TileSums<C>>> parts(units.size());
