@@ -2,7 +2,7 @@
 
     python tools/train_pretrained.py collect meshes shapenet_like cc0_objects
     softras prepare --meshes meshes --variants 6 --data-dir data/meshes
-    softras prepare --config procedural --objects 80 --data-dir data/procedural
+    softras prepare --config procedural --objects 200 --data-dir data/procedural
     python tools/train_pretrained.py train --data-dir data/meshes --index meshes/index.csv \
         --procedural data/procedural --run runs/pretrained \
         --output tf_softras/models/pretrained/thirteen-classes.npz
@@ -205,7 +205,7 @@ def main():
     training.add_argument("--run", type=pathlib.Path, required=True)
     training.add_argument("--output", type=pathlib.Path, required=True)
     training.add_argument("--preset", default="many-pictures")
-    training.add_argument("--steps", type=int, default=3000)
+    training.add_argument("--steps", type=int, default=4000)
     arguments = parser.parse_args()
     if arguments.command == "collect":
         collect(arguments.output, arguments.folders)
