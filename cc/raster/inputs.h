@@ -66,8 +66,8 @@ struct SoftShadeInputs {
   }
 };
 
-// What the shader's backward passes read beside its inputs: results of the
-// forward pass, and the upstream gradients of image and alpha.
+// Further inputs of the shader's backward passes: results of the forward pass,
+// and the upstream gradients of image and alpha.
 template <typename T>
 struct SoftShadeUpstream {
   const T* transparency = nullptr;    // [batch, height, width]

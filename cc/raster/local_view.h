@@ -66,8 +66,8 @@ TF_SOFTRAS_INLINE int64_t BlockSide(const ImagePlane& plane) {
   return MaxInt(1, plane.shorter_side() / 4 / kLanes) * kLanes;
 }
 
-// What rounding may add to a distance in T from an edge of a face, in one
-// block: a few units of the last digit of the largest |q|, half its diagonal.
+// A bound of the rounding error of a distance in T from an edge, in one block:
+// a few units of the last digit of the largest |q|, half the block's diagonal.
 template <typename T>
 TF_SOFTRAS_INLINE T Rounding(const ImagePlane& plane) {
   const double side = plane.step() * static_cast<double>(BlockSide(plane));

@@ -22,7 +22,7 @@ namespace tf_softras {
 // Serves one call of an op. CudaBackend has the same methods.
 class CpuBackend {
  public:
-  // Whether the soft shader keeps its state.
+  // True, because the soft shader fills its output `state`.
   static constexpr bool kKeepsState = true;
 
   explicit CpuBackend(tensorflow::OpKernelContext* context)

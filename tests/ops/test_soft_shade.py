@@ -710,7 +710,7 @@ class TestBadInput:
 
 
 class TestState:
-    """What the forward op keeps for its gradients: they are the same without it."""
+    """Gradients are the same with and without the state of the forward op."""
 
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     @pytest.mark.parametrize("summed_channels", [0, 1, CHANNELS])

@@ -135,6 +135,12 @@ def test_an_uploaded_picture_becomes_a_mesh_on_the_screen_and_on_disk(page, file
     np.testing.assert_allclose(obj.vertices, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["mesh", "result"])
+def test_nothing_fades_in_where_the_system_asks_for_reduced_motion(page, name):
+    script = "return getComputedStyle(document.getElementById(arguments[0])).animationName"
+    assert page.execute_script(script, name) == "none"
+
+
 def test_a_photo_waits_for_its_mask(page, files, folder):
     choose(page, "picture", files / "photo.png")
     wait_for_hint(page, "Draw a box around the object.")

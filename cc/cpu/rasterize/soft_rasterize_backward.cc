@@ -270,7 +270,7 @@ struct SmallFaces {
   static constexpr int kFaces = FaceBatch<T>::kFaces;
   static constexpr int32_t kMostPixels = 512;
 
-  // Whether each lane has such a face.
+  // 1 where the lane has such a face, else 0.
   int32_t is_in[kFaces];
   double total[6][kFaces] = {};
   PairSums<T, T, kFaces> stretch;

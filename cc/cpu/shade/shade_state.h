@@ -1,5 +1,5 @@
-// What the soft forward pass keeps of each pixel, so that the backward passes
-// need not blend its faces again.
+// The soft forward pass keeps some numbers of each pixel. With them the
+// backward passes do not blend its faces again.
 //
 // A gradient needs w_j (G_j - mean) divided by gamma, and the image, rounded to
 // T, has too few digits for the mean. The state therefore holds what rounding
@@ -44,7 +44,7 @@ struct RoundedPair {
   }
 };
 
-// Where a pixel's numbers are in the state of an item.
+// Returns the place of a pixel's first number in the state of an item.
 template <typename T>
 TF_SOFTRAS_INLINE int64_t StateAt(const ShadedItem<T>& item, int64_t row,
                                   int64_t column) {

@@ -89,8 +89,8 @@ TF_SOFTRAS_INLINE double NearestDepth(const MeshItem<T>& mesh, int64_t face) {
           mesh.vertex(face, 2)[2]));
 }
 
-// What a face's values and gradients need, for the faces of a FaceBatch, one a
-// lane: nine divisions a face.
+// Depths and shares of edges, which a face's values and gradients need, for the
+// faces of a FaceBatch, one a lane: nine divisions a face.
 struct ShadedBatch {
   static constexpr int kFaces = FaceBatch<double>::kFaces;
 
