@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tf_softras.datasets.procedural.airplanes import add_airplane
+from tf_softras.datasets.procedural.lamps import add_lamp
 from tf_softras.datasets.procedural.solids import Assembly
 from tf_softras.geometry import Mesh
 
@@ -46,107 +48,14 @@ def _color(random, *, bright=(0.15, 0.95), saturation=0.5):
 
 def _airplane(solids: Assembly, random) -> None:
     body, paint = _color(random, bright=(0.3, 0.95)), _color(random)
-    kind = random.choice(["liner", "fighter", "light"], p=[0.55, 0.25, 0.2])
-    width = {"liner": 0.055, "fighter": 0.06, "light": 0.065}[kind] * random.uniform(0.8, 1.3)
-    height = width * random.uniform(0.9, 1.3)
-    nose, tail = random.uniform(0.04, 0.2), random.uniform(0.2, 0.45)
-    sections = [(-0.5, 0, -0.3 * height, 0.15 * width, 0.15 * height)]
-    sections += [(-0.5 + nose * t, 0, 0, width * t**0.5, height * t**0.5) for t in (0.3, 0.65, 1.0)]
-    sections += [
-        (0.5 - tail * t, 0, height * 0.45 * (1 - t), width * (t + 0.12), height * (t + 0.15) / 1.15)
-        for t in (0.88, 0.6, 0.3, 0.0)
-    ]
-    solids.loft(sections, body)
-    span = {
-        "liner": random.uniform(0.42, 0.56),
-        "fighter": random.uniform(0.28, 0.46),
-        "light": random.uniform(0.5, 0.8),
-    }[kind]
-    root = {
-        "liner": random.uniform(0.14, 0.21),
-        "fighter": random.uniform(0.3, 0.55),
-        "light": random.uniform(0.12, 0.2),
-    }[kind]
-    taper = {"liner": (0.2, 0.4), "fighter": (0.08, 0.35), "light": (0.6, 1.0)}[kind]
-    sweep = {"liner": (0.35, 0.7), "fighter": (0.4, 1.3), "light": (-0.02, 0.1)}[kind]
-    tip = root * random.uniform(*taper)
-    lead = random.uniform(-0.2, -0.02) - 0.3 * (kind == "fighter") * (root - 0.2)
-    low = height * random.choice([-0.6, 0.0, 0.9], p=[0.55, 0.25, 0.2])
-    rise = span * random.uniform(-0.05, 0.14)
-    back = span * random.uniform(*sweep)
-    thickness = random.uniform(0.018, 0.035)
-    solids.wing(
-        (0.0, low, lead, lead + root),
-        (span, low + rise, lead + back, lead + back + tip),
-        paint if random.random() < 0.4 else body,
-        thickness=thickness,
-    )
-    _airplane_tail(solids, random, paint, height, kind)
-    _airplane_engines(solids, random, kind, width, height, span, (low, rise, lead, back, root))
-
-
-def _airplane_tail(solids, random, paint, height, kind) -> None:
-    chord = random.uniform(0.1, 0.18)
-    end = random.uniform(0.47, 0.52)
-    rise = random.uniform(0.09, 0.17)
-    lean = rise * random.uniform(0.2, 0.9)
-    fin = ((0.2 * height, end - chord, end), (rise + height, end - chord + lean, end + 0.3 * lean))
-    if kind == "fighter" and random.random() < 0.4:
-        for side in (-1, 1):
-            solids.fin(*fin, paint, thickness=0.014, x=side * random.uniform(0.03, 0.07))
-    else:
-        solids.fin(*fin, paint, thickness=0.018)
-    span = random.uniform(0.12, 0.22)
-    up = random.choice([0.3 * height, rise + 0.9 * height], p=[0.8, 0.2])
-    back = span * random.uniform(0.05, 0.7)
-    begin = end - 0.75 * chord + (lean if up > height else 0.0)
-    solids.wing(
-        (0.0, up, begin, begin + 0.75 * chord),
-        (span, up, begin + back, begin + back + 0.45 * chord),
-        paint,
-        thickness=0.016,
-    )
-
-
-def _airplane_engines(solids, random, kind, width, height, span, wing) -> None:
-    low, rise, lead, back, root = wing
-    color = _color(random)
-    radius = random.uniform(0.02, 0.036)
-    length = random.uniform(0.09, 0.16)
-
-    def pod(x, y, z):
-        for side in (-1, 1):
-            profile = [(z, 0.9), (z + 0.3 * length, 1.0), (z + length, 0.6)]
-            sections = [(at, side * x, y, radius * r, radius * r) for at, r in profile]
-            solids.loft(sections, color, sides=12)
-
-    if kind == "liner" and random.random() < 0.25:
-        pod(width + radius, 0.4 * height, random.uniform(0.2, 0.3))
-    elif kind == "liner":
-        shares = (0.33,) if random.random() < 0.65 else (0.3, 0.6)
-        for share in shares:
-            pod(share * span, low + share * rise - 1.1 * radius, lead + share * back - 0.4 * length)
-    elif kind == "light":
-        if random.random() < 0.5:
-            solids.loft([(-0.53, 0, 0, 0.012, 0.012), (-0.49, 0, 0, 0.02, 0.02)], color, sides=8)
-            solids.box((0, 0, -0.515), (0.02, random.uniform(0.16, 0.28), 0.008), color)
-        else:
-            pod(0.3 * span, low + 0.3 * rise, lead - 0.5 * length)
-        if random.random() < 0.6:
-            for x in (-0.08, 0.08):
-                solids.rod((0.3 * x, 0, -0.1), (x, -0.13, -0.1), 0.008, color)
-                solids.box((x, -0.14, -0.1), (0.016, 0.05, 0.05), color)
-    if kind == "fighter" or random.random() < 0.4:
-        glass = [(z, 0, height * 0.8, 0.5 * width * r, 0.5 * height * r) for z, r in
-                 ((-0.36, 0.2), (-0.28, 1.0), (-0.14, 0.3))]  # fmt: skip
-        solids.loft(glass, (0.15, 0.2, 0.25), sides=10)
+    add_airplane(solids, random, body, paint, _color(random))
 
 
 def _rifle(solids: Assembly, random) -> None:
     metal, wood = _color(random, bright=(0.08, 0.4)), _color(random, bright=(0.1, 0.5))
-    thick = random.uniform(0.05, 0.12)
+    thick = random.uniform(0.04, 0.15)
     body_end, body_begin = random.uniform(0.1, 0.2), random.uniform(-0.25, -0.05)
-    deep = random.uniform(0.07, 0.13)
+    deep = random.uniform(0.06, 0.19)
     middle = (body_begin + body_end) / 2
     solids.box((0, 0, middle), (thick, deep, body_end - body_begin), metal)
     barrel = random.uniform(0.012, 0.035)
@@ -180,7 +89,7 @@ def _rifle(solids: Assembly, random) -> None:
 
 def _vessel(solids: Assembly, random) -> None:
     hull, deck = _color(random), _color(random, bright=(0.4, 0.95))
-    half, deep = random.uniform(0.06, 0.14), random.uniform(0.035, 0.08)
+    half, deep = random.uniform(0.035, 0.19), random.uniform(0.025, 0.11)
     blunt = random.uniform(0.1, 0.45)
     sections = [(-0.5, 0, 0.35 * deep, 0.06 * half, 0.5 * deep)]
     for share in (0.35, 0.7, 1.0):
@@ -313,62 +222,51 @@ def _loudspeaker(solids: Assembly, random) -> None:
 
 def _car(solids: Assembly, random) -> None:
     paint, glass = _color(random, saturation=1.0), _color(random, bright=(0.05, 0.35))
-    half, floor = random.uniform(0.17, 0.23), random.uniform(0.04, 0.08)
-    hood, roof = random.uniform(0.13, 0.22), random.uniform(0.24, 0.42)
-    middle = (floor + hood) / 2
+    kind = random.choice(["sedan", "hatch", "van", "pickup", "truck", "racer"],
+                         p=[0.32, 0.22, 0.16, 0.1, 0.12, 0.08])  # fmt: skip
+    half = random.uniform(0.14, 0.2) if kind == "truck" else random.uniform(0.16, 0.23)
+    floor, wheel = random.uniform(0.03, 0.09), random.uniform(0.05, 0.09)
+    hood = random.uniform(0.12, 0.18) if kind == "racer" else random.uniform(0.15, 0.26)
+    middle, tall = (floor + hood) / 2, (hood - floor) / 2
+    low = random.uniform(0.75, 1.0)  # How flat the front's and the rear's ends are.
     solids.loft(
-        [(-0.5, 0, middle - 0.01, 0.9 * half, 0.4 * (hood - floor)),
-         (-0.42, 0, middle, half, 0.5 * (hood - floor)),
-         (0.42, 0, middle + 0.01, half, 0.52 * (hood - floor)),
-         (0.5, 0, middle, 0.9 * half, 0.42 * (hood - floor))],
+        [(-0.5, 0, middle - 0.01, 0.9 * half, 0.8 * low * tall), (-0.42, 0, middle, half, tall),
+         (0.42, 0, middle + 0.01, half, 1.04 * tall), (0.5, 0, middle, 0.9 * half, 0.85 * tall)],
         paint, power=5.0,
     )  # fmt: skip
-    front = random.uniform(-0.38, -0.1)
-    rear = random.uniform(0.2, 0.48)
+    # The cabin reaches from `front` to `rear`; its roof is shorter by the slant of the windows.
+    front, rear, roof, slant = {
+        "sedan": ((-0.28, -0.1), (0.22, 0.38), (0.27, 0.38), (0.08, 0.2)),
+        "hatch": ((-0.32, -0.15), (0.38, 0.49), (0.3, 0.46), (0.02, 0.16)),
+        "van": ((-0.49, -0.36), (0.44, 0.5), (0.32, 0.5), (0.0, 0.1)),
+        "pickup": ((-0.3, -0.16), (0.02, 0.18), (0.32, 0.46), (0.02, 0.12)),
+        "truck": ((-0.5, -0.44), (-0.3, -0.2), (0.34, 0.56), (0.0, 0.05)),
+        "racer": ((-0.2, -0.05), (0.15, 0.32), (0.2, 0.28), (0.08, 0.2)),
+    }[kind]
+    front, rear = random.uniform(*front), random.uniform(*rear)
+    roof, lean = max(random.uniform(*roof), hood + 0.04), random.uniform(*slant)
+    back = 0.4 * lean if kind != "sedan" else 0.9 * lean
     solids.fin(
-        (hood - 0.03, front, rear),
-        (roof, front + random.uniform(0.04, 0.2), rear - random.uniform(0.0, 0.16)),
-        glass if random.random() < 0.4 else paint, thickness=1.75 * half,
+        (hood - 0.03, front, rear), (roof, front + lean, rear - back),
+        glass if random.random() < 0.4 else paint, thickness=random.uniform(1.6, 1.95) * half,
     )  # fmt: skip
-    wheel = random.uniform(0.055, 0.085)
+    if kind == "truck":
+        load = random.uniform(0.8, 1.1) * roof
+        solids.box((0, (load + hood) / 2, 0.13 + rear / 2), (1.9 * half, load - hood + 0.06, 0.7),
+                   _color(random))  # fmt: skip
+    if kind == "racer" and random.random() < 0.5:
+        solids.box((0, hood + 0.07, 0.45), (1.8 * half, 0.015, 0.08), paint)
+        solids.box((0, hood + 0.02, 0.45), (0.03, 0.1, 0.05), paint)
+    axle = random.uniform(0.27, 0.35)
     for x in (-half + 0.02, half - 0.02):
-        for z in (-0.31, 0.31):
+        for z in (-axle, axle - 0.02):
             solids.rod(
                 (x - 0.03, wheel, z), (x + 0.03, wheel, z), wheel, (0.06, 0.06, 0.06), sides=12
             )
 
 
 def _lamp(solids: Assembly, random) -> None:
-    shade, metal = _color(random, bright=(0.4, 0.95)), _color(random)
-    kind = random.choice(["table", "floor", "hanging"], p=[0.45, 0.25, 0.3])
-    pole = random.uniform(0.01, 0.03)
-    if kind == "hanging":
-        _hanging_lamp(solids, random, shade, metal, pole)
-        return
-    tall = random.uniform(0.3, 0.8) if kind == "table" else random.uniform(1.0, 1.8)
-    foot = random.uniform(0.08, 0.16)
-    solids.revolve([(0, foot), (random.uniform(0.02, 0.05), 0.5 * foot)], metal)
-    solids.rod((0, 0, 0), (0, tall, 0), pole, metal)
-    low, top = random.uniform(0.08, 0.24), random.uniform(0.04, 0.16)
-    solids.revolve([(tall - 0.05, low), (tall + random.uniform(0.1, 0.28), top)], shade)
-    if kind == "table" and random.random() < 0.4:
-        solids.revolve([(0.04, 0.05), (0.12, random.uniform(0.06, 0.12)), (0.22, 0.04)], metal)
-
-
-def _hanging_lamp(solids: Assembly, random, shade, metal, pole) -> None:
-    cord, high = random.uniform(0.2, 0.9), random.uniform(0.1, 0.35)
-    solids.revolve([(cord, 0.05), (cord + 0.03, 0.05)], metal)
-    solids.rod((0, 0, 0), (0, cord, 0), pole, metal)
-    low, top = random.uniform(0.1, 0.25), random.uniform(0.04, 0.14)
-    if random.random() < 0.4:  # A lamp on each of some arms.
-        arms = random.integers(3, 7)
-        reach = random.uniform(0.15, 0.35)
-        for angle in 2 * np.pi * np.arange(arms) / arms:
-            end = (reach * np.cos(angle), 0.1, reach * np.sin(angle))
-            solids.rod((0, 0, 0), end, pole, metal)
-            solids.revolve([(-0.02, 0.4 * low), (0.5 * high, 0.4 * top)], shade, center=end)
-        return
-    solids.revolve([(-high, low), (0.0, top)], shade)
+    add_lamp(solids, random, _color(random, bright=(0.4, 0.95)), _color(random))
 
 
 def _sofa(solids: Assembly, random) -> None:
