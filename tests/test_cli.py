@@ -115,6 +115,14 @@ def test_a_failed_overwrite_keeps_the_data(work, tmp_path):
     assert "| table | 1 |" in done("evaluate", work / "run", "--data-dir", work / "data")
 
 
+def test_copies_are_drawn_from_random_sides_too(tmp_path):
+    options = ("--meshes", MESHES, "--config", "meshes_random", "--data-dir", tmp_path)
+    said = done("prepare", *options, "--variants", 1, exit_code=3)
+    assert "meshes_random: train 4, val 1, test 1 objects in" in said
+    report = json.loads(next(tmp_path.rglob("report.json")).read_text())
+    assert report["variants"] == 1
+
+
 def test_strict_prepare_stops_at_the_first_bad_mesh_and_names_it(tmp_path):
     result = softras("prepare", "--meshes", MESHES, "--data-dir", tmp_path, "--strict")
     # Behind what is left of a progress bar.
@@ -514,6 +522,14 @@ WRONG = {
         "no.csv",
     ),
     "prepare: splits alone": ("prepare --splits {}/no.csv", "--splits: expected --meshes"),
+    "prepare: variants": (
+        "prepare --config meshes_120 --meshes MESHES --data-dir OUT --variants 2",
+        "--variants: expected --config meshes_variants or meshes_random; received meshes_120",
+    ),
+    "prepare: objects": (
+        "prepare --config sample --data-dir OUT --objects 2",
+        "--objects: expected --config procedural or procedural_random; received sample",
+    ),
     "prepare: no archive": (
         "prepare --nmr {}/none --data-dir OUT",
         "received none",

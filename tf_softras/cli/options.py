@@ -14,6 +14,7 @@ CONFIGS = (
     "meshes_random",
     "nmr",
     "procedural",
+    "procedural_random",
 )
 # `meshes_24` is another name of `meshes`.
 CONFIG_CHOICE = click.Choice([*CONFIGS, "meshes_24"])

@@ -15,6 +15,8 @@ from tf_softras.cli.options import CONFIG_CHOICE, PATH, data_builder, data_dir_o
 
 # The exit code if a data set was made, but something was left out.
 LEFT_OUT = 3
+# The configs that --variants is for; `meshes_120` would take 120 views of each copy.
+WITH_VARIANTS = ("meshes_variants", "meshes_random")
 
 
 @click.command(
@@ -24,6 +26,7 @@ LEFT_OUT = 3
         "softras prepare --meshes ~/ShapeNetCore.v1 --data-dir data --processes 8",
         "softras prepare --meshes ~/ShapeNetCore.v1 --config meshes_120 --splits all.csv",
         "softras prepare --meshes ~/meshes --data-dir data --variants 6",
+        "softras prepare --meshes ~/meshes --config meshes_random --variants 6",
         "softras prepare --config procedural --objects 100 --data-dir data",
         "softras prepare --nmr ~/downloads --data-dir data --strict",
     ],
@@ -55,7 +58,7 @@ LEFT_OUT = 3
 @click.option(
     "--objects",
     type=click.IntRange(1),
-    help="Objects of each class with --config procedural.  [default: 100]",
+    help="Objects of each class with --config procedural or procedural_random.  [default: 100]",
 )
 @click.option(
     "--max-faces",
@@ -92,7 +95,7 @@ def prepare(
     mesh. A file index.csv in the folder (columns class or synset, model, split), or --splits, says
     which split a mesh belongs to; otherwise a hash of its name does. --nmr takes the renders of the
     Neural 3D Mesh Renderer as they are. --config procedural reads nothing: it makes airplanes,
-    benches, cars and other objects of numbers.
+    benches, cars and other objects of numbers; procedural_random draws them from random sides.
 
     Entries that cannot be used are counted, and report.json lists them with reasons. The exit code
     is 3 then.
@@ -111,10 +114,14 @@ def prepare(
         )
     if splits is not None and meshes is None:
         raise WrongInput("--splits: expected --meshes FOLDER beside it; received none")
-    if variants is not None and config != "meshes_variants":
-        raise WrongInput(f"--variants: expected --config meshes_variants; received {config}")
-    if objects is not None and config != "procedural":
-        raise WrongInput(f"--objects: expected --config procedural; received {config}")
+    if variants is not None and config not in WITH_VARIANTS:
+        raise WrongInput(
+            f"--variants: expected --config {' or '.join(WITH_VARIANTS)}; received {config}"
+        )
+    if objects is not None and not config.startswith("procedural"):
+        raise WrongInput(
+            f"--objects: expected --config procedural or procedural_random; received {config}"
+        )
     limits = {
         "max_faces": max_faces,
         "max_bytes": None if max_megabytes is None else max_megabytes * 2**20,

@@ -122,13 +122,19 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             description="Airplanes, benches, cars, ... made of numbers, from 24 sides: no files.",
             source="procedural",
         ),
+        ShapenetViewsConfig(
+            name="procedural_random",
+            description="The same from 24 random sides each, as photographs show them.",
+            source="procedural",
+            random_cameras=True,
+        ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "The configs whose names begin with `meshes` read a folder of meshes: ShapeNetCore v1 or "
         "v2, CLASS/MODEL.obj, or flat (.obj, .glb, .off, .ply, .stl), with an optional index.csv "
         "(columns class or synset, model, split); `nmr` reads a folder with "
         "mesh_reconstruction_dataset.zip, or with what that holds. Name the folder as "
-        "manual_dir; the configs `sample` and `procedural` need none."
+        "manual_dir; the configs `sample`, `procedural` and `procedural_random` need none."
     )
 
     def __init__(
