@@ -13,6 +13,7 @@ from tf_softras.reconstruction import (
     MeshFunction,
     Reconstructor,
     ReconstructorError,
+    RefinedNetwork,
     TemplateBaseline,
     VoxelFunction,
     as_reconstructor,
@@ -120,3 +121,47 @@ def test_what_is_no_reconstructor_is_refused():
         MeshFunction(lambda images: grid, BALL.faces).reconstruct(pictures())
     with pytest.raises(ReconstructorError, match=r"expected voxels \[3, r, r, r\]"):
         VoxelFunction(lambda images: grid).reconstruct(pictures(3))
+
+
+BAD_IMAGES = {
+    "bytes": (np.uint8(255 * pictures()), r"received uint8 \[2, .*\. Divide uint8 by 255"),
+    "bool": (pictures() > 0.5, "received bool"),
+    "0 to 255": (255.0 * pictures(), r"received values from .* to 25\d.*Divide .* by 255"),
+    "below 0": (pictures() - 0.5, r"received values from -0\.\d+ to 0\.\d+$"),
+    "NaN": (np.where(pictures() > 0.9, np.nan, pictures()), r"received \d+ of \d+ .*not finite"),
+    "infinite": (np.where(pictures() > 0.9, np.inf, 0.5), r"received \d+ of \d+ .*not finite"),
+    "one image": (pictures()[0], rf"received float32 \[{IMAGE_SIZE}, {IMAGE_SIZE}, 4\]"),
+    "three channels": (pictures()[..., :3], r"received float32 .*, 3\]"),
+    "several sizes": ([pictures()[0], pictures()[0, 1:]], "received images of several shapes"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_IMAGES)
+def test_images_that_are_none_are_refused_by_name(case, dataset):
+    images, received = BAD_IMAGES[case]
+    reconstructors = (
+        as_reconstructor(tiny_network()),
+        RefinedNetwork(as_reconstructor(tiny_network()), steps=1),
+        as_reconstructor(RetrievalReconstructor.from_dataset(dataset, image_size=IMAGE_SIZE)),
+        MeshFunction(lambda images: np.stack([BALL.vertices] * len(images)), BALL.faces),
+        VoxelFunction(lambda images: np.zeros([len(images), 4, 4, 4])),
+    )
+    for reconstructor in reconstructors:
+        expected = r"images: expected floats in \[0, 1\] of shape \[batch, .*, 4\]"
+        with pytest.raises(ValueError, match=f"{expected}; {received}"):
+            reconstructor.reconstruct(images)
+
+
+def test_images_of_another_size_than_the_networks_are_refused():
+    expected = rf"\[batch, {IMAGE_SIZE}, {IMAGE_SIZE}, 4\]; received float32 \[2, 4, 4, 4\]"
+    with pytest.raises(ValueError, match=expected):
+        as_reconstructor(tiny_network()).reconstruct(pictures()[:, :4, :4])
+
+
+def test_images_may_be_rounded_and_of_other_float_types():
+    reconstructor = as_reconstructor(tiny_network())
+    expected = reconstructor.reconstruct(pictures()).vertices
+    for images in (np.float64(pictures()), tf.constant(pictures()), pictures().tolist()):
+        np.testing.assert_array_equal(reconstructor.reconstruct(images).vertices, expected)
+    for images in (tf.cast(pictures(), tf.bfloat16), 1.01 * pictures() - 0.005, pictures(0)):
+        assert len(reconstructor.reconstruct(images)) == len(images)

@@ -30,8 +30,11 @@ def test_what_the_server_says_is_handed_on():
         with pytest.raises(ServingError, match="HTTP 404: Servable not found"):
             ServedReconstructor(f"{url}/v1/models/table")
         served = ServedReconstructor(f"{url}/v1/models/chair")
-        with pytest.raises(ServingError, match="HTTP 400: is not compatible"):
+        with pytest.raises(ValueError, match=r"images: .*64, 64, 4\]; received .*32, 64, 4\]"):
             served(np.zeros([1, 32, 64, 4]))
+        served.image_size = 32  # As if the server went over to a version with larger images.
+        with pytest.raises(ServingError, match="HTTP 400: is not compatible"):
+            served(np.zeros([1, 32, 32, 4]))
 
 
 WRONG = {

@@ -8,14 +8,13 @@ depends on it, so nothing that uses the value runs before it.
 import tensorflow as tf
 
 from tf_softras.pictures._checks import require
+from tf_softras.reconstruction._images import RANGE_SLACK
 
 # The largest batch of one call, and of the batches that a server makes of several calls.
 MAX_BATCH_SIZE = 64
 # The largest coordinate of vertices and cameras, object units: far outside of every object, and far
 # from where float32 overflows on the way to a silhouette.
 MAX_COORDINATE = 1000.0
-# Images may leave [0, 1] by this much, because scaling in float32 rounds.
-_RANGE_SLACK = 0.01
 
 
 def batch_of(name: str, value, shape):
@@ -42,7 +41,7 @@ def images_in_range(name: str, images, image_size: int):
     """Returns float32 `[batch, image_size, image_size, 4]`, finite and in [0, 1]."""
     images = batch_of(name, images, [image_size, image_size, 4])
     # A comparison with NaN is false; a minimum of NaN may be anything.
-    inside = tf.reduce_all((images >= -_RANGE_SLACK) & (images <= 1.0 + _RANGE_SLACK))
+    inside = tf.reduce_all((images >= -RANGE_SLACK) & (images <= 1.0 + RANGE_SLACK))
     return require(
         images,
         (

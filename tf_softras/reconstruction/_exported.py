@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_softras._shared.errors import SoftrasError
 from tf_softras.reconstruction._answers import Meshes
+from tf_softras.reconstruction._images import standardize_images
 from tf_softras.reconstruction._protocol import Gives
 
 MODEL_FILE = "saved_model.pb"
@@ -77,6 +78,7 @@ class ExportedReconstructor:
 
     def reconstruct(self, images) -> Meshes:
         """Returns one mesh for each image; see `Reconstructor`."""
+        images = standardize_images(images, image_size=self.image_size)
         outputs = {name: value.numpy() for name, value in self._outputs(images).items()}
         return Meshes(vertices=outputs["vertices"], faces=self.faces, colors=outputs.get("colors"))
 

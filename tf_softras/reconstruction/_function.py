@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tf_softras.reconstruction._answers import Meshes, Voxels
+from tf_softras.reconstruction._images import standardize_images
 from tf_softras.reconstruction._inference import in_inference
 from tf_softras.reconstruction._protocol import Gives, ReconstructorError
 
@@ -34,8 +35,10 @@ class MeshFunction:
         """Returns one mesh for each image; see `Reconstructor`.
 
         Raises:
+            ValueError: The images are not as described there, but for their height and width.
             ReconstructorError: The function returned something other than vertices.
         """
+        standardize_images(images, image_size=None)
         vertices = np.asarray(self._answer(images))
         if vertices.ndim != 3 or vertices.shape[0] != len(images) or vertices.shape[2] != 3:
             raise ReconstructorError(
@@ -65,8 +68,10 @@ class VoxelFunction:
         """Returns one voxel grid for each image; see `Reconstructor`.
 
         Raises:
+            ValueError: The images are not as described there, but for their height and width.
             ReconstructorError: The function returned something other than voxels.
         """
+        standardize_images(images, image_size=None)
         voxels = np.asarray(self._answer(images))
         if voxels.ndim != 4 or len(voxels) != len(images) or len(set(voxels.shape[1:])) != 1:
             raise ReconstructorError(

@@ -1,9 +1,8 @@
 """A mesh network in this process."""
 
-import numpy as np
-
 from tf_softras.models import MeshReconstructor
 from tf_softras.reconstruction._answers import Meshes
+from tf_softras.reconstruction._images import standardize_images
 from tf_softras.reconstruction._inference import in_inference
 from tf_softras.reconstruction._protocol import Gives
 
@@ -30,7 +29,7 @@ class MeshNetwork:
 
     def reconstruct(self, images) -> Meshes:
         """Returns one mesh for each image; see `Reconstructor`."""
-        answer = self._answer(np.asarray(images, np.float32))
+        answer = self._answer(standardize_images(images, image_size=self.image_size))
         vertices, colors = answer if self.gives == "colored meshes" else (answer, None)
         return Meshes(
             vertices=vertices.numpy(),

@@ -38,6 +38,9 @@ class Reconstructor(Protocol):
         Args:
             images: float32 `[batch, image_size, image_size, 4]` in [0, 1]: straight colours, 0
                 where alpha is 0, alpha last.
+
+        Raises:
+            ValueError: The reconstructors of this package refuse other images.
         """
 
 

@@ -4,10 +4,9 @@ import dataclasses
 import functools
 import inspect
 
-import numpy as np
-
 from tf_softras.fitting import fit_codes
 from tf_softras.reconstruction._answers import Meshes
+from tf_softras.reconstruction._images import standardize_images
 from tf_softras.reconstruction._mesh_network import MeshNetwork
 from tf_softras.reconstruction._protocol import Reconstructor, ReconstructorError
 
@@ -63,9 +62,9 @@ class RefinedNetwork:
             eyes: float `[batch, 3]`, the cameras of the images; None to find their azimuths.
 
         Raises:
-            ValueError: As for `fitting.fit_codes`.
+            ValueError: As for `Reconstructor.reconstruct` and `fitting.fit_codes`.
         """
-        images = np.asarray(images, np.float32)
+        images = standardize_images(images, image_size=self.image_size)
         answer = self._answers.reconstruct(images)
         fit = fit_codes(
             functools.partial(self.network.decoder, training=False),

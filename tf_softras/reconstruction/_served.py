@@ -4,6 +4,7 @@ import numpy as np
 
 from tf_softras._shared.errors import SoftrasError
 from tf_softras.reconstruction._answers import Meshes
+from tf_softras.reconstruction._images import standardize_images
 from tf_softras.reconstruction._protocol import Gives, ReconstructorError
 from tf_softras.serving import PredictError, connect
 
@@ -41,7 +42,7 @@ class ServedReconstructor:
         if len(shapes.get("images", ())) != 3:
             raise self._unexpected(f"a signature {_SIGNATURE} of {shapes}")
         self.image_size: int = shapes["images"][0]
-        meshes = self.reconstruct(np.zeros([1, *shapes["images"]], np.float32))
+        meshes = self._reconstructed(np.zeros([1, *shapes["images"]], np.float32))
         self.faces = meshes.faces
         self.gives: Gives = "meshes" if meshes.colors is None else "colored meshes"
 
@@ -53,9 +54,12 @@ class ServedReconstructor:
         """Returns one mesh for each image; see `Reconstructor`.
 
         Raises:
+            ValueError: The images are not as described there.
             ServingError: The server fails, or its answer holds no meshes.
         """
-        images = np.asarray(images, np.float32)
+        return self._reconstructed(standardize_images(images, image_size=self.image_size))
+
+    def _reconstructed(self, images: np.ndarray) -> Meshes:
         # A connection for each call: a client is for one thread.
         with self._connected() as client:
             outputs = self._answer(client.predict, {"images": images}, _SIGNATURE)

@@ -1,9 +1,8 @@
 """The networks of the baselines, which give voxels, in this process."""
 
-import numpy as np
-
 from tf_softras.models import RetrievalReconstructor, VoxelReconstructor
 from tf_softras.reconstruction._answers import Voxels
+from tf_softras.reconstruction._images import standardize_images
 from tf_softras.reconstruction._inference import in_inference
 from tf_softras.reconstruction._protocol import Gives
 
@@ -32,4 +31,5 @@ class VoxelNetwork:
 
     def reconstruct(self, images) -> Voxels:
         """Returns one voxel grid for each image; see `Reconstructor`."""
-        return Voxels(self._answer(np.asarray(images, np.float32)).numpy())
+        images = standardize_images(images, image_size=self.image_size)
+        return Voxels(self._answer(images).numpy())
