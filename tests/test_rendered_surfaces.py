@@ -255,3 +255,32 @@ def test_a_cube_fits_from_above_and_below_too(elevation):
 def test_nothing_to_fit_is_named():
     with pytest.raises(ValueError, match="mesh: expected at least one face"):
         fitting_distance(Mesh(SQUARE, np.zeros((0, 3), int)), 30.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("views", "options", "words"),
+    [
+        ((np.nan, 0.0), {}, "elevations: expected finite degrees; received nan"),
+        ((0.0, [1.0, np.inf]), {}, "azimuths: expected finite degrees; received inf"),
+        (([], []), {}, "elevations: expected degrees of at least one view; received none"),
+        ((0.0, []), {}, "azimuths: expected degrees of at least one view; received none"),
+        (([1.0, 2.0], [1.0, 2.0, 3.0]), {}, r"elevations and azimuths: .*\[2\] and \[3\]"),
+        *(
+            ((30.0, 0.0), {"viewing_angle": angle}, f"viewing_angle: expected .* received {angle}")
+            for angle in (-15.0, 0.0, 90.0, 95.0, np.nan)
+        ),
+    ],
+)
+def test_views_without_a_fitting_distance_are_named(views, options, words):
+    with pytest.raises(ValueError, match=words):
+        fitting_distance(cube(), *views, **options)
+
+
+def test_an_array_in_place_of_a_mesh_is_named():
+    for call in (
+        lambda vertices: fitting_distance(vertices, 30.0, 0.0),
+        lambda vertices: render_views(vertices, [[2.0, 0.0, 0.0]]),
+    ):
+        words = r"mesh: expected a tf_softras.geometry.Mesh; received ndarray \[8, 3\]. Make a mesh"
+        with pytest.raises(TypeError, match=words):
+            call(cube().vertices)

@@ -25,3 +25,10 @@ def test_a_corner_on_the_axis_takes_the_middle_of_its_face():
     mesh = geometry.Mesh([[0, 1, 0], [1, 0, 0], [0, 0, 1]], [[0, 2, 1]])
     uvs = geometry.spherical_uvs(mesh)
     np.testing.assert_allclose(uvs[0], [[0.125, 1], [0.25, 0.5], [0, 0.5]], atol=1e-6)
+
+
+def test_vertices_in_place_of_a_mesh_are_named():
+    with pytest.raises(TypeError, match=r"mesh: expected .*Mesh; received ndarray \[12, 3\]"):
+        geometry.spherical_uvs(geometry.icosphere(0).vertices)
+    with pytest.raises(TypeError, match=r"received str$"):
+        geometry.spherical_uvs("chair.glb")

@@ -161,3 +161,8 @@ def test_bad_surfaces_are_refused(arguments, inputs, message):
     good, drawn = layers.renderer_inputs(MESHES["materials"])
     with pytest.raises(ValueError, match=message):
         layers.Renderer(**{**good, **arguments}, image_size=8)({**drawn, **inputs, "eyes": EYES})
+
+
+def test_vertices_in_place_of_a_mesh_are_named():
+    with pytest.raises(TypeError, match="mesh: expected a tf_softras.geometry.Mesh; received nd"):
+        layers.renderer_inputs(BALL.vertices)

@@ -133,6 +133,20 @@ class Mesh:
         return dataclasses.replace(self, vertices=centred)
 
 
+def check_mesh(mesh, *, name: str = "mesh") -> None:
+    """Checks that an argument is a `Mesh`.
+
+    Raises:
+        TypeError: It is something else, such as the array of its vertices.
+    """
+    if isinstance(mesh, Mesh):
+        return
+    received = type(mesh).__name__
+    if hasattr(mesh, "shape") and hasattr(mesh, "dtype"):
+        received += f" {list(mesh.shape)}. Make a mesh of vertices and faces: Mesh(vertices, faces)"
+    raise TypeError(f"{name}: expected a tf_softras.geometry.Mesh; received {received}")
+
+
 def _checked_vertices(vertices) -> np.ndarray:
     """Returns a float32 copy `[num_vertices, 3]`, all finite."""
     converted = _as_floats(vertices, "vertices", "[num_vertices, 3]")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_softras.geometry.mesh import Mesh
+from tf_softras.geometry.mesh import Mesh, check_mesh
 
 
 def spherical_uvs(mesh: Mesh) -> np.ndarray:
@@ -17,7 +17,11 @@ def spherical_uvs(mesh: Mesh) -> np.ndarray:
 
     Returns:
         float32 `[num_faces, 3, 2]`: (u, v) of each corner of each face.
+
+    Raises:
+        TypeError: `mesh` is no `Mesh`.
     """
+    check_mesh(mesh)
     corners = mesh.vertices[mesh.faces].astype(np.float64)
     x, y, z = np.moveaxis(corners, -1, 0)
     across = np.hypot(x, z)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_softras.geometry.material import Material
-from tf_softras.geometry.mesh import Mesh
+from tf_softras.geometry.mesh import Mesh, check_mesh
 from tf_softras.geometry.surfaces import corner_colors, decoded, encoded, filled_texture
 
 # Texture coordinates leave [0, 1] if they do so by more than rounding.
@@ -36,6 +36,7 @@ def renderer_inputs(mesh, *, max_texture_size=1024, ignore_opacity=False):
         width, 3]`.
 
     Raises:
+        TypeError: `mesh` is no `Mesh`.
         ValueError: the mesh is not opaque, or its textures need both "repeat" and "clamp".
 
     Example:
@@ -55,6 +56,7 @@ def renderer_inputs(mesh, *, max_texture_size=1024, ignore_opacity=False):
     >>> image[20, 20].tolist(), image[12, 12].tolist()  # below the diagonal, and above it
     ([1.0, 0.0, 0.0], [0.8, 0.8, 0.8])
     """
+    check_mesh(mesh)
     corners = corner_colors(mesh)
     if not ignore_opacity:
         _check_opaque(mesh, corners)

@@ -11,6 +11,7 @@ import numpy as np
 from tf_softras.geometry import Mesh, clip_to_near
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry.cameras import N3MR_VIEWING_ANGLE, look_at, perspective
+from tf_softras.geometry.mesh import check_mesh
 from tf_softras.ops import rasterize_faces
 from tf_softras.rendering._glass import lay_glass_over
 from tf_softras.rendering._surface import Surface
@@ -61,8 +62,10 @@ def render_views(
         background: None, or an RGB colour of three values in [0, 1].
 
     Raises:
+        TypeError: `mesh` is no `Mesh`.
         ValueError: an argument is out of range or of the wrong shape.
     """
+    check_mesh(mesh)
     eyes = _checked_eyes(eyes)
     up = _checked_up(up, eyes)
     height, width = standardize_image_size(image_size)
