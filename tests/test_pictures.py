@@ -196,6 +196,8 @@ def test_boxes_that_are_none_are_refused(tmp_path):
         ((10, 10, 301, 20), "right <= 300"),
         ((10, 20, 30, 20), "top < bottom"),
         ((0, 0, 300, 200), "background outside"),
+        ((30, 10, 170), r"left, top, right, bottom.*received \(30, 10, 170\)"),
+        (30, r"left, top, right, bottom.*received 30"),
     ):
         with pytest.raises(PictureError, match=f"box: expected .*{words}"):
             read_picture(photo, box=box)
@@ -299,6 +301,32 @@ def test_the_share_is_that_of_the_renders(tmp_path):
 def test_framing_nothing_is_refused():
     with pytest.raises(PictureError, match="no pixel is more than half opaque"):
         frame_object(np.zeros((5, 5, 4), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("picture", "options", "words"),
+    [
+        (
+            square_picture() / 255.0,
+            {},
+            r"picture: .*; received float64 \[40, 60, 4\]. Scale floats",
+        ),
+        (np.int64(square_picture()), {}, r"picture: expected uint8 .*; received int64 \["),
+        (square_picture()[..., :3], {}, r"picture: .*; received uint8 \[40, 60, 3\]"),
+        (square_picture()[None], {}, r"picture: .*; received uint8 \[1, 40, 60, 4\]"),
+        *(
+            (square_picture(), {"object_share": share}, f"object_share: .*; received {share}")
+            for share in (2.0, 0.0, -0.5, float("nan"))
+        ),
+        *(
+            (square_picture(), {"image_size": size}, f"image_size: .*; received {size}")
+            for size in (0, -3, 6.5, True)
+        ),
+    ],
+)
+def test_wrong_arguments_of_framing_are_named(picture, options, words):
+    with pytest.raises(ValueError, match=words):
+        frame_object(picture, **options)
 
 
 # Writing

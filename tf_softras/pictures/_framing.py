@@ -1,9 +1,11 @@
 """An object framed as the training renders frame it: one function for Python and saved graphs."""
 
+import numbers
+
 import numpy as np
 import tensorflow as tf
 
-from tf_softras.pictures._checks import require
+from tf_softras.pictures._checks import PictureError, require
 from tf_softras.pictures._cut_out import OPAQUE
 
 # The share of the square picture that the longer side of an object's mask takes, in the middle: the
@@ -28,7 +30,8 @@ def frame_object(
         object_share: In (0, 1].
 
     Raises:
-        PictureError: No pixel is more than half opaque.
+        PictureError: The picture has another type or shape, or no pixel is more than half opaque.
+        ValueError: `image_size` or `object_share` is out of range.
 
     Example:
     >>> import numpy as np
@@ -38,7 +41,25 @@ def frame_object(
     >>> frame_object(picture)[32, 32]
     array([200,  40,  80, 255], dtype=uint8)
     """
+    picture = _checked_picture(picture)
+    is_size = isinstance(image_size, numbers.Integral) and not isinstance(image_size, bool)
+    if not is_size or image_size < 1:
+        raise ValueError(f"image_size: expected an int of at least 1; received {image_size!r}")
+    if not 0.0 < object_share <= 1.0:
+        raise ValueError(f"object_share: expected a number in (0, 1]; received {object_share!r}")
     return framed(tf.constant(picture), image_size=image_size, object_share=object_share).numpy()
+
+
+def _checked_picture(picture) -> np.ndarray:
+    picture = np.asarray(picture)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 4:
+        is_float = np.issubdtype(picture.dtype, np.floating)
+        hint = ". Scale floats in [0, 1] by 255 and cast them" if is_float else ""
+        raise PictureError(
+            "picture: expected uint8 [height, width, 4], colours and alpha; received "
+            f"{picture.dtype} {list(picture.shape)}{hint}"
+        )
+    return picture
 
 
 def framed(picture, *, image_size: int, object_share: float = OBJECT_SHARE):

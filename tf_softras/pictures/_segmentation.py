@@ -60,6 +60,8 @@ def segmented(colors: np.ndarray, box) -> np.ndarray:
 
 def _checked_box(box, size) -> tuple[int, int, int, int]:
     width, height = size
+    if np.shape(box) != (4,):
+        raise PictureError(f"box: expected (left, top, right, bottom) in pixels; received {box!r}")
     left, top, right, bottom = box
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
         raise PictureError(
