@@ -624,6 +624,39 @@ WRONG = {
     "page: no URL": ("page http://127.0.0.1:1/chair", "URL of a model: expected"),
     "page: no address": ("page {}/saved --host 203.0.113.1", "an address of this machine"),
     "render: too fast": (f"render {BOX} -o OUT/a.gif --seconds 0.001", "frames_per_second"),
+    "render: too slow": (
+        f"render {BOX} -o OUT/a.gif --views 2 --size 16 --seconds 1310.8",
+        "--seconds: expected at most 1310.7 for a GIF of --views 2",
+    ),
+    **{
+        f"render: {option} without -o": (
+            f"render {BOX} --transforms OUT/t --{option} {value}",
+            f"--{option}: expected -o beside it",
+        )
+        for option, value in {
+            "azimuth": 30,
+            "elevation": 5,
+            "background": "white",
+            "seconds": 2,
+        }.items()
+    },
+    "view: a folder": ("view {}/no_run -o OUT/a.html", "no_run': expected a mesh file, the folder"),
+    "view: checkpoint of a mesh": (
+        f"view {BOX} -o OUT/a.html --checkpoint last",
+        "--checkpoint: expected a run for 'last'; received the mesh",
+    ),
+    "export: checkpoint without a run": (
+        "export OUT/s --checkpoint last",
+        "--checkpoint: expected a run for 'last'; received none",
+    ),
+    "reconstruct: checkpoint without a run": (
+        "reconstruct {}/cut_out.png -o OUT/m.obj --checkpoint last",
+        "checkpoint: expected the folder of a run for 'last'; received the network that comes",
+    ),
+    "reconstruct: model by name": (
+        "reconstruct {}/cut_out.png {}/none -o OUT/m.obj",
+        "none': expected the folder of a run",
+    ),
     "demo: other files": ("demo --output {}", "holds other files"),
     "demo: a file": ("demo --output {}/mask.png", "received the file"),
 }
@@ -640,6 +673,24 @@ def test_wrong_input_is_told_in_one_sentence_with_exit_code_2(work, tmp_path, li
     assert words in result.stderr
     assert result.stderr.startswith("Error: ") and len(result.stderr.splitlines()) == 1
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--distance=-3", "-3.0 is not in the range x>0"),
+        ("--distance=0", "0.0 is not in the range x>0"),
+        *(
+            (f"--{name}={value}", f"expected a finite number; received {value}")
+            for name in ("distance", "azimuth", "elevation", "seconds")
+            for value in ("nan", "inf")
+        ),
+    ],
+)
+def test_options_of_render_are_finite_and_in_range(tmp_path, option, words):
+    result = softras("render", BOX, "-o", tmp_path / "a.png", option)
+    assert result.exit_code == 2 and not list(tmp_path.iterdir())
+    assert f"Invalid value for '{option.split('=')[0]}': {words}" in result.stderr
 
 
 def test_faults_of_ours_keep_their_traceback(monkeypatch):

@@ -86,3 +86,19 @@ def test_wrong_input_is_one_sentence(folder, arguments, message, monkeypatch):
 
 def test_render_wants_something_to_write():
     assert "-o: expected a file, or a folder for --transforms" in softras("render", BOX).output
+
+
+def test_transforms_stand_beside_a_picture_whose_angles_are_its_own(tmp_path):
+    options = ("--views", 2, "--size", 16, "--azimuth", 50, "--background", "white")
+    result = softras(
+        "render", BOX, "-o", tmp_path / "a.png", "--transforms", tmp_path / "t", *options
+    )
+    assert result.exit_code == 0, result.output
+    assert (np.asarray(PIL.Image.open(tmp_path / "a.png"))[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize("time", ["nan", "inf", "0.5"])
+def test_a_time_that_is_none_is_refused(folder, time):
+    result = softras("fit", folder / "views", "-o", folder / "none.glb", "--time", time)
+    assert result.exit_code == 2 and "Invalid value for '--time'" in result.stderr
+    assert not (folder / "none.glb").exists()

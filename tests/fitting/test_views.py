@@ -141,6 +141,12 @@ def test_a_fit_goes_on_where_it_ended(views):
     assert second.mean("iou", held_out=False) > first.mean("iou", held_out=False) - 0.01
 
 
+@pytest.mark.parametrize("time_limit", [0.0, -1.0, float("nan")])
+def test_a_time_limit_that_is_none_is_refused(views, time_limit):
+    with pytest.raises(ValueError, match="time_limit: expected None or a positive number of sec"):
+        fit_views(views, time_limit=time_limit, texture_size=None)
+
+
 def test_a_time_limit_ends_the_fit(views):
     fitted = fit_views(views, time_limit=0.001, texture_size=None)
     assert fitted.interrupted and fitted.state.stage == 0

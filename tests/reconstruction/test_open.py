@@ -76,6 +76,15 @@ def test_a_picture_may_be_a_file_or_its_bytes_with_a_mask(tmp_path):
         mesh_from_picture(reconstructor, tmp_path / "cut_out.png", max_pixels=100)
 
 
+def test_an_array_goes_without_options_for_files_and_says_what_it_is():
+    reconstructor = as_reconstructor(Ball())
+    with pytest.raises(TypeError, match="options: expected none beside.*received box, nonsense"):
+        mesh_from_picture(reconstructor, cut_out(), box=(1, 2, 3, 4), nonsense=3)
+    mesh_from_picture(reconstructor, cut_out(), box=None, mask_path=None)
+    with pytest.raises(PictureError, match="picture: expected uint8 .*; received float64"):
+        mesh_from_picture(reconstructor, cut_out() / 255.0)
+
+
 def test_a_network_that_gives_voxels_is_refused_before_the_picture_is_read():
     voxels = as_reconstructor(VoxelReconstructor(tiny_config().model, filters=(4, 2)))
     with pytest.raises(ReconstructorError, match="expected one that gives meshes"):
@@ -86,5 +95,14 @@ def test_a_network_that_gives_voxels_is_refused_before_the_picture_is_read():
 
 @pytest.mark.parametrize("source", ["nowhere", "ftp://host:1/chair", "http://host"])
 def test_a_place_without_a_network_is_refused(tmp_path, source):
-    with pytest.raises(ReconstructorError, match=r"[Ee]xpected .*grpc://|source: expected"):
+    with pytest.raises(ReconstructorError, match=r"[Ee]xpected .*grpc://|nowhere': expected the"):
         open_reconstructor(source if "://" in source else tmp_path / source)
+
+
+@pytest.mark.parametrize("place", [None, "saved", "http://127.0.0.1:1/v1/models/chair"])
+def test_a_checkpoint_without_a_run_is_refused(tmp_path, place):
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").touch()
+    place = str(tmp_path / place) if place == "saved" else place
+    with pytest.raises(ReconstructorError, match="checkpoint: expected the folder of a run for"):
+        open_reconstructor(place, checkpoint="last")

@@ -63,6 +63,9 @@ def test_mp4_names_the_extra_that_it_needs(tmp_path, monkeypatch):
         ("film.gif", frames()[..., 0], {}, r"\[height, width, 3\]"),
         ("film.gif", frames(), {"frames_per_second": 51}, "frames_per_second"),
         ("film.gif", frames(), {"frames_per_second": float("nan")}, "frames_per_second"),
+        ("film.gif", frames(), {"frames_per_second": 1 / 656}, "at most 655.35 seconds.* 656 s"),
+        # Two seconds a frame; the 400 equal ones last longer together.
+        ("film.gif", frames()[[0] * 400], {"frames_per_second": 0.5}, "2 seconds a frame"),
     ],
 )
 def test_what_is_no_film_is_refused(tmp_path, name, pictures, options, words):

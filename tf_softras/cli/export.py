@@ -3,7 +3,7 @@
 import click
 
 from tf_softras.cli.command import Command, WrongInput
-from tf_softras.cli.options import PATH, checkpoint_option
+from tf_softras.cli.options import PATH, check_without_run, checkpoint_option
 
 
 @click.command(
@@ -52,6 +52,8 @@ def export(run, output, version, with_op, max_pixels, checkpoint):
             raise WrongInput(
                 f"OUTPUT: expected a folder of versions; received '{output}', which holds a run"
             )
+    if run is None:
+        check_without_run(checkpoint, "none, but the network that comes with tf_softras")
     run = None if run is None else RunFolder.open(run)
     bases = {output: "reference"}
     if with_op:

@@ -6,7 +6,7 @@ import pathlib
 import click
 
 from tf_softras.cli.command import Command, WrongInput, wrong_input
-from tf_softras.cli.options import PATH
+from tf_softras.cli.options import PATH, FiniteFloatRange
 
 # Frames of the time-lapse while the mesh forms; as many again show the result turning.
 FILM_FRAMES = 40
@@ -30,7 +30,7 @@ FILM_SIZE = 200
     show_default=True,
     help="Most pixels along a side of the object in the fit.",
 )
-@click.option("--time", "time_limit", type=click.FloatRange(1.0), help="Seconds of steps, at most.")
+@click.option("--time", "time_limit", type=FiniteFloatRange(1.0), help="Seconds of steps, at most.")
 @click.option("--steps", type=click.IntRange(3), help="Steps in all.  [default: 330]")
 @click.option("--start", default="hull", show_default=True, help="hull, sphere or a mesh file.")
 @click.option("--masks", type=PATH, help="Folder of masks, white where the object is.")

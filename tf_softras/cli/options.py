@@ -1,5 +1,6 @@
 """Options that several commands share, and readers of their values."""
 
+import math
 import pathlib
 
 import click
@@ -21,6 +22,29 @@ CONFIG_CHOICE = click.Choice([*CONFIGS, "meshes_24"])
 
 # Not click.Path(exists=True), because the readers of files have clearer messages.
 PATH = click.Path(path_type=pathlib.Path)
+
+
+class FiniteFloat(click.types.FloatParamType):
+    """A float, without NaN and infinity."""
+
+    def convert(self, value, param, ctx):
+        """Returns the float."""
+        return _finite(self, super().convert(value, param, ctx), param, ctx)
+
+
+class FiniteFloatRange(click.FloatRange):
+    """A float in a range, without infinity and without NaN, which no comparison keeps out."""
+
+    def convert(self, value, param, ctx):
+        """Returns the float."""
+        return _finite(self, super().convert(value, param, ctx), param, ctx)
+
+
+def _finite(kind: click.ParamType, number: float, param, ctx) -> float:
+    if not math.isfinite(number):
+        kind.fail(f"expected a finite number; received {number}", param, ctx)
+    return number
+
 
 data_dir_option = click.option(
     "--data-dir",
@@ -49,6 +73,16 @@ checkpoint_option = click.option(
     show_default=True,
     help="Weights of the run to use.",
 )
+
+
+def check_without_run(checkpoint: str, received: str) -> None:
+    """Checks that no run's checkpoint is asked for where there is no run.
+
+    Raises:
+        WrongInput: It is.
+    """
+    if checkpoint != "best":
+        raise WrongInput(f"--checkpoint: expected a run for '{checkpoint}'; received {received}")
 
 
 def recipe_options(command):

@@ -34,7 +34,8 @@ WITH_VARIANTS = ("meshes_variants", "meshes_random")
 @click.option(
     "--config",
     type=CONFIG_CHOICE,
-    help="Which data set.  [default: meshes with --meshes, nmr with --nmr, else sample]",
+    help="Which data set.  [default: meshes with --meshes, meshes_variants with --variants too, "
+    "nmr with --nmr, else sample]",
 )
 @click.option(
     "--meshes",

@@ -4,7 +4,10 @@ import click
 import numpy as np
 
 from tf_softras.cli.command import Command, WrongInput, wrong_input
-from tf_softras.cli.options import PATH
+from tf_softras.cli.options import PATH, FiniteFloat, FiniteFloatRange
+
+# The options of the pictures in -o, which those of --transforms do not follow.
+_OF_OUTPUT = ("azimuth", "elevation", "background", "seconds")
 
 MAX_PIXELS = 100_000_000
 BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
@@ -29,7 +32,8 @@ BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0
 @click.option(
     "--transforms",
     type=PATH,
-    help="Folder to write: pictures from all around, and their cameras as NeRF's transforms.json.",
+    help="Folder to write: pictures from all around, and their cameras as NeRF's transforms.json. "
+    "Angles and background are those of -o alone.",
 )
 @click.option(
     "--views",
@@ -47,20 +51,21 @@ BACKGROUNDS = {"transparent": None, "white": (1.0, 1.0, 1.0), "black": (0.0, 0.0
 )
 @click.option(
     "--azimuth",
+    type=FiniteFloat(),
     default=30.0,
     show_default=True,
     help="First view: degrees from +x to +z.",
 )
-@click.option("--elevation", type=float, help="Degrees above the ground.  [default: 30]")
+@click.option("--elevation", type=FiniteFloat(), help="Degrees above the ground.  [default: 30]")
 @click.option(
     "--distance",
-    type=float,
+    type=FiniteFloatRange(0.0, min_open=True),
     help="Distance from the centre; the longest side is 1.  [default: the mesh fits the frame]",
 )
 @click.option("--background", type=click.Choice(list(BACKGROUNDS)), default="transparent")
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.0, min_open=True),
+    type=FiniteFloatRange(0.0, min_open=True),
     default=4.0,
     show_default=True,
     help="Length of a film.",
@@ -81,6 +86,8 @@ def render(
 
     if output is None and transforms is None:
         raise WrongInput("-o: expected a file, or a folder for --transforms; received neither")
+    if output is None:
+        _check_given_for_output(_OF_OUTPUT)
     if views * size**2 > MAX_PIXELS:
         raise WrongInput(
             f"--size: expected at most {MAX_PIXELS:,} pixels in all; received --views {views} of "
@@ -91,6 +98,12 @@ def render(
     is_film = output is not None and output.suffix.lower() in film.SUFFIXES
     if is_film and background == "transparent":
         background = "white"
+    longest = views * film.GIF_FRAME_SECONDS
+    if is_film and output.suffix.lower() == ".gif" and seconds > longest:
+        raise WrongInput(
+            f"--seconds: expected at most {longest:.10g} for a GIF of --views {views}, "
+            f"{film.GIF_FRAME_SECONDS} a frame; received {seconds:.10g}"
+        )
     loaded = load_mesh(mesh)
     if transforms is not None:
         _write_transforms(loaded, transforms, views, size, distance)
@@ -112,6 +125,17 @@ def render(
         else:
             write_picture(output, np.concatenate(pictures, axis=1))
     click.echo(f"{output}: {views} x {size} x {size} pixels")
+
+
+def _check_given_for_output(names):
+    """Checks that none of the options is given: they would change nothing without -o."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise WrongInput(
+                f"--{name}: expected -o beside it, as --transforms has cameras all around and "
+                "transparent pictures; received --transforms alone"
+            )
 
 
 def _write_transforms(mesh, folder, views, size, distance):

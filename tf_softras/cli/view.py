@@ -5,7 +5,7 @@ import pathlib
 import click
 
 from tf_softras.cli.command import Command, WrongInput, wrong_input
-from tf_softras.cli.options import PATH, checkpoint_option
+from tf_softras.cli.options import PATH, check_without_run, checkpoint_option
 
 # A browser holds several copies of a page in memory.
 MAX_BYTES = 256 * 2**20
@@ -41,6 +41,7 @@ def view(source, output, checkpoint):
     if source is None or source.is_dir():
         views = _views_of_network(source, checkpoint)
     else:
+        check_without_run(checkpoint, f"the mesh '{source}'")
         views = [_view_of_mesh(source)]
     with wrong_input(ValueError):
         page = view_html(views)
@@ -63,9 +64,18 @@ def _view_of_mesh(path: pathlib.Path):
 
 def _views_of_network(path: pathlib.Path | None, checkpoint: str) -> list:
     from tf_softras.datasets.shapenet_views.sample_pictures import sample_pictures
-    from tf_softras.reconstruction import mesh_from_picture, open_reconstructor
+    from tf_softras.reconstruction import (
+        mesh_from_picture,
+        open_reconstructor,
+        saved_model_folder,
+    )
     from tf_softras.viewer import View
 
+    if path is not None and not (saved_model_folder(path) or (path / "config.json").is_file()):
+        raise WrongInput(
+            f"'{path}': expected a mesh file, the folder of a run (`softras train`) or a "
+            "SavedModel (`softras export`); received a folder that is none of these"
+        )
     network = open_reconstructor(path, checkpoint=checkpoint)
     views = []
     for name, picture in sample_pictures().items():

@@ -206,6 +206,10 @@ class _Fit:
                 f"{count}. One view does not tell how deep an object is"
             )
         training = views.training()
+        if time_limit is not None and not time_limit > 0:
+            raise ValueError(
+                f"time_limit: expected None or a positive number of seconds; received {time_limit}"
+            )
         if not isinstance(start, Mesh) and start not in STARTS:
             raise ValueError(f"start: expected one of {STARTS} or a Mesh; received {start!r}")
         crops = crop_views(training, size=size)

@@ -1,6 +1,7 @@
 """Films: MP4 by imageio, an extra; GIF by Pillow, which is there anyway."""
 
 import pathlib
+import struct
 from collections.abc import Iterable
 
 import numpy as np
@@ -10,6 +11,8 @@ from tf_softras._shared.files import replaced_whole
 from tf_softras.pictures import PictureError
 
 SUFFIXES = (".gif", ".mp4")
+GIF_FRAME_SECONDS = 655.35
+"""The longest time that a GIF shows a frame: hundredths of a second in 16 bits."""
 
 
 def write_film(path, frames: Iterable[np.ndarray], *, frames_per_second: float = 20.0) -> None:
@@ -25,7 +28,7 @@ def write_film(path, frames: Iterable[np.ndarray], *, frames_per_second: float =
 
     Raises:
         PictureError: The suffix is neither, or there are no frames of one size.
-        ValueError: `frames_per_second` is out of range.
+        ValueError: `frames_per_second` is out of range, or a GIF shows a frame too long.
         ModuleNotFoundError: For an MP4, if the extra is not installed.
         OSError: The file cannot be written.
     """
@@ -61,7 +64,14 @@ def write_film(path, frames: Iterable[np.ndarray], *, frames_per_second: float =
 def _write_gif(path: pathlib.Path, frames: list[np.ndarray], frames_per_second: float) -> None:
     first, *rest = (PIL.Image.fromarray(frame) for frame in frames)
     milliseconds = 10 * max(2, round(100.0 / frames_per_second))
-    first.save(path, save_all=True, append_images=rest, duration=milliseconds, loop=0)
+    try:
+        first.save(path, save_all=True, append_images=rest, duration=milliseconds, loop=0)
+    except struct.error as error:
+        raise ValueError(
+            f"frames_per_second: expected a GIF to show each picture for at most "
+            f"{GIF_FRAME_SECONDS} seconds, and equal frames in a row are one picture; received "
+            f"{frames_per_second:.6g}, which is {milliseconds / 1000.0:.10g} seconds a frame"
+        ) from error
 
 
 def _write_mp4(path: pathlib.Path, frames: list[np.ndarray], frames_per_second: float) -> None:
