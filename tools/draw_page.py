@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import PIL.Image
-from draw_photographs import pictures
+from draw_photographs import renders
 from selenium.webdriver import ActionChains
 
 from tests import chromium
@@ -21,7 +21,7 @@ from tf_softras.reconstruction import open_reconstructor
 
 PICTURE = pathlib.Path(__file__).resolve().parents[1] / "docs/images/page.png"
 SIZE = (1280, 960)
-CHAIR = 2
+CHAIR = 0
 # The mesh turns until an arrow key is pressed; each press turns it by 10 degrees.
 PRESSES = 6
 PRESS_ARROWS = """
@@ -34,7 +34,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", nargs="?", type=pathlib.Path, default=PICTURE)
     path = parser.parse_args().path
-    _, pixels, box = pictures()[CHAIR]
+    _, pixels, box = renders()[CHAIR]
     app = create_app(open_reconstructor(), samples=sample_pictures())
     with tempfile.TemporaryDirectory() as folder, serving(app) as url:
         picture = pathlib.Path(folder, "chair.png")

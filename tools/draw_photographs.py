@@ -1,10 +1,13 @@
-"""Draws docs/images/photographs.png: python tools/draw_photographs.py [PNG].
+"""Draws docs/images/photographs.png from photographs in Debian's packages and in scikit-image.
 
-It shows five pictures with a background, as users have them. A box cuts each object out (GrabCut),
-and the network that comes with tf_softras reconstructs it. Two are photographs of scikit-image,
-free of rights; their objects belong to none of the network's classes. Three are renders of objects
-of the embedded sample (CC0) that the network was not trained on, on a floor and before a wall
-photographed for scikit-image (CC0).
+    apt-get download opencv-doc tuxpaint-stamps-default
+    for package in *.deb; do dpkg-deb -x $package packages; done
+    python tools/draw_photographs.py packages
+
+The network that comes with tf_softras reconstructs each. Tux Paint's stamps are photographs that
+are cut out; from the others a box cuts the object out (GrabCut), as users do it. docs/gallery.md
+names their authors and licences. Three renders follow: objects of the embedded sample (CC0) that
+the network was not trained on, on a floor and before a wall photographed for scikit-image (CC0).
 """
 
 import argparse
@@ -27,6 +30,13 @@ from tf_softras.rendering import render_views
 PICTURE = pathlib.Path(__file__).resolve().parents[1] / "docs/images/photographs.png"
 CELL, GAP, LABEL = 128, 6, 16
 WHITE = (1.0, 1.0, 1.0)
+STAMPS = "usr/share/tuxpaint/stamps"
+# Name, file, and the box around the object, or None if the picture is cut out.
+PHOTOGRAPHS = (
+    ("fighter", f"{STAMPS}/military/vehicles/f22_raptor.png", None),
+    ("fire engine", f"{STAMPS}/vehicles/emergency/firetruck.png", None),
+    ("Buran", "usr/share/doc/opencv-doc/opencv4/html/space_shuttle.jpg", (8, 24, 318, 206)),
+)
 # The embedded sample's split `test`.
 SAMPLES = {
     "chair (render)": "03001627/988dadbac4c0601d4bea22f1d04f4079",
@@ -39,18 +49,29 @@ WALL_COLOR, FLOOR_COLOR = (0.95, 0.82, 0.72), (0.72, 0.76, 0.8)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("packages", type=pathlib.Path, help="folder of the unpacked packages")
     parser.add_argument("path", nargs="?", type=pathlib.Path, default=PICTURE)
+    arguments = parser.parse_args()
     network = open_reconstructor()
-    rows = [row_of(network, *picture) for picture in pictures()]
-    write_picture(parser.parse_args().path, sheet(rows))
+    pictures = [*photographs(arguments.packages), *renders()]
+    write_picture(arguments.path, sheet([row_of(network, *picture) for picture in pictures]))
 
 
-def pictures():
-    """Returns (name, uint8 [height, width, 3], box) of each picture."""
-    drawn = [
-        ("coffee cup (photo)", skimage.data.coffee(), (165, 5, 440, 330)),
-        ("rocket (photo)", skimage.data.rocket(), (285, 60, 360, 400)),
+def photographs(packages):
+    """Returns (name, uint8 [height, width, 3 or 4], box or None) of each photograph."""
+    files = [
+        (name, np.asarray(PIL.Image.open(packages / path)), box) for name, path, box in PHOTOGRAPHS
     ]
+    return [
+        *files,
+        ("rocket", skimage.data.rocket(), (285, 60, 360, 400)),
+        ("coffee cup", skimage.data.coffee(), (165, 5, 440, 330)),
+    ]
+
+
+def renders():
+    """Returns (name, uint8 [height, width, 3], box) of each render."""
+    drawn = []
     with tempfile.TemporaryDirectory() as folder:
         unpack_sample(folder)
         for name, path in SAMPLES.items():
@@ -116,17 +137,25 @@ def row_of(network, name, pixels, box):
     mesh, _ = mesh_from_picture(network, cut_out)
     eyes = np.asarray(eye_from_angles(2.732, 30.0, [AZIMUTH, AZIMUTH + 90.0]))
     shown = render_views(mesh, eyes, image_size=CELL, background=WHITE)
-    with_box = PIL.Image.fromarray(pixels)
-    scale = CELL / pixels.shape[0]
-    with_box = with_box.resize((round(scale * pixels.shape[1]), CELL), PIL.Image.Resampling.LANCZOS)
-    draw = PIL.ImageDraw.Draw(with_box)
-    draw.rectangle([scale * side for side in box], outline=(255, 255, 255), width=2)
     return [
-        (name, np.asarray(with_box)),
+        (name, shown_with_box(pixels, box)),
         ("cut out", on_white(frame_object(cut_out, image_size=CELL))),
         ("mesh", shown[0][..., :3]),
         ("from its side", shown[1][..., :3]),
     ]
+
+
+def shown_with_box(pixels, box):
+    """Returns a picture at the size of a cell, with its box."""
+    if pixels.shape[-1] == 4:
+        pixels = on_white(pixels.astype(np.float64))
+    scale = min(CELL / pixels.shape[0], 1.5 * CELL / pixels.shape[1])
+    size = (round(scale * pixels.shape[1]), round(scale * pixels.shape[0]))
+    picture = PIL.Image.fromarray(pixels).resize(size, PIL.Image.Resampling.LANCZOS)
+    if box is not None:
+        draw = PIL.ImageDraw.Draw(picture)
+        draw.rectangle([scale * side for side in box], outline=(255, 255, 255), width=2)
+    return np.asarray(picture)
 
 
 def on_white(picture):
