@@ -85,13 +85,7 @@ class LookAt(GeometryLayer):
         if self.eye is not None:
             check_eye_is_apart("eye", self.eyes(), np.asarray(self.at))
         elif self.distance is not None:
-            check_shapes_broadcast(
-                {
-                    "distance": np.shape(self.distance),
-                    "elevation": np.shape(self.elevation),
-                    "azimuth": np.shape(self.azimuth),
-                }
-            )
+            check_shapes_broadcast({name: np.asarray(getattr(self, name)).shape for name in angles})
             name = "distance, elevation and azimuth"
             check_eye_is_apart(name, self.eyes(), np.asarray(self.at))
 
