@@ -45,3 +45,17 @@ def test_gradients_are_the_numeric_ones_and_finite(curve):
         value = tf.reduce_sum(curve(x))
     expected = numeric_gradient(lambda p: float(tf.reduce_sum(curve(p))), values, step=1e-5)
     np.testing.assert_allclose(tape.gradient(value, x), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "bytes_of_files",
+    [np.uint8([255]), [255, 128, 0], tf.constant([1, 0, 0])],
+    ids=["uint8", "list", "tensor"],
+)
+def test_colours_of_0_to_255_are_refused(bytes_of_files):
+    message = r"srgb: expected floats in \[0, 1\]; received u?int.*Divide .* by 255.0"
+    with pytest.raises(ValueError, match=message):
+        linear_from_srgb(bytes_of_files)
+    with pytest.raises(ValueError, match=message):
+        tf.function(lambda: linear_from_srgb(bytes_of_files))()
+    np.testing.assert_array_equal(linear_from_srgb((1, 0, 0)), [1.0, 0.0, 0.0])

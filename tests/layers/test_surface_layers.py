@@ -42,7 +42,7 @@ TABLE = {
     ),
     "pinhole": (
         lambda **k: layers.Pinhole((30, 40), pixel_center=0.5, **k),
-        [VERTICES, np.stack([LENS, 2 * LENS])],
+        [VERTICES, np.stack([LENS, LENS * [[2.0], [2.0], [1.0]]])],
         lambda *x: geometry.pinhole(*x, image_size=(30, 40), pixel_center=0.5),
     ),
     "fixed pinhole": (

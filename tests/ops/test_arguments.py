@@ -131,3 +131,51 @@ def test_the_reference_takes_half_precision():
     image = silhouette(vertices=VERTICES.astype(np.float16), implementation="reference")
     assert image.dtype == tf.float16
     np.testing.assert_allclose(image.numpy(), silhouette().numpy(), atol=0.05)
+
+
+def n3mr(**changes):
+    return silhouette(implementation="n3mr", **changes)
+
+
+def by_reference(**changes):
+    return silhouette(implementation="reference", **changes)
+
+
+def shaded_by_reference(**changes):
+    return shaded(implementation="reference", **changes)
+
+
+def hard(**changes):
+    return shaded(aggregation="hard", **changes)
+
+
+def hard_by_reference(**changes):
+    return shaded_by_reference(aggregation="hard", **changes)
+
+
+@pytest.mark.parametrize("sigma", [-1e-3, 0.0, np.nan, np.inf], ids=str)
+@pytest.mark.parametrize(
+    "call", [silhouette, n3mr, by_reference, shaded, shaded_by_reference, hard, hard_by_reference]
+)
+def test_sigma_is_checked_by_every_implementation(call, sigma):
+    message = f"^.*sigma: expected a positive finite number; received {sigma:g}"
+    for given in (sigma, np.float32(sigma), tf.constant(sigma), tf.Variable(sigma)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            call(sigma=given)
+
+
+@pytest.mark.parametrize("call", [shaded, shaded_by_reference])
+def test_gamma_is_checked_by_every_implementation(call):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="gamma: expected a positive finite"):
+        call(gamma=0.0)
+
+
+@pytest.mark.parametrize("call", [n3mr, by_reference, shaded_by_reference])
+def test_a_sigma_from_python_is_checked_in_a_graph_and_others_pass(call):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="sigma: expected a positive finite"):
+        tf.function(lambda: call(sigma=-1.0))()
+    np.testing.assert_allclose(
+        tf.function(lambda sigma: call(sigma=sigma))(tf.constant(1e-2)),
+        call(),
+        atol=1e-6,  # a graph may fuse and reorder sums of numbers up to 1
+    )

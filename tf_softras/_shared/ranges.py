@@ -3,6 +3,15 @@
 import numpy as np
 
 
+def known_array(value):
+    """Returns numbers, arrays and eager tensors as a NumPy array; None for symbolic tensors."""
+    try:
+        return np.asarray(value)
+    except (NotImplementedError, TypeError, ValueError):
+        # A symbolic tensor: TensorFlow raises the first of them, Keras the others.
+        return None
+
+
 def check_between(name, value, low, high, expected):
     """Checks that known values lie between two bounds, both exclusive.
 
@@ -18,10 +27,8 @@ def check_between(name, value, low, high, expected):
     Raises:
         ValueError: `value` is known, and it is not numeric or leaves the range. NaN leaves it.
     """
-    try:
-        known = np.asarray(value)
-    except (NotImplementedError, TypeError, ValueError):
-        # A symbolic tensor: TensorFlow raises the first of them, Keras the others.
+    known = known_array(value)
+    if known is None:
         return
     # bfloat16 is of kind V.
     if known.dtype.kind not in "iufV":

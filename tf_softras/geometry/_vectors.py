@@ -3,7 +3,7 @@
 import keras
 
 # Below this squared length a float32 vector has no direction: its square is about to underflow.
-_SHORTEST_SQUARE = 1e-30
+SHORTEST_SQUARE = 1e-30
 
 
 def cross(a, b):
@@ -27,7 +27,7 @@ def normalize(vector):
     """
     square = dot(vector, vector)
     # Not `square > ...`, which is false for NaN, too.
-    has_direction = keras.ops.logical_not(square <= _SHORTEST_SQUARE)
+    has_direction = keras.ops.logical_not(square <= SHORTEST_SQUARE)
     safe_square = keras.ops.where(has_direction, square, keras.ops.ones_like(square))
     return keras.ops.where(
         has_direction, vector * keras.ops.rsqrt(safe_square), keras.ops.zeros_like(vector)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from tf_softras.geometry._shapes import check_shape, known_shape
 from tf_softras.geometry._vectors import as_floating, roll
 from tf_softras.geometry.mesh import Mesh
 
@@ -61,7 +62,8 @@ def face_corners(vertices, faces, attributes=None):
         A `CornerMesh` of 3 corners and 1 face for each face.
 
     Raises:
-        ValueError: `faces` are not integers of such a shape, or known and half padded.
+        ValueError: `vertices` or `attributes` have another shape; `faces` are not integers of such
+            a shape, or known and half padded.
         tf.errors.InvalidArgumentError: a vertex index out of range.
     """
     faces = checked_faces(faces)
@@ -96,7 +98,7 @@ def clip_to_near(vertices, faces, attributes=None, *, near):
         A `CornerMesh` of 4 corners and 2 faces for each face.
 
     Raises:
-        ValueError: `near` is not positive and finite; `faces` as in `face_corners`.
+        ValueError: `near` is not positive and finite; the others as in `face_corners`.
         tf.errors.InvalidArgumentError: a vertex index out of range.
     """
     if not 0.0 < near < float("inf"):
@@ -142,7 +144,7 @@ def cull_back_faces(vertices, faces, attributes=None):
         A `CornerMesh` of 3 corners and 1 face for each face.
 
     Raises:
-        ValueError: `faces` as in `face_corners`.
+        ValueError: As in `face_corners`.
         tf.errors.InvalidArgumentError: A vertex index out of range.
 
     Example:
@@ -236,6 +238,7 @@ def checked_faces(faces):
 def _gathered(vertices, faces, attributes):
     """Returns corners, attributes `[batch, faces, 3, channels]`, existence `[..., faces, 1]`."""
     vertices = as_floating(vertices)
+    check_shape("vertices", known_shape(vertices), ("batch", "num_vertices", 3))
     faces = keras.ops.cast(faces, "int32")
     exists = keras.ops.all(faces >= 0, axis=-1, keepdims=True)
     faces = keras.ops.maximum(faces, 0)
@@ -253,7 +256,9 @@ def _gathered(vertices, faces, attributes):
     corners = gathered(vertices)
     if attributes is None:
         return corners, None, exists
-    values = gathered(keras.ops.convert_to_tensor(attributes, vertices.dtype))
+    attributes = keras.ops.convert_to_tensor(attributes, vertices.dtype)
+    check_shape("attributes", known_shape(attributes), ("batch", "num_vertices", "channels"))
+    values = gathered(attributes)
     return corners, keras.ops.where(exists[..., None], values, keras.ops.zeros_like(values)), exists
 
 

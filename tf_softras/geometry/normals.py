@@ -2,6 +2,7 @@
 
 import keras
 
+from tf_softras.geometry._shapes import check_shape, known_shape
 from tf_softras.geometry._vectors import as_floating, cross, dot, normalize
 from tf_softras.geometry.corner_mesh import checked_faces
 
@@ -31,7 +32,7 @@ def vertex_normals(vertices, faces):
         faces have no area or cancel out (to within rounding, whatever the size of the mesh).
 
     Raises:
-        ValueError: `faces` are not integers of such a shape.
+        ValueError: `vertices` have another shape, or `faces` are not integers of such a shape.
     """
     vertices = as_floating(vertices)
     around = _FacesAround(vertices, faces)
@@ -56,7 +57,7 @@ def corner_normals(vertices, faces):
         padded face, or where neither the face nor those around have an area.
 
     Raises:
-        ValueError: `faces` are not integers of such a shape.
+        ValueError: `vertices` have another shape, or `faces` are not integers of such a shape.
     """
     vertices = as_floating(vertices)
     around = _FacesAround(vertices, faces)
@@ -94,6 +95,7 @@ class _FacesAround:
     """
 
     def __init__(self, vertices, faces):
+        check_shape("vertices", known_shape(vertices), ("batch", "num_vertices", 3))
         faces = keras.ops.convert_to_tensor(checked_faces(faces), "int32")
         batch, num_vertices = keras.ops.shape(vertices)[0], keras.ops.shape(vertices)[1]
         self.num_vertices = batch * num_vertices

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_softras.geometry._shapes import check_shape, known_shape
 from tf_softras.layers._call_inputs import broadcast_batch, shapes_by_name, split_inputs
 
 
@@ -73,6 +74,11 @@ class GeometryLayer(keras.layers.Layer):
         return ()
 
     @property
+    def input_shapes(self) -> dict[str, tuple]:
+        """The shapes of inputs by name, as `check_shape` takes them; others are not checked."""
+        return {}
+
+    @property
     def reason(self) -> str:
         """The reason why these inputs are expected; it ends the error about others."""
         return ""
@@ -80,7 +86,18 @@ class GeometryLayer(keras.layers.Layer):
     def split(self, inputs):
         """Returns the inputs by name, as floats of the layer's type."""
         dtype = geometry_dtype(self)
-        return {name: keras.ops.cast(value, dtype) for name, value in self._named(inputs).items()}
+        given = {name: keras.ops.cast(value, dtype) for name, value in self._named(inputs).items()}
+        self.check_shapes({name: known_shape(value) for name, value in given.items()})
+        return given
+
+    def check_shapes(self, shapes):
+        """Checks the shapes of inputs by name.
+
+        Raises:
+            ValueError: One of them is not that of `input_shapes`.
+        """
+        for name, expected in self.input_shapes.items():
+            check_shape(name, shapes.get(name), expected)
 
     def compute_output_shape(self, inputs_shape):
         """Returns the output's shape from those of the inputs, in the form of the inputs."""
@@ -107,6 +124,7 @@ class GeometryLayer(keras.layers.Layer):
 
     def _shape(self, shapes, **others):
         """Returns the output's shape from the shapes of inputs and of others of the same batch."""
+        self.check_shapes(shapes)
         batch = broadcast_batch(self, {**shapes, **self.fixed_shapes(), **others})
         return self._output_shape(shapes, batch)
 

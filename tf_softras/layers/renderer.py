@@ -6,9 +6,10 @@ import numpy as np
 from tf_softras._shared.array_text import array_to_text
 from tf_softras._shared.faces import standardize_faces
 from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.geometry._shapes import known_shape
 from tf_softras.geometry._vectors import normalize
-from tf_softras.geometry.colors import linear_from_srgb
-from tf_softras.layers._call_inputs import boolean, numbers, positive
+from tf_softras.geometry.colors import check_not_integers, linear_from_srgb
+from tf_softras.layers._call_inputs import boolean, positive
 from tf_softras.layers._geometry_layer import (
     GeometryLayer,
     geometry_dtype,
@@ -18,8 +19,10 @@ from tf_softras.layers._geometry_layer import (
 from tf_softras.layers._renderer.checks import (
     check_colors,
     check_textures,
+    checked_background,
     checked_face_textures,
     checked_face_uvs,
+    checked_range,
     checked_supersampling,
 )
 from tf_softras.layers._renderer.facing import (
@@ -42,7 +45,10 @@ from tf_softras.layers.cameras.look_at import LookAt
 from tf_softras.layers.cameras.perspective import Perspective
 from tf_softras.layers.lambert_lighting import LambertLighting, lights_shapes
 from tf_softras.layers.soft_rasterize import supports_jit
+from tf_softras.ops._soft_rasterize import validate_implementation
+from tf_softras.ops._soft_shade import validate_aggregation
 from tf_softras.shading.lighting import DirectionalLight
+from tf_softras.shading.texture import validate_wrap
 
 # An edge blurred over 0.3 of a pixel looks as it does with anti-aliasing; a pixel is 2 / side.
 _EDGE_IN_PIXELS = 0.3
@@ -104,7 +110,8 @@ class Renderer(GeometryLayer):
             By default 1e-5 with the default sigma, in proportion more with a larger one, at most
             3e-4.
         near: positive float, world units of depth: faces are cut there.
-        far: float, world units of depth: the unit of gamma. Points beyond it are drawn, too.
+        far: float above near, world units of depth: the unit of gamma. Points beyond it are drawn,
+            too.
         aggregation: "soft", or "hard" for the nearest face alone.
         supersampling: int, samples along each side of a pixel. They are averaged in linear light,
             except depth and normals: a pixel has those of its sample nearest to the centre that
@@ -136,7 +143,8 @@ class Renderer(GeometryLayer):
         the policy's type.
 
     Raises:
-        ValueError: an argument is not as above; an input is missing, unknown or of a wrong shape.
+        ValueError: an argument is not as above; an input is missing, unknown or of a wrong shape;
+            colours or textures are integers; an eye is where it looks at.
         tf.errors.InvalidArgumentError: vertices or a camera are not finite; with
             `implementation="reference"` the pictures are NaN instead.
 
@@ -198,6 +206,7 @@ class Renderer(GeometryLayer):
         self.face_textures = (
             None if face_textures is None else checked_face_textures(face_textures, self.face_uvs)
         )
+        validate_wrap(wrap)
         self.wrap = wrap
         self.mipmaps = boolean("mipmaps", mipmaps)
         if self.mipmaps and self.face_uvs is None:
@@ -205,12 +214,14 @@ class Renderer(GeometryLayer):
                 "mipmaps: expected face_uvs, too, without which there is no texture; "
                 "received mipmaps=True and face_uvs=None"
             )
-        self.background = None if background is None else numbers("background", background, (3,))
+        self.background = checked_background(background)
         self.supersampling = checked_supersampling(supersampling)
         edge = _EDGE_IN_PIXELS * 2.0 / (min(self.image_size) * self.supersampling)
         self.sigma = positive("sigma", edge**2 if sigma is None else sigma)
         self.gamma = positive("gamma", gamma_for(self.sigma, edge**2) if gamma is None else gamma)
-        self.near, self.far = float(near), float(far)
+        self.near, self.far = checked_range(near, far)
+        validate_aggregation(aggregation)
+        validate_implementation(implementation)
         self.aggregation, self.implementation = aggregation, implementation
         self.cull_back_faces = boolean("cull_back_faces", cull_back_faces)
         self.supports_jit = supports_jit(implementation)
@@ -253,6 +264,22 @@ class Renderer(GeometryLayer):
     def optional_names(self):
         """The names of the inputs that may be there."""
         return (*self.camera.optional_names, "colors")
+
+    @property
+    def input_shapes(self):
+        """The shapes of the inputs, but for colours and textures."""
+        return {
+            **self.lens.input_shapes,
+            **self.camera.input_shapes,
+            "vertices": ("batch", "num_vertices", 3),
+            "faces": ("batch", "num_faces", 3),
+        }
+
+    def _named(self, inputs):
+        given = super()._named(inputs)
+        for name in {"colors", "textures"} & set(given):
+            check_not_integers(name, given[name])
+        return given
 
     def compute_output_spec(self, inputs, lights=None):
         """Returns the symbolic pictures."""
@@ -319,6 +346,7 @@ class Renderer(GeometryLayer):
         given = self._named(inputs)
         dtypes = {name: "int32" if name == "faces" else geometry_dtype(self) for name in given}
         given = {name: keras.ops.cast(value, dtypes[name]) for name, value in given.items()}
+        self.check_shapes({name: known_shape(value) for name, value in given.items()})
         if "colors" in given:
             faces = given["faces"] if self.faces is None else self.faces
             check_colors(given["colors"], given["vertices"].shape[1], faces.shape[-2])

@@ -8,7 +8,7 @@ from tf_softras.layers._geometry_layer import same_batch
 from tf_softras.layers.soft_rasterize import SoftRasterize
 from tf_softras.ops._interpolation import validate_interpolation
 from tf_softras.ops._soft_rasterize import IMPLEMENTATIONS
-from tf_softras.ops._soft_shade import AGGREGATIONS, soft_shade
+from tf_softras.ops._soft_shade import soft_shade, validate_aggregation
 
 
 @keras.saving.register_keras_serializable(package="Softras")
@@ -107,10 +107,7 @@ class SoftShade(SoftRasterize):
         self.far = float(far)
         self.epsilon = None if epsilon is None else numbers("epsilon", epsilon, ())
         self.background = _standardize_background(background)
-        if aggregation not in AGGREGATIONS:
-            raise ValueError(
-                f"aggregation: expected one of {AGGREGATIONS}; received {aggregation!r}"
-            )
+        validate_aggregation(aggregation)
         self.aggregation = aggregation
         self.min_coverage = float(min_coverage)
         if not 0.0 < self.min_coverage <= 0.5:

@@ -4,7 +4,7 @@ import keras
 
 from tf_softras.layers._call_inputs import boolean
 from tf_softras.layers._geometry_layer import GeometryLayer
-from tf_softras.shading.texture import WRAPS, sample_texture
+from tf_softras.shading.texture import sample_texture, validate_wrap
 
 
 @keras.saving.register_keras_serializable(package="Softras")
@@ -40,8 +40,7 @@ class UVTexture(GeometryLayer):
 
     def __init__(self, *, wrap="repeat", mipmaps=False, **kwargs):
         super().__init__(**kwargs)
-        if wrap not in WRAPS:
-            raise ValueError(f"wrap: expected one of {WRAPS}; received {wrap!r}")
+        validate_wrap(wrap)
         self.wrap = wrap
         self.mipmaps = boolean("mipmaps", mipmaps)
 

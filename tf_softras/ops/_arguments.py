@@ -78,6 +78,33 @@ def floating_tensor(name, value, dtype):
     return tf.stop_gradient(tensor) if getattr(value, "trainable", True) is False else tensor
 
 
+def check_positive(name, value, tensor):
+    """Checks numbers that no kernel looks at, where they are known: eagerly, or from Python.
+
+    Args:
+        name: the argument's name, for the error.
+        value: what a user gave.
+        tensor: the tensor of it.
+
+    Raises:
+        tf.errors.InvalidArgumentError: one is not positive and finite, as the ops say it.
+    """
+    if isinstance(value, (numbers.Real, np.number, np.ndarray)):
+        known = np.asarray(value)
+    elif tf.executing_eagerly():
+        known = tensor.numpy()
+    else:
+        return
+    known = known.astype(np.float64)
+    is_wrong = ~((known > 0.0) & (known < np.inf))
+    if is_wrong.any():
+        raise tf.errors.InvalidArgumentError(
+            None,
+            None,
+            f"{name}: expected a positive finite number; received {known[is_wrong].flat[0]:g}",
+        )
+
+
 def number(name, value):
     """Returns an option as a float; its range is left to the op.
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.ops._arguments import (
+    check_positive,
     faces_tensor,
     floating_tensor,
     number,
@@ -37,9 +38,10 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
         near: float; a face with a vertex at z <= near is left out, forward and backward.
         implementation: "op" (the custom op, which XLA compiles on CPUs) or "reference" (plain
             TensorFlow: slow, but XLA compiles it on every device and a graph holds no custom op;
-            it does not check values). Or "n3mr", the baseline of the paper: hard silhouettes of
-            2 x 2 samples a pixel, which take no notice of sigma, with the approximate gradient of
-            the Neural 3D Mesh Renderer (`ops/hard_silhouette.py`); on CPUs, not under XLA.
+            of values it checks sigma alone, where it is known). Or "n3mr", the baseline of the
+            paper: hard silhouettes of 2 x 2 samples a pixel, which take no notice of sigma, with
+            the approximate gradient of the Neural 3D Mesh Renderer (`ops/hard_silhouette.py`); on
+            CPUs, not under XLA.
 
     Returns:
         Silhouettes `[batch, height, width]` of the type of `vertices`, in [0, 1]; 0 where no face
@@ -58,7 +60,9 @@ def soft_rasterize(vertices, faces, *, image_size, sigma, near=0.0, implementati
     with tf.name_scope("soft_rasterize"):
         vertices = vertices_tensor(vertices, any_precision=implementation == "reference")
         faces = faces_tensor(faces)
-        sigma = floating_tensor("sigma", sigma, vertices.dtype)
+        given_sigma, sigma = sigma, floating_tensor("sigma", sigma, vertices.dtype)
+        if implementation != "op":
+            check_positive("sigma", given_sigma, sigma)
         near = number("near", near)
         if implementation == "reference":
             return soft_rasterize_reference(

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.ops._arguments import (
+    check_positive,
     faces_tensor,
     floating_tensor,
     number,
@@ -95,7 +96,8 @@ def soft_shade(
         summed_channels: int, how many of the channels, the last ones, are summed; 0 with
             `aggregation="hard"`.
         implementation: "op" (the custom op) or "reference" (plain TensorFlow: slow, and float32
-            leaves it few digits of l / gamma; it does not check values).
+            leaves it few digits of l / gamma; of values it checks sigma and gamma alone, where they
+            are known).
 
     Returns:
         image: `[batch, height, width, channels]` of the type of `vertices`; row 0 is the top.
@@ -112,8 +114,7 @@ def soft_shade(
     """
     image_size = standardize_image_size(image_size)
     validate_implementation(implementation)
-    if aggregation not in AGGREGATIONS:
-        raise ValueError(f"aggregation: expected one of {AGGREGATIONS}; received {aggregation!r}")
+    validate_aggregation(aggregation)
     validate_interpolation(interpolation)
     _validate_summed_channels(summed_channels, aggregation)
     epsilon = BEHIND_EVERY_FACE if epsilon is None else epsilon
@@ -130,10 +131,13 @@ def soft_shade(
     with tf.name_scope("soft_shade"):
         vertices = vertices_tensor(vertices, any_precision=implementation == "reference")
         faces = faces_tensor(faces)
+        given = {"sigma": sigma, "gamma": gamma}
         sigma, gamma = (
-            floating_tensor(name, value, vertices.dtype)
-            for name, value in (("sigma", sigma), ("gamma", gamma))
+            floating_tensor(name, value, vertices.dtype) for name, value in given.items()
         )
+        if implementation != "op":
+            check_positive("sigma", given["sigma"], sigma)
+            check_positive("gamma", given["gamma"], gamma)
         attributes, background = (
             _cast(value, vertices.dtype) for value in (attributes, background)
         )
@@ -168,6 +172,12 @@ def soft_shade(
             **numbers,
         )
         return image, alpha
+
+
+def validate_aggregation(aggregation):
+    """Raises ValueError unless it is one of `AGGREGATIONS`."""
+    if aggregation not in AGGREGATIONS:
+        raise ValueError(f"aggregation: expected one of {AGGREGATIONS}; received {aggregation!r}")
 
 
 def _validate_summed_channels(summed_channels, aggregation):

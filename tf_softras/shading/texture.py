@@ -110,9 +110,14 @@ def _bilinear(texels, first, size, uv, wrap):
     return row(top) * (1.0 - y) + row(bottom) * y
 
 
-def _check(texture, uv, wrap, texture_index):
+def validate_wrap(wrap):
+    """Raises ValueError unless it is one of `WRAPS`."""
     if wrap not in WRAPS:
         raise ValueError(f"wrap: expected one of {WRAPS}; received {wrap!r}")
+
+
+def _check(texture, uv, wrap, texture_index):
+    validate_wrap(wrap)
     expected = "[height, width, channels] or [batch, height, width, channels]"
     ranks: tuple[int, ...] = (3, 4)
     if texture_index is not None:

@@ -3,11 +3,14 @@
 import keras
 import numpy as np
 
-from tf_softras.geometry._vectors import as_floating, cross, dot, normalize
+from tf_softras._shared.ranges import known_array
+from tf_softras.geometry._shapes import check_shape, known_shape
+from tf_softras.geometry._vectors import SHORTEST_SQUARE, as_floating, cross, dot, normalize
 from tf_softras.geometry.cameras._conventions import CAMERA_AXES
 
 # Below this ratio, forward and up are parallel for float32 and no right-hand direction exists.
 _PARALLEL = 1e-6
+_POINTS, _VECTOR = ("...", "num_vertices", 3), ("...", 3)
 
 
 def look_at(vertices, eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0)):
@@ -26,8 +29,12 @@ def look_at(vertices, eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0)):
 
     Returns:
         float `[..., num_vertices, 3]`: x right, y up, z depth along the viewing direction.
+
+    Raises:
+        ValueError: another shape; or an eye and a point looked at that are known and the same.
     """
     vertices = as_floating(vertices)
+    check_shape("vertices", known_shape(vertices), _POINTS)
     eye = keras.ops.convert_to_tensor(eye, vertices.dtype)
     axes = _look_at_axes(eye, at, up)
     rotation = keras.ops.swapaxes(axes, -1, -2)
@@ -49,7 +56,7 @@ def look_at_extrinsics(eye, *, at=(0.0, 0.0, 0.0), up=(0.0, 1.0, 0.0), conventio
         translation: float `[..., 3]`; camera coordinates are `rotation @ vertex + translation`.
 
     Raises:
-        ValueError: `convention` is none of these.
+        ValueError: `convention` is none of these; or shapes and points as in `look_at`.
     """
     eye = as_floating(eye)
     rotation = _look_at_axes(eye, at, up)
@@ -75,9 +82,10 @@ def world_to_camera(vertices, rotation, translation, *, convention="opencv"):
         float `[..., num_vertices, 3]`: x right, y up, z depth along the viewing direction.
 
     Raises:
-        ValueError: `convention` is none of these.
+        ValueError: `convention` is none of these, or another shape.
     """
     vertices = as_floating(vertices)
+    check_shape("vertices", known_shape(vertices), _POINTS)
     rotation, translation = convert_extrinsics(
         keras.ops.convert_to_tensor(rotation, vertices.dtype),
         keras.ops.convert_to_tensor(translation, vertices.dtype),
@@ -101,9 +109,11 @@ def convert_extrinsics(rotation, translation, *, source, target):
         rotation, translation: of the same shapes.
 
     Raises:
-        ValueError: `source` or `target` is none of these.
+        ValueError: `source` or `target` is none of these, or another shape.
     """
     rotation, translation = as_floating(rotation), as_floating(translation)
+    check_shape("rotation", known_shape(rotation), ("...", 3, 3))
+    check_shape("translation", known_shape(translation), _VECTOR)
     signs = np.array(_axes("source", source)) * np.array(_axes("target", target))
     return (
         rotation * keras.ops.convert_to_tensor(signs[:, None], rotation.dtype),
@@ -111,9 +121,41 @@ def convert_extrinsics(rotation, translation, *, source, target):
     )
 
 
+def check_eye_is_apart(name, eye, at):
+    """Checks that eyes are not where they look at, if both are known: such a camera sees nothing.
+
+    Args:
+        name: the name of the argument that eyes came from, for the error.
+        eye: float `[..., 3]`.
+        at: float `[..., 3]`.
+
+    Raises:
+        ValueError: an eye has no direction to its point `at`, as `normalize` sees it.
+    """
+    eye, at = known_array(eye), known_array(at)
+    if eye is None or at is None:
+        return
+    if eye.dtype not in (np.float32, np.float64):
+        eye = eye.astype(np.float32)
+    try:
+        forward = at.astype(eye.dtype) - eye
+    except ValueError:
+        return  # TensorFlow says which shapes do not broadcast.
+    is_there = np.sum(forward * forward, axis=-1) <= SHORTEST_SQUARE
+    if is_there.any():
+        there = np.broadcast_to(eye, forward.shape)[is_there][0].tolist()
+        raise ValueError(
+            f"{name}: expected an eye apart from at, the point that the camera looks at; "
+            f"received {there} for both"
+        )
+
+
 def _look_at_axes(eye, at, up):
     """Returns the rows right, up and forward `[..., 3, 3]` of a camera at `eye`."""
     at, up = (keras.ops.convert_to_tensor(value, eye.dtype) for value in (at, up))
+    for name, vector in (("eye", eye), ("at", at), ("up", up)):
+        check_shape(name, known_shape(vector), _VECTOR)
+    check_eye_is_apart("eye", eye, at)
     forward = normalize(at - eye)
     right = cross(forward, up + keras.ops.zeros_like(forward))
     parallel = dot(right, right) <= _PARALLEL**2 * dot(up, up)

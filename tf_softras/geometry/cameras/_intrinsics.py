@@ -3,12 +3,17 @@
 import math
 
 import keras
+import numpy as np
 
-from tf_softras._shared.ranges import check_between
+from tf_softras._shared.ranges import check_between, known_array
 from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.geometry._shapes import check_shape, known_shape
 from tf_softras.geometry._vectors import as_floating
 
 _SIDES = ("width", "height", "shorter")
+# How far the last row of a matrix may be from (0, 0, 1). It is never read, so a matrix that is
+# learned, or differentiated numerically, may move it; one transposed or scaled is farther away.
+_LAST_ROW = 0.01
 
 
 def intrinsic_matrix(
@@ -93,10 +98,11 @@ def intrinsics_from_projection(projection, image_size, *, pixel_center=0.0):
         float `[..., 3, 3]`, to be used with camera coordinates as `pinhole` wants them.
 
     Raises:
-        ValueError: `image_size` is invalid.
+        ValueError: `image_size` is invalid, or `projection` has another shape.
     """
     height, width = standardize_image_size(image_size)
     projection = as_floating(projection)
+    check_shape("projection", known_shape(projection), ("...", 4, 4))
     # Clip space is x = P00 x + P01 y + P02 z with z = -depth and the picture's y up; the viewport
     # takes [-1, 1] to the image's sides, its middle being (side - 1) / 2 between pixel centres.
     fx, skew, x_offset = (projection[..., 0, i] * (width / 2) for i in range(3))
@@ -104,6 +110,36 @@ def intrinsics_from_projection(projection, image_size, *, pixel_center=0.0):
     cx = (width - 1) / 2 + pixel_center - x_offset
     cy = (height - 1) / 2 + pixel_center + y_offset
     return _matrix(fx, fy, -skew, cx, cy)
+
+
+def check_intrinsics(name, intrinsics):
+    """Checks an array or tensor of matrices K: its shape, and its values where they are known.
+
+    Args:
+        name: the argument's name, for the error.
+        intrinsics: float `[..., 3, 3]`.
+
+    Raises:
+        ValueError: another shape; a last row other than (0, 0, 1); or fx or fy that is not
+            positive. NaN passes: it stays NaN.
+    """
+    check_shape(name, known_shape(intrinsics), ("...", 3, 3))
+    known = known_array(intrinsics)
+    if known is None:
+        return
+    known = known.astype(np.float64)
+    is_wrong = (np.abs(known[..., 2, :] - (0.0, 0.0, 1.0)) > _LAST_ROW).any(axis=-1)
+    if is_wrong.any():
+        raise ValueError(
+            f"{name}: expected the last row (0, 0, 1), of a matrix in pixels that is neither "
+            f"transposed nor scaled; received {known[is_wrong][0, 2].tolist()}"
+        )
+    focal = known[..., [0, 1], [0, 1]]
+    if (focal <= 0.0).any():
+        raise ValueError(
+            f"{name}: expected positive focal lengths fx and fy; "
+            f"received {focal[(focal <= 0.0).any(axis=-1)][0].tolist()}"
+        )
 
 
 def _positive(name, value):

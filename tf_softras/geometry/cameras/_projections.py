@@ -6,8 +6,12 @@ import keras
 
 from tf_softras._shared.ranges import check_between
 from tf_softras.geometry._image_size import standardize_image_size
+from tf_softras.geometry._shapes import check_shape, known_shape
 from tf_softras.geometry._vectors import as_floating
 from tf_softras.geometry.cameras._conventions import N3MR_VIEWING_ANGLE
+from tf_softras.geometry.cameras._intrinsics import check_intrinsics
+
+_POINTS = ("...", "num_vertices", 3)
 
 
 def perspective(vertices, *, viewing_angle=N3MR_VIEWING_ANGLE):
@@ -62,11 +66,14 @@ def pinhole(vertices, intrinsics, *, image_size, pixel_center=0.0):
         in the camera's plane is finite, as in `perspective`.
 
     Raises:
-        ValueError: Vertices of another shape, or `image_size` is not one of the above.
+        ValueError: Vertices or intrinsics of another shape; intrinsics that are known and have a
+            last row other than (0, 0, 1), or a focal length that is not positive; or `image_size`
+            is not one of the above.
     """
     height, width = standardize_image_size(image_size)
     vertices = as_floating(vertices)
     intrinsics = keras.ops.convert_to_tensor(intrinsics, vertices.dtype)
+    check_intrinsics("intrinsics", intrinsics)
     x, y, depth = _coordinates(vertices)
     divisor = _divisor(depth)
     x, y = x / divisor, -y / divisor
@@ -99,12 +106,16 @@ def orthographic(vertices, *, view_size=2.0, center=(0.0, 0.0)):
         float `[..., num_vertices, 3]`: x', y' on the image plane, and the camera depth z.
 
     Raises:
-        ValueError: `view_size` is known and not positive and finite.
+        ValueError: Vertices or a centre of another shape, or `view_size` is known and not positive
+            and finite.
     """
     check_between("view_size", view_size, 0.0, math.inf, "a positive length in world units")
     vertices = as_floating(vertices)
+    check_shape("vertices", known_shape(vertices), _POINTS)
     view_size = keras.ops.convert_to_tensor(view_size, vertices.dtype)[..., None, None]
-    center = keras.ops.expand_dims(keras.ops.convert_to_tensor(center, vertices.dtype), -2)
+    center = keras.ops.convert_to_tensor(center, vertices.dtype)
+    check_shape("center", known_shape(center), ("...", 2))
+    center = keras.ops.expand_dims(center, -2)
     on_plane = 2.0 * (vertices[..., :2] - center) / view_size
     depth = vertices[..., 2:3] + keras.ops.zeros_like(on_plane[..., :1])
     return keras.ops.concatenate([on_plane, depth], axis=-1)
@@ -119,11 +130,8 @@ def _coordinates(vertices):
     Raises:
         ValueError: The last dimension is known and not 3.
     """
+    check_shape("vertices", known_shape(vertices), _POINTS)
     rank = _rank(vertices)
-    if rank is not None and (rank < 1 or vertices.shape[-1] not in (None, 3)):
-        raise ValueError(
-            f"vertices: expected shape [..., num_vertices, 3]; received {tuple(vertices.shape)}"
-        )
     if rank is None or rank < 2:
         return vertices[..., 0], vertices[..., 1], vertices[..., 2]
     # The axis is counted from the front: see `roll` for what vectorised maps make of negative ones.
@@ -144,10 +152,8 @@ def _points(x, y, z):
 
 def _rank(values):
     """Returns the number of dimensions, or None where a graph does not know it."""
-    try:
-        return len(values.shape)
-    except ValueError:
-        return None
+    shape = known_shape(values)
+    return None if shape is None else len(shape)
 
 
 def _last_axes_swapped(values, rank):

@@ -2,6 +2,7 @@
 
 import keras
 
+from tf_softras.geometry._shapes import check_shape, known_shape
 from tf_softras.geometry._vectors import as_floating, normalize
 
 
@@ -18,8 +19,13 @@ def rotation_from_quaternion(quaternion):
 
     Returns:
         float `[..., 3, 3]`, to be applied to columns.
+
+    Raises:
+        ValueError: the last dimension is known and not 4.
     """
-    unit = normalize(as_floating(quaternion))
+    quaternion = as_floating(quaternion)
+    check_shape("quaternion", known_shape(quaternion), ("...", 4))
+    unit = normalize(quaternion)
     x, y, z, w = (unit[..., i] for i in range(4))
     rows = [
         [1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)],

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 
+from tf_softras.geometry._shapes import check_shapes_broadcast, known_shape
 from tf_softras.geometry.cameras._conventions import N3MR_DISTANCE, N3MR_ELEVATION, N3MR_NUM_VIEWS
 
 
@@ -20,10 +21,11 @@ def eye_from_angles(distance, elevation, azimuth):
 
     Returns:
         float32 `[..., 3]`, world space.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
     """
-    distance, elevation, azimuth = (
-        keras.ops.convert_to_tensor(value, "float32") for value in (distance, elevation, azimuth)
-    )
+    distance, elevation, azimuth = _tensors(distance=distance, elevation=elevation, azimuth=azimuth)
     elevation = elevation * (math.pi / 180.0)
     azimuth = azimuth * (math.pi / 180.0)
     horizontal = distance * keras.ops.cos(elevation)
@@ -50,13 +52,15 @@ def up_from_angles(elevation, azimuth):
     Returns:
         float32 `[..., 3]`, unit vectors at right angles to the viewing direction.
 
+    Raises:
+        ValueError: the shapes do not broadcast.
+
     Example:
         >>> eye, up = geometry.eye_from_angles(2.0, 90.0, 30.0), geometry.up_from_angles(90.0, 30.0)
         >>> seen = geometry.look_at([[0.0, 0.0, 0.0]], eye, up=up)
     """
     elevation, azimuth = (
-        keras.ops.convert_to_tensor(value, "float32") * (math.pi / 180.0)
-        for value in (elevation, azimuth)
+        angle * (math.pi / 180.0) for angle in _tensors(elevation=elevation, azimuth=azimuth)
     )
     # float32 puts cos 90 at -4e-8.
     horizontal = keras.ops.cos(elevation)
@@ -79,3 +83,12 @@ def n3mr_views():
         "elevation": np.full(N3MR_NUM_VIEWS, N3MR_ELEVATION, np.float32),
         "azimuth": np.arange(N3MR_NUM_VIEWS, dtype=np.float32) * (360.0 / N3MR_NUM_VIEWS),
     }
+
+
+def _tensors(**values):
+    """Returns the values as float32 tensors, after checking that their shapes broadcast."""
+    tensors = {
+        name: keras.ops.convert_to_tensor(value, "float32") for name, value in values.items()
+    }
+    check_shapes_broadcast({name: known_shape(tensor) for name, tensor in tensors.items()})
+    return tuple(tensors.values())

@@ -3,6 +3,10 @@
 import numpy as np
 
 from tf_softras._shared.array_text import array_from_text
+from tf_softras.layers._call_inputs import numbers
+
+# Half precision rounds by 5e-4.
+_ROUNDING = 1e-3
 
 
 def checked_face_uvs(face_uvs, num_faces):
@@ -36,6 +40,30 @@ def checked_supersampling(supersampling):
     if isinstance(supersampling, bool) or supersampling != int(supersampling) or supersampling < 1:
         raise ValueError(f"supersampling: expected a positive int; received {supersampling!r}")
     return int(supersampling)
+
+
+def checked_background(background):
+    """Returns three floats in [0, 1], or None."""
+    if background is None:
+        return None
+    color = numbers("background", background, (3,))
+    # A colour that was computed may be beside 1 by a rounding.
+    if not all(-_ROUNDING <= value <= 1.0 + _ROUNDING for value in color):
+        raise ValueError(
+            f"background: expected floats in [0, 1]; received {background!r}. Divide colours of 0 "
+            "to 255 by 255.0"
+        )
+    return color
+
+
+def checked_range(near, far):
+    """Returns the depths near and far as floats, 0 < near < far."""
+    depths = numbers("near", near, ()), numbers("far", far, ())
+    if not 0.0 < depths[0] < depths[1]:
+        raise ValueError(
+            f"near and far: expected depths 0 < near < far; received near={near!r}, far={far!r}"
+        )
+    return depths
 
 
 def check_colors(colors, num_vertices, num_faces):

@@ -3,7 +3,9 @@
 import keras
 import numpy as np
 
+from tf_softras.geometry._shapes import check_shapes_broadcast
 from tf_softras.geometry.cameras import eye_from_angles, look_at, up_from_angles
+from tf_softras.geometry.cameras._extrinsics import check_eye_is_apart
 from tf_softras.layers._call_inputs import numbers
 from tf_softras.layers._geometry_layer import GeometryLayer, geometry_dtype
 
@@ -41,8 +43,8 @@ class LookAt(GeometryLayer):
         Float `[batch, num_vertices, 3]` in camera space, of at least float32 under every policy.
 
     Raises:
-        ValueError: The camera is given twice, or in part, or not at all; numbers that are not
-            finite.
+        ValueError: The camera is given twice, or in part; numbers that are not finite; an eye at
+            the point looked at; inputs of another shape.
 
     Example:
     >>> mesh = 0.5 * geometry.icosphere(1).vertices[None]     # one mesh of 42 vertices
@@ -80,6 +82,12 @@ class LookAt(GeometryLayer):
         self.eye = None if eye is None else numbers("eye", eye, (3,), is_batched=True)
         self.at = numbers("at", at, (3,), is_batched=True)
         self.up = None if up is None else numbers("up", up, (3,), is_batched=True)
+        if self.eye is not None:
+            check_eye_is_apart("eye", self.eyes(), np.asarray(self.at))
+        elif self.distance is not None:
+            check_shapes_broadcast({name: np.asarray(getattr(self, name)).shape for name in angles})
+            name = "distance, elevation and azimuth"
+            check_eye_is_apart(name, self.eyes(), np.asarray(self.at))
 
     @property
     def has_fixed_camera(self):
@@ -90,6 +98,14 @@ class LookAt(GeometryLayer):
     def input_names(self):
         """The names of the inputs, in their order."""
         return ("vertices",) if self.has_fixed_camera else ("vertices", "eyes")
+
+    @property
+    def input_shapes(self):
+        """The shapes of the inputs."""
+        # A fixed camera takes meshes of any leading dimensions.
+        first = "..." if self.has_fixed_camera else "batch"
+        vectors = dict.fromkeys(("eyes", "at", "up"), ("batch", 3))
+        return {"vertices": (first, "num_vertices", 3), **vectors}
 
     @property
     def reason(self):
@@ -108,6 +124,8 @@ class LookAt(GeometryLayer):
                 given["up"] if "up" in given else self._up(),
             )
         )
+        if "eyes" in given:
+            check_eye_is_apart("eyes", eye, at)
         eye = eye + keras.ops.zeros_like(at) + keras.ops.zeros_like(up)
         return look_at(vertices, eye, at=at, up=up)
 

@@ -45,6 +45,11 @@ class Orthographic(GeometryLayer):
         # Checks the size now, not at the first call.
         orthographic([[0.0, 0.0, 1.0]], view_size=self.view_size)
 
+    @property
+    def input_shapes(self):
+        """The shape of the input."""
+        return {"vertices": ("...", "num_vertices", 3)}
+
     def call(self, vertices):
         """Returns the meshes on the image plane; see the class."""
         vertices = self.split(vertices)["vertices"]

@@ -38,6 +38,11 @@ class Perspective(GeometryLayer):
         # Checks the angle now, not at the first call.
         perspective([[0.0, 0.0, 1.0]], viewing_angle=self.viewing_angle)
 
+    @property
+    def input_shapes(self):
+        """The shape of the input."""
+        return {"vertices": ("...", "num_vertices", 3)}
+
     def call(self, vertices):
         """Returns the meshes on the image plane; see the class."""
         return perspective(self.split(vertices)["vertices"], viewing_angle=self.viewing_angle)

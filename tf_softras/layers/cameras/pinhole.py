@@ -5,6 +5,7 @@ import numpy as np
 
 from tf_softras.geometry._image_size import standardize_image_size
 from tf_softras.geometry.cameras import pinhole
+from tf_softras.geometry.cameras._intrinsics import check_intrinsics
 from tf_softras.layers._call_inputs import numbers
 from tf_softras.layers._geometry_layer import GeometryLayer
 
@@ -31,7 +32,8 @@ class Pinhole(GeometryLayer):
         [-1, 1], and the depth z; of at least float32 under every policy.
 
     Raises:
-        ValueError: An argument is not as above.
+        ValueError: An argument or an input is not as above, or the matrix is none: its last row is
+            not (0, 0, 1), or a focal length is not positive.
 
     Example:
     >>> matrix = geometry.intrinsic_matrix(64, focal_length=100.0)
@@ -48,12 +50,21 @@ class Pinhole(GeometryLayer):
             if intrinsics is None
             else numbers("intrinsics", intrinsics, (3, 3), is_batched=True)
         )
+        if self.intrinsics is not None:
+            check_intrinsics("intrinsics", np.asarray(self.intrinsics))
         self.pixel_center = numbers("pixel_center", pixel_center, ())
 
     @property
     def input_names(self):
         """The names of the inputs, in their order."""
         return ("vertices",) if self.intrinsics else ("vertices", "intrinsics")
+
+    @property
+    def input_shapes(self):
+        """The shapes of the inputs."""
+        # A fixed lens takes meshes of any leading dimensions.
+        first = "..." if self.intrinsics else "batch"
+        return {"vertices": (first, "num_vertices", 3), "intrinsics": ("batch", 3, 3)}
 
     def call(self, inputs):
         """Returns the meshes on the image plane; see the class."""

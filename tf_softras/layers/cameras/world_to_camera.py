@@ -34,7 +34,8 @@ class WorldToCamera(GeometryLayer):
         direction), of at least float32 under every policy.
 
     Raises:
-        ValueError: An argument is not as above, or one of rotation and translation is missing.
+        ValueError: An argument or an input is not as above, or one of rotation and translation is
+            missing.
 
     Example:
     >>> camera = layers.WorldToCamera(rotation=np.eye(3), translation=[0.0, 0.0, 3.0])
@@ -61,6 +62,17 @@ class WorldToCamera(GeometryLayer):
     def input_names(self):
         """The names of the inputs, in their order."""
         return ("vertices",) if self.rotation else ("vertices", "rotations", "translations")
+
+    @property
+    def input_shapes(self):
+        """The shapes of the inputs."""
+        # A fixed camera takes meshes of any leading dimensions.
+        first = "..." if self.rotation else "batch"
+        return {
+            "vertices": (first, "num_vertices", 3),
+            "rotations": ("batch", 3, 3),
+            "translations": ("batch", 3),
+        }
 
     def call(self, inputs):
         """Returns the meshes in camera space; see the class."""
