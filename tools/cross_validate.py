@@ -27,6 +27,8 @@ from tf_softras.evaluation._bootstrap import interval_table
 from tf_softras.reconstruction import RefinedNetwork, as_reconstructor
 from tf_softras.training import evaluate, train
 
+REFINED = ", refined"
+
 
 def fold_of(model_id: bytes, folds: int) -> int:
     """Returns the fold of an object, by its name alone."""
@@ -61,7 +63,7 @@ def answers(arguments, method: str, fold: int, dataset, class_names) -> dict:
     network = as_reconstructor(run.load_reconstructor("last"))
     asked = {method: network}
     if arguments.refine and method in ("softras", "n3mr"):
-        asked[f"{method}, refined"] = RefinedNetwork(network)
+        asked[method + REFINED] = RefinedNetwork(network)
     found = {}
     for title, reconstructor in asked.items():
         path = run.path / f"{title}.json"
@@ -70,6 +72,13 @@ def answers(arguments, method: str, fold: int, dataset, class_names) -> dict:
             write_json(path, evaluation.per_object)
         found[title] = json.loads(path.read_text())
     return found
+
+
+def lead_table(values: dict[str, dict[str, float]]) -> str:
+    """Returns a Markdown table of means, and of what the first title is ahead of the others by."""
+    return interval_table(
+        {title: [of] for title, of in values.items()}, reference=next(iter(values))
+    )
 
 
 def class_table(values: dict[str, dict[str, float]]) -> str:
@@ -108,10 +117,14 @@ def main():
         for method in arguments.methods:
             for title, values in answers(arguments, method, fold, dataset, class_names).items():
                 pooled[title].update(values)
-    table = interval_table(
-        {title: [of] for title, of in pooled.items()}, reference=arguments.methods[0]
-    )
-    text = f"{table}\n{class_table(pooled)}"
+    tables = [
+        lead_table({title: of for title, of in pooled.items() if not title.endswith(REFINED)})
+    ]
+    if arguments.refine:
+        # Refined meshes are compared with refined ones, and with retrieval, which has none.
+        kept = {title: of for title, of in pooled.items() if title + REFINED not in pooled}
+        tables.append(lead_table(kept))
+    text = "\n".join([*tables, class_table(pooled)])
     print(text)
     (arguments.output / "table.md").write_text(text, encoding="utf-8")
 
