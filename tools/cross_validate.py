@@ -4,7 +4,7 @@
     python tools/cross_validate.py --data-dir data --config meshes --output runs/folds
 
 The objects of the splits train and val are dealt into folds by their names. Each method is trained
-once for each fold, on all others and with the fold's number as its seed, and answers from all views
+once for each fold, on all others and with a seed of its own, and answers from all views
 of the fold's objects. The last weights answer, so these objects choose nothing. The table has the
 means over all objects and the leads object by object. What is in the output folder is kept.
 """
@@ -23,7 +23,7 @@ import tensorflow as tf
 from tf_softras._shared.files import write_json
 from tf_softras.cli.options import open_split, prepared_builder
 from tf_softras.config import METHODS, preset
-from tf_softras.evaluation._bootstrap import interval_table
+from tf_softras.evaluation._bootstrap import interval_table, mean_over_runs
 from tf_softras.reconstruction import RefinedNetwork, as_reconstructor
 from tf_softras.training import evaluate, train
 
@@ -49,14 +49,14 @@ def fold_and_rest(dataset, folds: int, fold: int):
     return those(True, sum(inside)), those(False, len(inside) - sum(inside))
 
 
-def answers(arguments, method: str, fold: int, dataset, class_names) -> dict:
+def answers(arguments, method: str, fold: int, seed: int, dataset, class_names) -> dict:
     """Returns {title: {CLASS/MODEL: mean 3D IoU}} for the objects of a fold."""
     inside, rest = fold_and_rest(dataset, arguments.folds, fold)
-    config = preset(arguments.preset).replace(method=method, seed=fold, steps=arguments.steps)
+    config = preset(arguments.preset).replace(method=method, seed=seed, steps=arguments.steps)
     run = train(
         config,
         train_dataset=rest,
-        run_folder=arguments.output / f"{method}-{fold}",
+        run_folder=arguments.output / f"{method}-{fold}-seed{seed}",
         steps_per_epoch=500,
         progress="none",
     )
@@ -74,11 +74,9 @@ def answers(arguments, method: str, fold: int, dataset, class_names) -> dict:
     return found
 
 
-def lead_table(values: dict[str, dict[str, float]]) -> str:
+def lead_table(runs: dict[str, list[dict[str, float]]]) -> str:
     """Returns a Markdown table of means, and of what the first title is ahead of the others by."""
-    return interval_table(
-        {title: [of] for title, of in values.items()}, reference=next(iter(values))
-    )
+    return interval_table(runs, reference=next(iter(runs)))
 
 
 def class_table(values: dict[str, dict[str, float]]) -> str:
@@ -103,6 +101,7 @@ def main():
     parser.add_argument("--config", default=None, help="name of the data set, if there are several")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["softras", "n3mr"])
     parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1, help="times that each fold is trained")
     parser.add_argument("--only", type=int, nargs="+", help="folds to train; the table wants all")
     parser.add_argument("--preset", default="many-pictures")
     parser.add_argument("--steps", type=int, default=2000)
@@ -112,19 +111,25 @@ def main():
     builder = prepared_builder(arguments.config, arguments.data_dir)
     dataset = open_split(builder, "train").concatenate(open_split(builder, "val"))
     class_names = builder.info.features["label"].names
-    pooled = collections.defaultdict(dict)
-    for fold in arguments.only or range(arguments.folds):
-        for method in arguments.methods:
-            for title, values in answers(arguments, method, fold, dataset, class_names).items():
-                pooled[title].update(values)
-    tables = [
-        lead_table({title: of for title, of in pooled.items() if not title.endswith(REFINED)})
-    ]
+    runs = collections.defaultdict(list)
+    for repeat in range(arguments.seeds):
+        pooled = collections.defaultdict(dict)
+        for fold in arguments.only or range(arguments.folds):
+            for method in arguments.methods:
+                seed = fold + repeat * arguments.folds
+                found = answers(arguments, method, fold, seed, dataset, class_names)
+                for title, values in found.items():
+                    pooled[title].update(values)
+        for title, values in pooled.items():
+            runs[title].append(values)
+    tables = [lead_table({title: of for title, of in runs.items() if not title.endswith(REFINED)})]
     if arguments.refine:
         # Refined meshes are compared with refined ones, and with retrieval, which has none.
-        kept = {title: of for title, of in pooled.items() if title + REFINED not in pooled}
+        kept = {title: of for title, of in runs.items() if title + REFINED not in runs}
         tables.append(lead_table(kept))
-    text = "\n".join([*tables, class_table(pooled)])
+    text = "\n".join(
+        [*tables, class_table({title: mean_over_runs(of) for title, of in runs.items()})]
+    )
     print(text)
     (arguments.output / "table.md").write_text(text, encoding="utf-8")
 
