@@ -4,9 +4,10 @@
     python tools/cross_validate.py --data-dir data --config meshes --output runs/folds
 
 The objects of the splits train and val are dealt into folds by their names. Each method is trained
-once for each fold, on all others and with a seed of its own, and answers from all views
-of the fold's objects. The last weights answer, so these objects choose nothing. The table has the
-means over all objects and the leads object by object. What is in the output folder is kept.
+once for each fold, on all others and with a seed of its own, and answers from all views of the
+fold's objects. The last weights answer, so these objects choose nothing. The table has the means
+over all objects and the leads object by object. What is in the output folder is not done again:
+other data need another folder.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def answers(arguments, method: str, fold: int, seed: int, dataset, class_names) 
     run = train(
         config,
         train_dataset=rest,
-        run_folder=arguments.output / f"{method}-{fold}-seed{seed}",
+        run_folder=arguments.output / f"{method}-{fold}of{arguments.folds}-seed{seed}",
         steps_per_epoch=500,
         progress="none",
     )
@@ -108,6 +109,12 @@ def main():
     parser.add_argument("--refine", action="store_true", help="also refined, camera found")
     parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
+    if arguments.folds < 2:
+        parser.error(f"--folds: expected at least 2; received {arguments.folds}")
+    if arguments.seeds < 1:
+        parser.error(f"--seeds: expected at least 1; received {arguments.seeds}")
+    if beyond := [fold for fold in arguments.only or () if not 0 <= fold < arguments.folds]:
+        parser.error(f"--only: expected 0 to {arguments.folds - 1}; received {beyond[0]}")
     builder = prepared_builder(arguments.config, arguments.data_dir)
     dataset = open_split(builder, "train").concatenate(open_split(builder, "val"))
     class_names = builder.info.features["label"].names

@@ -39,7 +39,7 @@ from tf_softras.training import comparison_table, evaluate, train
 LICENCES = ("CC0-1.0", "CC-BY-3.0", "CC-BY-3.0-US", "MIT")
 # `softras reconstruct` frames its pictures; the data set's renders are not framed.
 FRAMED_SHARE = 0.5
-# What is learned from: objects from 24 sides at 30 degrees, and from random ones.
+# The data sets to learn from. Two show objects from 24 sides at 30 degrees, two from random sides.
 PROCEDURAL = ("procedural", "procedural_random")
 CONFIGS = ("meshes_variants", "meshes_random", *PROCEDURAL)
 SIDES, RANDOM_SIDES = CONFIGS[:2]
@@ -70,7 +70,8 @@ It learned from {objects} objects, each under one of these licences: {licences}.
 this page names every object with its class, licence, author and source file. Each has deformed
 copies beside it (`softras prepare --variants`). Where classes have few objects, procedural ones,
 which the package makes of numbers (`softras prepare --config procedural`), are added. Of the other
-classes every object is taken twice.
+classes every object is taken twice. All are drawn from 24 sides at 30 degrees and from 24 random
+ones.
 
 | class | objects | procedural |
 | --- | ---: | ---: |

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.spatial
 import trimesh
 
 from tests.datasets.builds import build, shapenet_views
@@ -51,7 +52,9 @@ def test_solids_have_their_volumes():
 def test_airplanes_are_symmetric_and_look_towards_minus_z():
     for number in range(30):
         vertices = procedural_mesh("airplane", number).vertices
-        np.testing.assert_allclose(vertices[:, 0].max(), -vertices[:, 0].min(), atol=1e-5)
+        # Of each vertex there is a mirror image.
+        distances, _ = scipy.spatial.KDTree(vertices).query(vertices * [-1, 1, 1])
+        assert distances.max() < 1e-5
         assert vertices[vertices[:, 1].argmax(), 2] > 0  # the top of the fin
 
 
@@ -81,3 +84,13 @@ def test_the_data_set_has_every_class_and_no_file(tmp_path):
     assert sorted(names[example["label"]] for example in examples) == sorted(PROCEDURAL_CLASSES)
     assert all(example["images"][..., 3].max() == 255 for example in examples)
     assert all(example["voxels"].any() for example in examples)
+
+
+def test_random_sides_are_those_of_a_config_of_its_own():
+    config = next(
+        one for one in shapenet_views.Builder.BUILDER_CONFIGS if one.name == "procedural_random"
+    )
+    assert config.source == "procedural"
+    cameras = [config.cameras(name) for name in ("02691156/a", "02691156/b")]
+    assert np.ptp(cameras[0]["elevation"]) > 20 and np.ptp(cameras[0]["distance"]) > 0.3
+    assert (cameras[0]["azimuth"] != cameras[1]["azimuth"]).any()

@@ -11,8 +11,8 @@ from tf_softras.geometry._shapes import check_shape, known_shape
 from tf_softras.geometry._vectors import as_floating
 
 _SIDES = ("width", "height", "shorter")
-# How far the last row of a matrix may be from (0, 0, 1). It is never read, so a matrix that is
-# learned, or differentiated numerically, may move it; one transposed or scaled is farther away.
+# The last row of a matrix may differ from (0, 0, 1) by this much. Nothing reads it, and a numeric
+# derivative moves it a little. That of a transposed or scaled matrix differs by more.
 _LAST_ROW = 0.01
 
 
